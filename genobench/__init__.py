@@ -1,0 +1,85 @@
+"""genobench: a benchmarking harness for generative models of genotypes.
+
+This is the face that plugin authors import. Names are loaded when they are first used, so that `import genobench` and listing plugins
+cost milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from genobench.calls import MISSING, CallMatrix, PackedCalls
+    from genobench.contracts import (
+        Classifier,
+        Comparison,
+        Dataset,
+        DatasetCard,
+        Distances,
+        FitContext,
+        Generator,
+        Metric,
+        Prediction,
+        Predictions,
+        Predictor,
+        Sampler,
+        Score,
+        ScoreSpec,
+        Trait,
+        Trial,
+    )
+    from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, GenotypesError, SettingsError
+    from genobench.genotypes import Genotypes
+    from genobench.hookspecs import Offer, hookimpl
+
+__version__: Final = "0.1.0"
+
+__all__ = [
+    "MISSING",
+    "CallMatrix",
+    "Classifier",
+    "Comparison",
+    "ContractError",
+    "Dataset",
+    "DatasetCard",
+    "DatasetError",
+    "Distances",
+    "FitContext",
+    "FormatError",
+    "Generator",
+    "GenobenchError",
+    "Genotypes",
+    "GenotypesError",
+    "Metric",
+    "Offer",
+    "PackedCalls",
+    "Prediction",
+    "Predictions",
+    "Predictor",
+    "Sampler",
+    "Score",
+    "ScoreSpec",
+    "SettingsError",
+    "Trait",
+    "Trial",
+    "hookimpl",
+]
+
+_MODULES: Final = {
+    "calls": ("MISSING", "CallMatrix", "PackedCalls"),
+    "errors": ("ContractError", "DatasetError", "FormatError", "GenobenchError", "GenotypesError", "SettingsError"),
+    "genotypes": ("Genotypes",),
+    "hookspecs": ("Offer", "hookimpl"),
+}
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'genobench' has no attribute '{name}'; its public names are in genobench.__all__.")
+    return getattr(import_module(f"genobench.{_MODULE_OF.get(name, 'contracts')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,128 @@
+"""Genotypes on disk: a folder that is memory-mapped, not read.
+
+A store holds `calls.npy` (packed, two bits a call, sample-major), `samples.parquet`, `variants.parquet`, `phase.npy` where phase is
+known, and `store.json`, written last. A store appears whole or not at all: it is made beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from genobench.calls import PackedCalls
+from genobench.errors import FormatError
+from genobench.genotypes import Genotypes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA: Final = 1
+"""Version of the store's layout; a store of another version is refused."""
+
+_ROWS_PER_BLOCK: Final = 4096
+
+
+def write_store(genotypes: Genotypes, folder: Path) -> Path:
+    """Write a store, whole or not at all.
+
+    Args:
+        genotypes: What to write.
+        folder: Where; replaced if a store is already there.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        OSError: If the disk is full or the place cannot be written; nothing is left behind then.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        temporary.chmod(0o755)
+        np.save(temporary / "calls.npy", np.asarray(genotypes.calls.packed))
+        if genotypes.phase is not None:
+            np.save(temporary / "phase.npy", np.asarray(genotypes.phase))
+        genotypes.samples.to_parquet(temporary / "samples.parquet", index=False)
+        genotypes.variants.to_parquet(temporary / "variants.parquet", index=False)
+        description = {"schema": SCHEMA, "n_samples": genotypes.n_samples, "n_variants": genotypes.n_variants}
+        (temporary / "store.json").write_text(json.dumps(description), encoding="utf-8")
+        if folder.exists():
+            discarded = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+            folder.rename(discarded / "old")
+            temporary.rename(folder)
+            shutil.rmtree(discarded)
+        else:
+            temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder
+
+
+def read_store(folder: Path) -> Genotypes:
+    """Open a store; calls stay on disk until rows are asked for.
+
+    Args:
+        folder: A folder that `write_store` made.
+
+    Returns:
+        Genotypes whose calls are memory-mapped.
+
+    Raises:
+        FormatError: If the folder is no store, is of another schema, or its parts disagree.
+    """
+    import pandas as pd
+
+    try:
+        description: dict[str, Any] = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        if description["schema"] != SCHEMA:
+            raise FormatError(f"The store {folder} has schema {description['schema']}; this genobench reads {SCHEMA}.")
+        packed = np.load(folder / "calls.npy", mmap_mode="r", allow_pickle=False)
+        phase = None
+        if (folder / "phase.npy").exists():
+            phase = np.load(folder / "phase.npy", mmap_mode="r", allow_pickle=False)
+        samples = pd.read_parquet(folder / "samples.parquet")
+        variants = pd.read_parquet(folder / "variants.parquet")
+        calls = PackedCalls(packed=packed, n_variants=int(description["n_variants"]))
+        return Genotypes(calls=calls, samples=samples, variants=variants, phase=phase)
+    except (OSError, KeyError, ValueError) as error:
+        raise FormatError(f"The folder {folder} is not a whole genobench store: {error}") from error
+
+
+def is_store(folder: Path) -> bool:
+    """Whether `folder` holds a finished store."""
+    return (folder / "store.json").is_file()
+
+
+def content_sha256(genotypes: Genotypes) -> str:
+    """Hash of what genotypes say: calls, phase, sample table and variant table, independent of how they are stored.
+
+    Args:
+        genotypes: What to hash.
+
+    Returns:
+        64 hexadecimal digits; equal for equal content on every machine.
+    """
+    digest = hashlib.sha256(f"genobench {genotypes.n_samples} {genotypes.n_variants}\n".encode())
+    for plane in (genotypes.calls.packed, genotypes.phase):
+        if plane is not None:
+            for start in range(0, len(plane), _ROWS_PER_BLOCK):
+                digest.update(np.ascontiguousarray(plane[start : start + _ROWS_PER_BLOCK]).tobytes())
+        digest.update(b"\n")
+    for table in (genotypes.samples, genotypes.variants):
+        digest.update(_canonical_csv(table))
+    return digest.hexdigest()
+
+
+def _canonical_csv(table: pd.DataFrame) -> bytes:
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False, lineterminator="\n")
+    return buffer.getvalue().replace(os.linesep, "\n").encode()
