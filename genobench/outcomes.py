@@ -1,0 +1,318 @@
+"""Outcomes: what a cell gave, one value that every record, table and page is made from.
+
+An outcome is evidence. It is written once as JSON beside its cell and copied from there to MLflow and to leaderboards, so reading is
+strict: another schema, an unknown key or a missing one is refused, and nothing is filled in quietly. A field that is added raises `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
+
+from genobench.errors import GenobenchError
+from genobench.home import write_json_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genobench.contracts import Direction, ScoreFamily
+
+SCHEMA: Final = 1
+"""Version of the JSON form; raised with every change of the fields."""
+
+FILE_NAME: Final = "outcome.json"
+"""Name of an outcome's file in its cell's folder."""
+
+Status = Literal["ok", "failed", "out-of-memory", "timeout", "pruned", "preempted", "invalid-output"]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+
+_Z_95: Final = 1.959963984540054
+"""The 97.5th percentile of the standard normal distribution."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """What real samples score: the distribution of a score over draws of real samples put in place of the synthetic ones.
+
+    Args:
+        mean: Mean over the draws.
+        standard_deviation: Over the draws.
+        low: 2.5th percentile.
+        high: 97.5th percentile.
+        n_draws: Number of draws, at least 100.
+    """
+
+    mean: float
+    standard_deviation: float
+    low: float
+    high: float
+    n_draws: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The band as a JSON object."""
+        return {item.name: _to_json(getattr(self, item.name)) for item in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The reverse of `to_json`.
+
+        Raises:
+            GenobenchError: If a key is unknown or missing.
+        """
+        _check_keys(cls, values)
+        return cls(
+            mean=_number(values["mean"]),
+            standard_deviation=_number(values["standard_deviation"]),
+            low=_number(values["low"]),
+            high=_number(values["high"]),
+            n_draws=int(values["n_draws"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRecord:
+    """One score of one cell, with its noise and with what real samples score.
+
+    Args:
+        metric: The score's name, as its `ScoreSpec` declares it.
+        family: `fidelity`, `privacy` or `utility`.
+        value: The score; NaN where it could not be computed, and then `reason` says why.
+        standard_error: Of the value, within this cell; None where `interval` stands alone or none can be had.
+        interval: 95 % interval (low, high); None where `standard_error` stands alone or none can be had.
+        band: What real samples score; None where it was not computed.
+        ceiling: For utility, the score of training on all real training samples; None elsewhere.
+        unit: As declared.
+        direction: As declared.
+        ideal: As declared; None where only the band says it.
+        version: Of the score's definition; two versions are never compared.
+        is_primary: Whether boards rank by it.
+        reason: Why the value is NaN; None otherwise.
+        plugin: The metric plugin, as "distribution/name".
+        summary: One line on what it measures, as declared.
+        seconds: Time spent on the metric that gave it.
+    """
+
+    metric: str
+    family: ScoreFamily
+    value: float
+    unit: str
+    direction: Direction
+    version: int
+    plugin: str
+    standard_error: float | None = None
+    interval: tuple[float, float] | None = None
+    band: Band | None = None
+    ceiling: float | None = None
+    ideal: float | None = None
+    is_primary: bool = False
+    reason: str | None = None
+    summary: str = ""
+    seconds: float = 0.0
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the score could not be computed."""
+        return not math.isfinite(self.value)
+
+    @property
+    def error(self) -> float | None:
+        """Standard error within the cell: as stated, else the interval's width over 2 x 1.96; None where neither is known."""
+        if self.standard_error is not None:
+            return self.standard_error
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / (2 * _Z_95)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """95 % interval: as stated, else value ± 1.96 standard errors; None where neither is known or the score is missing."""
+        if self.is_missing:
+            return None
+        if self.interval is not None:
+            return self.interval
+        if self.standard_error is None:
+            return None
+        return (self.value - _Z_95 * self.standard_error, self.value + _Z_95 * self.standard_error)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object; a missing value is null."""
+        return {item.name: _to_json(getattr(self, item.name)) for item in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The reverse of `to_json`.
+
+        Raises:
+            GenobenchError: If a key is unknown or missing.
+        """
+        _check_keys(cls, values)
+        band, interval = values["band"], values["interval"]
+        return cls(
+            **{
+                **values,
+                "value": _number(values["value"]),
+                "band": None if band is None else Band.from_json(band),
+                "interval": None if interval is None else (_number(interval[0]), _number(interval[1])),
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one planned cell. Every planned cell has one, whether it ended well or not.
+
+    Args:
+        cell_id: The cell's identity, the name of its folder.
+        status: How it ended.
+        phase: Where it ended: `done` when ok, else the step that failed (fit, generate, check, score, ...).
+        message: What happened, in one sentence; "" when ok.
+        dataset: Its name.
+        dataset_sha256: Content hash of its genotypes.
+        split: `scheme`, `seed`, `sha256`, `n` (samples in each part) and `largest_kinship` (across sides; None where not computed).
+        trait: The phenotype's column.
+        generator: Its name, without the distribution.
+        distribution: The distribution that offers it.
+        plugin_version: Version of that distribution.
+        code_sha256: Hash of the plugin's source files.
+        settings: Every setting of the generator, JSON values only.
+        seed: Of the fit.
+        is_control: Whether the generator is a control (shown on boards, never ranked).
+        n_generated: Synthetic samples generated; 0 where none were.
+        scores: One record a score.
+        timings: Seconds by phase.
+        peak_memory_bytes: `host` and `gpu`; None where not measured.
+        environment: `python`, `genobench`, `torch`, `numpy`, `platform`, `cpu_threads`, `device`.
+        created_at: When the cell ended, ISO 8601 in UTC.
+        schema: Version of the JSON form.
+    """
+
+    cell_id: str
+    status: Status
+    phase: str
+    dataset: str
+    dataset_sha256: str
+    split: Mapping[str, Any]
+    trait: str
+    generator: str
+    distribution: str
+    plugin_version: str
+    code_sha256: str
+    settings: Mapping[str, Any]
+    seed: int
+    created_at: str
+    message: str = ""
+    is_control: bool = False
+    n_generated: int = 0
+    scores: tuple[ScoreRecord, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: Mapping[str, int | None] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise GenobenchError(f"The outcome of cell {self.cell_id} has status '{self.status}'; it must be one of {', '.join(STATUSES)}.")
+        names = [score.metric for score in self.scores]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise GenobenchError(
+                f"The outcome of cell {self.cell_id} has the score '{min(twice)}' more than once; a score's name stands once."
+            )
+
+    def score(self, metric: str) -> ScoreRecord | None:
+        """The score of that name; None where the cell has none."""
+        return next((score for score in self.scores if score.metric == metric), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as a JSON object without NaN; two equal outcomes give equal objects."""
+        values = {item.name: _to_json(getattr(self, item.name)) for item in fields(self)}
+        return {"schema": values.pop("schema"), **values}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The reverse of `to_json`.
+
+        Raises:
+            GenobenchError: If the schema is another one, or a key is unknown or missing.
+        """
+        if values.get("schema") != SCHEMA:
+            raise GenobenchError(f"An outcome has schema {values.get('schema')}; this genobench reads {SCHEMA}.")
+        _check_keys(cls, values)
+        return cls(**{**values, "scores": tuple(ScoreRecord.from_json(score) for score in values["scores"])})
+
+
+def board_name(outcome: Outcome) -> str:
+    """The leaderboard that an outcome belongs to: dataset and split scheme, for example "cattle-demo.family"."""
+    return f"{outcome.dataset}.{outcome.split['scheme']}"
+
+
+def settings_sha256(settings: Mapping[str, Any]) -> str:
+    """Hash of a generator's settings, independent of their order; 64 hexadecimal digits."""
+    canonical = json.dumps(_to_json(settings), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def write_outcome(outcome: Outcome, cell_folder: Path) -> Path:
+    """Write an outcome into its cell's folder, atomically, and give the file's path."""
+    path = cell_folder / FILE_NAME
+    write_json_atomically(path, outcome.to_json())
+    return path
+
+
+def read_outcome(path: Path) -> Outcome:
+    """The outcome in a JSON file.
+
+    Raises:
+        GenobenchError: If the file cannot be read or is no outcome of this schema; the message names the file.
+    """
+    try:
+        return Outcome.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError, TypeError, GenobenchError) as error:
+        raise GenobenchError(f"The file {path} is not an outcome that can be read: {error}") from error
+
+
+def read_local_outcomes(home: Path) -> list[tuple[Outcome, Path]]:
+    """The outcomes of all finished cells under a home.
+
+    Args:
+        home: The folder of `genobench.home.genobench_home`.
+
+    Returns:
+        Each outcome with its cell's folder, in the order of their ends (then of their cell ids).
+
+    Raises:
+        GenobenchError: If an outcome cannot be read; the message names the file.
+    """
+    found = [(read_outcome(path), path.parent) for path in sorted((home / "cells").glob(f"*/{FILE_NAME}"))]
+    return sorted(found, key=lambda pair: (pair[0].created_at, pair[0].cell_id))
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, (Band, ScoreRecord)):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item) for item in value]
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
+    raise GenobenchError(f"An outcome holds {value!r} of type {type(value).__name__}; it must hold JSON values only.")
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _check_keys(cls: type[Any], values: Mapping[str, Any]) -> None:
+    known = {item.name for item in fields(cls)}
+    unknown, absent = sorted(values.keys() - known), sorted(known - values.keys())
+    if unknown or absent:
+        complaint = " and ".join([f"has the unknown key '{key}'" for key in unknown[:1]] + [f"lacks the key '{key}'" for key in absent[:1]])
+        raise GenobenchError(f"The JSON form of {cls.__name__} {complaint}; schema {SCHEMA} has the keys {', '.join(sorted(known))}.")

@@ -1,0 +1,174 @@
+"""Outcomes: the JSON form loses nothing and lets nothing else in."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from genobench.errors import GenobenchError
+from genobench.outcomes import (
+    Band,
+    Outcome,
+    ScoreRecord,
+    board_name,
+    read_local_outcomes,
+    read_outcome,
+    settings_sha256,
+    write_outcome,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BAND = Band(mean=0.5, standard_deviation=0.02, low=0.46, high=0.54, n_draws=100)
+AUC = ScoreRecord(
+    metric="membership_auc",
+    family="privacy",
+    value=0.58,
+    interval=(0.52, 0.64),
+    band=BAND,
+    unit="AUC",
+    direction="target",
+    ideal=0.5,
+    version=1,
+    is_primary=True,
+    plugin="genobench/membership",
+)
+MISSING = ScoreRecord(
+    metric="tpr_at_1_percent",
+    family="privacy",
+    value=math.nan,
+    unit="share",
+    direction="lower",
+    version=1,
+    plugin="genobench/membership",
+    reason="195 nonmembers; 1,000 are needed.",
+)
+OUTCOME = Outcome(
+    cell_id="c1",
+    status="ok",
+    phase="done",
+    dataset="cattle-demo",
+    dataset_sha256="d" * 64,
+    split={"scheme": "family", "seed": 0, "sha256": "e" * 64, "n": {"train": 1072, "holdout": 390}, "largest_kinship": 0.05},
+    trait="fat",
+    generator="wgan",
+    distribution="genobench-neural",
+    plugin_version="0.1.0",
+    code_sha256="f" * 64,
+    settings={"n_steps": 100, "rate": 0.5, "layers": [3, 2]},
+    seed=3,
+    n_generated=390,
+    scores=(AUC, MISSING),
+    timings={"fit": 1.5},
+    peak_memory_bytes={"host": 10, "gpu": None},
+    created_at="2026-01-02T03:04:05+00:00",
+)
+
+
+def test_outcome_json__round_trip_through_text_is_the_identity():
+    text = json.dumps(OUTCOME.to_json(), allow_nan=False)
+
+    back = Outcome.from_json(json.loads(text))
+
+    assert back.scores[0] == AUC
+    assert math.isnan(back.scores[1].value)
+    assert replace(back, scores=()) == replace(OUTCOME, scores=())
+    assert json.dumps(back.to_json()) == text
+
+
+def test_outcome_json__writes_nan_as_null():
+    assert OUTCOME.to_json()["scores"][1]["value"] is None
+
+
+def test_outcome_json__takes_numpy_scalars():
+    outcome = replace(OUTCOME, settings={"n": np.int64(3), "rate": np.float32(0.5)})
+
+    assert json.loads(json.dumps(outcome.to_json()))["settings"] == {"n": 3, "rate": 0.5}
+
+
+def test_outcome_json__refuses_values_that_are_not_json():
+    with pytest.raises(GenobenchError, match="of type object; it must hold JSON values only"):
+        replace(OUTCOME, settings={"n": object()}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 99}, "has schema 99; this genobench reads 1"),
+        ({"colour": "red"}, "of Outcome has the unknown key 'colour'"),
+        ({"scores": [{**AUC.to_json(), "sd": 1}]}, "of ScoreRecord has the unknown key 'sd'"),
+        ({"scores": [{**AUC.to_json(), "band": {"mean": 0.5}}]}, "of Band lacks the key 'high'"),
+        ({"status": "fine"}, "has status 'fine'; it must be one of ok, failed"),
+        ({"scores": [AUC.to_json(), AUC.to_json()]}, "the score 'membership_auc' more than once"),
+    ],
+)
+def test_outcome_json__refuses_what_it_does_not_know(change, message):
+    with pytest.raises(GenobenchError, match=message):
+        Outcome.from_json({**OUTCOME.to_json(), **change})
+
+
+def test_outcome_json__refuses_a_missing_key():
+    values = OUTCOME.to_json()
+    del values["seed"]
+
+    with pytest.raises(GenobenchError, match="lacks the key 'seed'"):
+        Outcome.from_json(values)
+
+
+def test_score_bounds__are_196_standard_errors_or_the_stated_interval():
+    by_error = replace(AUC, interval=None, standard_error=0.01)
+
+    assert by_error.bounds == pytest.approx((0.5604, 0.5996), abs=1e-4)
+    assert AUC.bounds == (0.52, 0.64)
+    assert AUC.error == pytest.approx(0.12 / 3.92, abs=1e-5)
+
+
+def test_score_bounds__are_none_where_nothing_is_known():
+    assert MISSING.bounds is None
+    assert replace(AUC, interval=None).bounds is None
+    assert replace(AUC, interval=None).error is None
+
+
+def test_board_name__is_dataset_and_scheme():
+    assert board_name(OUTCOME) == "cattle-demo.family"
+
+
+def test_score__is_found_by_name():
+    assert OUTCOME.score("membership_auc") == AUC
+    assert OUTCOME.score("absent") is None
+
+
+def test_settings_sha256__does_not_depend_on_order():
+    assert settings_sha256({"a": 1, "b": [1, 2]}) == settings_sha256({"b": (1, 2), "a": 1})
+    assert settings_sha256({"a": 1}) != settings_sha256({"a": 2})
+
+
+def test_local_outcomes__are_read_in_the_order_of_their_ends(tmp_path: Path):
+    late, early = replace(OUTCOME, cell_id="a", created_at="2026-02-01T00:00:00+00:00"), replace(OUTCOME, cell_id="b")
+    for outcome in (late, early):
+        write_outcome(outcome, tmp_path / "cells" / outcome.cell_id)
+    (tmp_path / "cells" / "unfinished").mkdir()
+
+    found = read_local_outcomes(tmp_path)
+
+    assert [outcome.cell_id for outcome, _ in found] == ["b", "a"]
+    assert found[0][1] == tmp_path / "cells" / "b"
+
+
+def test_local_outcomes__of_a_fresh_home_are_none(tmp_path: Path):
+    assert read_local_outcomes(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_read_outcome__names_the_file_that_is_none(tmp_path: Path, text: str):
+    path = tmp_path / "outcome.json"
+    path.write_text(text)
+
+    with pytest.raises(GenobenchError, match=r"outcome\.json is not an outcome that can be read"):
+        read_outcome(path)
