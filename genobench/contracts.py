@@ -209,7 +209,12 @@ class Sampler(ABC):
 
 
 class Generator(ABC):
-    """A generative model of genotypes; derive a frozen dataclass whose fields are the settings, each with a default."""
+    """A generative model of genotypes; derive a frozen dataclass whose fields are the settings, each with a default.
+
+    `is_control` marks a generator that anchors the scale (a floor, a leak): boards show it and never rank it.
+    """
+
+    is_control: ClassVar[bool] = False
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:  # noqa: ARG003 - the default asks the trial nothing

@@ -1,0 +1,176 @@
+"""A cell: one fit with its synthetic samples, as a folder whose state is on disk.
+
+The folder's name is the hash of what the cell is, so the same command finds the same cell. A cell is finished when `result.json` is
+there; that file is written once and last. Score records lie beside it and come and go without touching the fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from genobench.errors import CellError
+from genobench.home import write_json_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from genobench.outcomes import Status
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True)
+class CellKey:
+    """What a cell is: two cells with one key hold the same fit.
+
+    Args:
+        dataset: Its name, for people; the hash decides.
+        dataset_sha256: Content hash of the genotypes.
+        split_sha256: Hash of the split, which names every sample's part.
+        trait: The column conditioned on.
+        generator: `distribution/name`.
+        plugin_version: Version of the distribution.
+        code_sha256: Hash of the plugin's code.
+        settings: All settings, defaults included, as JSON values.
+        seed: Seed of the fit and of what it generates.
+        n_samples: How many synthetic samples.
+        device: `cpu` or `cuda`: the two do not round alike.
+    """
+
+    dataset: str
+    dataset_sha256: str
+    split_sha256: str
+    trait: str
+    generator: str
+    plugin_version: str
+    code_sha256: str
+    settings: Mapping[str, Any]
+    seed: int
+    n_samples: int
+    device: str
+
+    @property
+    def cell_id(self) -> str:
+        """16 hexadecimal digits, a function of the key alone."""
+        return hash_json({"schema": SCHEMA, **asdict(self)})[:16]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a fit ended.
+
+    Args:
+        status: `ok`, or what went wrong.
+        phase: The phase it ended in: `start`, `load`, `fit`, `save`, `generate`, `write`, `check` or `done`.
+        message: One line; "" when all went well.
+        timings: Seconds by phase.
+        peak_memory_bytes: Of the host; None where not known.
+        peak_gpu_memory_bytes: Of the GPU; None on the CPU.
+    """
+
+    status: Status
+    phase: str
+    message: str
+    timings: Mapping[str, float]
+    peak_memory_bytes: int | None = None
+    peak_gpu_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell's folder and what is in it."""
+
+    key: CellKey
+    folder: Path
+
+    @property
+    def synthetic(self) -> Path:
+        """The store of synthetic samples."""
+        return self.folder / "synthetic"
+
+    @property
+    def model(self) -> Path:
+        """What `Sampler.save` wrote."""
+        return self.folder / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The fit's own folder (`FitContext.folder`); it outlives a kill."""
+        return self.folder / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """What the worker and the plugin printed."""
+        return self.folder / "log.txt"
+
+    @property
+    def curves(self) -> Path:
+        """One JSON object a line: step and losses."""
+        return self.folder / "curves.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        """Score records, one JSON file each."""
+        return self.folder / "scores"
+
+    @property
+    def figures(self) -> Path:
+        """Figures of the run, PNG."""
+        return self.folder / "figures"
+
+    @property
+    def result(self) -> FitResult | None:
+        """How the fit ended; None while it has not."""
+        path = self.folder / "result.json"
+        return FitResult(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def finish(self, result: FitResult) -> None:
+        """Write how the fit ended; the checkpoints of a good fit are dropped."""
+        write_json_atomically(self.folder / "result.json", asdict(result))
+        if result.status == "ok":
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Forget an unfinished or failed fit; checkpoints and the key stay, so that the next one can resume."""
+        (self.folder / "result.json").unlink(missing_ok=True)
+        for stale in (self.synthetic, self.model, self.scores, self.figures):
+            shutil.rmtree(stale, ignore_errors=True)
+        for stale in (self.log, self.curves, self.folder / "outcome.json"):
+            stale.unlink(missing_ok=True)
+
+
+def open_cell(home: Path, key: CellKey) -> Cell:
+    """The cell of that key; its folder is made, and the key written, when it is new."""
+    folder = home / "cells" / key.cell_id
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "cell.json").exists():
+        write_json_atomically(folder / "cell.json", asdict(key))
+    return Cell(key=key, folder=folder)
+
+
+def find_cell(home: Path, cell_id: str) -> Cell:
+    """The cell whose id begins with `cell_id`.
+
+    Raises:
+        CellError: If there is none, or more than one.
+    """
+    folders = sorted(path.parent for path in (home / "cells").glob(f"{cell_id}*/cell.json")) if cell_id else []
+    if len(folders) != 1:
+        found = "none" if not folders else ", ".join(folder.name for folder in folders)
+        raise CellError(
+            f"'{cell_id}' should name one cell of {home / 'cells'}, and names {found}. `genobench leaderboard show` lists cells."
+        )
+    try:
+        return Cell(key=CellKey(**json.loads((folders[0] / "cell.json").read_text(encoding="utf-8"))), folder=folders[0])
+    except (ValueError, TypeError) as error:
+        raise CellError(f"{folders[0] / 'cell.json'} is damaged ({error}); remove the folder and run the cell again.") from error
+
+
+def hash_json(value: Any) -> str:
+    """SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()

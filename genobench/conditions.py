@@ -1,0 +1,74 @@
+"""What synthetic samples are asked to be: a trait and its covariates, drawn jointly from the training rows.
+
+Quantitative values are smoothed, since an exact value would point at the animal that it was measured on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genobench.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genobench.contracts import Trait
+
+
+def draw_condition(samples: pd.DataFrame, trait: Trait, *, n_samples: int, seed: int) -> pd.DataFrame:
+    """Rows of trait and covariates for samples to be generated.
+
+    Training rows are drawn jointly, in a random order and as evenly as n_samples allows (each row once before any row twice), so classes
+    keep their shares. A quantitative column is then shrunk towards its mean and jittered by a normal kernel with the bandwidth of
+    Silverman's rule, so that its mean and variance stay what they were.
+
+    Args:
+        samples: The sample table of the training part, one row a sample.
+        trait: Which columns: the trait and its covariates.
+        n_samples: How many rows.
+        seed: Seeds the draw and the jitter.
+
+    Returns:
+        A table of n_samples rows with the trait's column and the covariates' columns.
+
+    Raises:
+        DatasetError: If a column is absent, or no training row has all of them.
+
+    References:
+        The smoothed bootstrap with shrinkage: Silverman and Young 1987, Biometrika 74: 469-479, doi 10.1093/biomet/74.3.469.
+    """
+    columns = [trait.column, *trait.covariates]
+    absent = [column for column in columns if column not in samples.columns]
+    if absent:
+        raise DatasetError(f"The sample table has no column {absent}; its columns are {list(samples.columns)}.")
+    complete = samples.loc[samples[columns].notna().all(axis=1), columns].reset_index(drop=True)
+    if complete.empty:
+        raise DatasetError(f"No training sample has a value in all of {columns}; nothing can be conditioned on.")
+    generator = np.random.default_rng(seed)
+    n_rounds = -(-n_samples // len(complete))
+    order = np.concatenate([generator.permutation(len(complete)) for _ in range(n_rounds)])[:n_samples]
+    drawn = complete.iloc[order].reset_index(drop=True)
+    quantitative = [column for column in columns if is_quantitative(complete[column], trait, column)]
+    for column in quantitative:
+        drawn[column] = _smoothed(drawn[column].to_numpy(dtype=float), complete[column].to_numpy(dtype=float), generator)
+    return drawn
+
+
+def is_quantitative(values: pd.Series, trait: Trait, column: str) -> bool:
+    """Whether a column holds numbers to be smoothed: a quantitative trait, or a covariate of floats or of over ten whole numbers."""
+    if column == trait.column:
+        return trait.kind == "quantitative"
+    return values.dtype.kind == "f" or (values.dtype.kind in "iu" and values.nunique() > 10)
+
+
+def _smoothed(drawn: np.ndarray, source: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    deviation = float(source.std())
+    if len(source) < 2 or deviation == 0.0:
+        return drawn
+    bandwidth = 1.06 * len(source) ** -0.2
+    mean = float(source.mean())
+    jittered: np.ndarray = drawn - mean + bandwidth * deviation * generator.standard_normal(len(drawn))
+    smoothed: np.ndarray = mean + jittered / np.sqrt(1.0 + bandwidth**2)
+    return smoothed

@@ -1,0 +1,73 @@
+"""How a worker speaks to the process that started it: JSON lines on a pipe of their own, and a tie that ends the worker with its parent."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+SECONDS_BETWEEN_STEPS = 0.2
+"""A worker reports at most five training steps a second; the last one of a burst may be dropped."""
+
+
+@dataclass
+class Events:
+    """The worker's end of the pipe.
+
+    Whatever a plugin prints goes to the log (stderr), since stdout is taken for events before any plugin is imported.
+    """
+
+    stream: TextIO
+    _last_step_at: float = field(default=0.0, init=False)
+
+    @classmethod
+    def take_stdout(cls) -> Self:
+        """Keep the process's stdout for events and send everything else that is written there to stderr."""
+        stream = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        return cls(stream=stream)
+
+    def send(self, event: str, **values: Any) -> None:
+        """Send one event."""
+        self.stream.write(json.dumps({"event": event, **values}, default=str) + "\n")
+
+    def phase(self, name: str) -> None:
+        """Say which phase begins."""
+        self.send("phase", phase=name)
+
+    def step(self, step: int, losses: Mapping[str, float], /) -> None:
+        """Report a training step; calls that come faster than five a second are dropped."""
+        now = time.monotonic()
+        if now - self._last_step_at >= SECONDS_BETWEEN_STEPS or step == losses.get("total_steps"):
+            self._last_step_at = now
+            finite = {name: float(value) for name, value in losses.items() if math.isfinite(value)}
+            self.send("step", step=int(step), losses=finite)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent is gone, however that came: the parent holds the other end of stdin."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os._exit(75)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident set of this process so far, in bytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,183 @@
+"""What runs in the worker process of a cell: load → fit → save → generate → write, then report.
+
+`python -m genobench.worker JOB.json`. The worker is handed the stores of train and validation and a condition table, and nothing else;
+it never learns where holdout and nonmembers are. It speaks through `genobench.events`; its stderr is the cell's log.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genobench.contracts import FitContext, Sampler, Trait
+from genobench.errors import ContractError
+from genobench.events import Events, end_with_parent, peak_memory_bytes
+from genobench.genotypes import Genotypes
+from genobench.storage import read_store, write_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked to do, as JSON.
+
+    Args:
+        target: "module:Class" of the generator.
+        settings: Its settings.
+        trait: The trait, as its fields.
+        seed: Of the fit; what is generated takes `generate_seed`.
+        generate_seed: Of the synthetic samples.
+        device: `cpu`, `cuda`, ...
+        time_limit_seconds: For the plugin to know; the parent enforces it.
+        n_samples: How many synthetic samples.
+        train: Store of the training part; "" to generate from a saved model.
+        validation: Store of the validation part; "" for none.
+        condition: Parquet file of the condition; "" for none.
+        checkpoints: The fit's own folder.
+        model: Where the sampler is saved (or, without `train`, read).
+        synthetic: The store to write.
+    """
+
+    target: str
+    settings: Mapping[str, Any]
+    trait: Mapping[str, Any]
+    seed: int
+    generate_seed: int
+    device: str
+    time_limit_seconds: float | None
+    n_samples: int
+    train: str
+    validation: str
+    condition: str
+    checkpoints: str
+    model: str
+    synthetic: str
+
+    def write(self, path: Path) -> Path:
+        """Write the job as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        return path
+
+
+@dataclass
+class _Clock:
+    events: Events
+    phase: str = "start"
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        self.phase = phase
+        self.events.phase(phase)
+        begin = time.perf_counter()
+        yield
+        self.timings[phase] = round(time.perf_counter() - begin, 3)
+
+
+def run_job(job: Job, events: Events, clock: _Clock) -> None:
+    """Fit (or load), generate, write.
+
+    Raises:
+        ContractError: If the plugin hands back what its contract does not allow.
+        Exception: Whatever the plugin raises.
+    """
+    with clock.during("load"):
+        module, _, name = job.target.partition(":")
+        generator_class = getattr(import_module(module), name)
+        condition = _read_condition(job.condition)
+    if job.train:
+        with clock.during("load"):
+            train = read_store(Path(job.train))
+            validation = read_store(Path(job.validation)) if job.validation else None
+        context = FitContext(
+            trait=_trait(job.trait),
+            seed=job.seed,
+            device=job.device,
+            folder=Path(job.checkpoints),
+            validation=validation,
+            time_limit_seconds=job.time_limit_seconds,
+            report=events.step,
+        )
+        context.folder.mkdir(parents=True, exist_ok=True)
+        with clock.during("fit"):
+            sampler = generator_class(**job.settings).fit(train, context)
+            if not isinstance(sampler, Sampler):
+                raise ContractError(f"{job.target}.fit returned {type(sampler).__name__}; it must return a genobench.Sampler.")
+        with clock.during("save"):
+            Path(job.model).mkdir(parents=True, exist_ok=True)
+            sampler.save(Path(job.model))
+    else:
+        with clock.during("load"):
+            sampler = generator_class.load(Path(job.model))
+    with clock.during("generate"):
+        synthetic = sampler.generate(job.n_samples, seed=job.generate_seed, condition=condition)
+        if not isinstance(synthetic, Genotypes):
+            raise ContractError(f"{job.target}: generate returned {type(synthetic).__name__}; it must return genobench.Genotypes.")
+    with clock.during("write"):
+        write_store(synthetic, Path(job.synthetic))
+
+
+def _read_condition(path: str) -> pd.DataFrame | None:
+    if not path:
+        return None
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+def _trait(values: Mapping[str, Any]) -> Trait:
+    return Trait(**{**values, "classes": tuple(values["classes"]), "covariates": tuple(values["covariates"])})
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    texts = ("out of memory", "can't allocate memory", "Unable to allocate")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
+
+
+def _peak_gpu_memory_bytes(device: str) -> int | None:
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job in `arguments[0]`; the exit code is 0 when it is done, 1 when it failed (an event says how)."""
+    events = Events.take_stdout()
+    end_with_parent()
+    job = Job(**json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+    clock = _Clock(events)
+    try:
+        run_job(job, events, clock)
+    except Exception as error:  # noqa: BLE001 - the plugin boundary: a plugin may raise anything
+        traceback.print_exc()
+        status = "out-of-memory" if _is_out_of_memory(error) else "invalid-output" if isinstance(error, ContractError) else "failed"
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        events.send("end", status=status, phase=clock.phase, message=message, timings=clock.timings, peak_memory_bytes=peak_memory_bytes())
+        return 1
+    events.send(
+        "end",
+        status="ok",
+        phase="done",
+        message="",
+        timings=clock.timings,
+        peak_memory_bytes=peak_memory_bytes(),
+        peak_gpu_memory_bytes=_peak_gpu_memory_bytes(job.device),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
