@@ -1,0 +1,56 @@
+"""Hold any plugin to the rules of its kind, without a test runner: what `genobench plugins check` calls."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from genobench.testing.rules import run_rule
+from genobench.testing.rules_classifier import CLASSIFIER_RULES, ClassifierSubject
+from genobench.testing.rules_dataset import DATASET_RULES, DatasetSubject
+from genobench.testing.rules_generator import GENERATOR_RULES, GeneratorSubject
+from genobench.testing.rules_metric import METRIC_RULES, MetricSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from genobench.registry import Kind
+    from genobench.testing.rules import Check, Rule, Subject
+
+RULES: Final[Mapping[Kind, tuple[Rule, ...]]] = MappingProxyType(
+    {"generator": GENERATOR_RULES, "classifier": CLASSIFIER_RULES, "metric": METRIC_RULES, "dataset": DATASET_RULES}
+)
+"""The rules by kind of plugin."""
+
+SUBJECTS: Final[Mapping[Kind, type[Subject]]] = MappingProxyType(
+    {"generator": GeneratorSubject, "classifier": ClassifierSubject, "metric": MetricSubject, "dataset": DatasetSubject}
+)
+"""What the rules of a kind are called with."""
+
+
+def iterate_checks(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | None = None) -> Iterator[Check]:
+    """Hold a plugin to the rules of its kind, one at a time.
+
+    Args:
+        kind: `generator`, `classifier`, `metric` or `dataset`.
+        plugin: The class.
+        settings: Settings that make it quick (a fit takes place about fifteen times); None for the defaults.
+
+    Yields:
+        A check for each rule, as soon as it is done.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        subject = SUBJECTS[kind](plugin=plugin, folder=Path(folder), settings=settings or {})
+        for rule in RULES[kind]:
+            yield run_rule(rule, subject)
+
+
+def check_plugin(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | None = None) -> list[Check]:
+    """Hold a plugin to all rules of its kind; see `iterate_checks`.
+
+    Returns:
+        A check for each rule, in the order of `RULES`.
+    """
+    return list(iterate_checks(kind, plugin, settings))

@@ -1,0 +1,306 @@
+"""What every generator must do. Each rule is a function of a `GeneratorSubject`; see `genobench.testing.rules`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from genobench.calls import MISSING
+from genobench.conditions import draw_condition
+from genobench.contracts import FitContext, Sampler
+from genobench.genotypes import Genotypes
+from genobench.registry import with_settings
+from genobench.storage import content_sha256
+from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
+from genobench.testing.random_states import disturbed_random_states, global_random_states
+from genobench.testing.rules import Subject
+from genobench.testing.rules_settings import (
+    is_documented,
+    settings_are_a_frozen_dataclass,
+    settings_have_defaults,
+    settings_survive_json,
+    suggest_gives_valid_settings,
+)
+from genobench.testing.saved_files import find_unsafe_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genobench.contracts import Generator, Trait
+    from genobench.testing.rules import Rule
+
+_FIT_SEED: Final = 11
+_SEED: Final = 21
+_N_MORE_THAN_TRAIN: Final = 131
+_LIMIT_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorSubject(Subject):
+    """A generator on trial, with training samples and what it makes of them.
+
+    Args:
+        reported: What its first fit reported, as (step, losses).
+    """
+
+    reported: list[tuple[Any, Any]] = field(default_factory=list)
+
+    @cached_property
+    def train(self) -> Genotypes:
+        """72 samples of 12 families, 60 variants, no call missing."""
+        return example_genotypes(n_samples=72)
+
+    @cached_property
+    def sampler(self) -> Any:
+        """What `fit` made of `train`: a Sampler, if the plugin keeps the rules."""
+        return self.fit(self.train, seed=_FIT_SEED, report=lambda step, losses: self.reported.append((step, losses)))
+
+    @cached_property
+    def synthetic(self) -> Genotypes:
+        """40 samples from `sampler`."""
+        generated: Genotypes = self.sampler.generate(40, seed=_SEED)
+        return generated
+
+    def fit(self, train: Genotypes, *, seed: int = _FIT_SEED, trait: Trait | None = None, **context: Any) -> Sampler:
+        """Fit the generator on `train`."""
+        generator: Generator = with_settings(self.plugin, self.settings)
+        return generator.fit(
+            train,
+            FitContext(
+                trait=trait or EXAMPLE_TRAITS["quantitative"],
+                seed=seed,
+                device="cpu",
+                folder=self.new_folder(),
+                time_limit_seconds=_LIMIT_SECONDS,
+                **context,
+            ),
+        )
+
+
+def fit_gives_a_sampler(subject: GeneratorSubject) -> str | None:
+    """`fit` returns a genobench.Sampler."""
+    if not isinstance(subject.sampler, Sampler):
+        return f"fit returned {type(subject.sampler).__name__}."
+    return None
+
+
+def generate_gives_the_number_asked_for(subject: GeneratorSubject) -> str | None:
+    """`generate(n)` returns Genotypes of n samples: one, or more than there were in training."""
+    for n_samples in (1, _N_MORE_THAN_TRAIN):
+        synthetic = subject.sampler.generate(n_samples, seed=_SEED)
+        if not isinstance(synthetic, Genotypes):
+            return f"generate returned {type(synthetic).__name__}; it must return genobench.Genotypes."
+        if synthetic.n_samples != n_samples:
+            return f"generate({n_samples}) returned {synthetic.n_samples} samples."
+    return None
+
+
+def generate_keeps_the_training_variants(subject: GeneratorSubject) -> str | None:
+    """Synthetic genotypes have the training variants, in their order."""
+    return _different_variants(subject.synthetic, subject.train)
+
+
+def calls_are_whole(subject: GeneratorSubject) -> str | None:
+    """Every synthetic call is 0, 1 or 2; none is missing."""
+    return _missing_calls(subject.synthetic)
+
+
+def same_seed_gives_same_samples(subject: GeneratorSubject) -> str | None:
+    """`generate` with one seed gives the same samples each time, whatever was generated between."""
+    first = subject.sampler.generate(30, seed=_SEED)
+    subject.sampler.generate(7, seed=_SEED + 1)
+    with disturbed_random_states():
+        second = subject.sampler.generate(30, seed=_SEED)
+    return _different_calls(first, second, f"two calls of generate(30, seed={_SEED})")
+
+
+def other_seed_gives_other_samples(subject: GeneratorSubject) -> str | None:
+    """`generate` with another seed gives other samples."""
+    first, second = (subject.sampler.generate(30, seed=seed) for seed in (_SEED, _SEED + 1))
+    if np.array_equal(first.to_array(), second.to_array()):
+        return f"the seeds {_SEED} and {_SEED + 1} gave the same 30 samples."
+    return None
+
+
+def same_fit_seed_gives_same_sampler(subject: GeneratorSubject) -> str | None:
+    """Two fits with one seed give samplers that generate the same samples, whatever the global random state."""
+    with disturbed_random_states():
+        again = subject.fit(subject.train)
+    return _different_calls(subject.synthetic, again.generate(40, seed=_SEED), f"two fits with seed {_FIT_SEED}")
+
+
+def global_random_state_is_left_alone(subject: GeneratorSubject) -> str | None:
+    """Neither `fit` nor `generate` uses or seeds the global random state of random, numpy or torch."""
+    before = global_random_states()
+    sampler = subject.fit(subject.train)
+    after_fit = global_random_states()
+    sampler.generate(5, seed=_SEED)
+    after_generate = global_random_states()
+    for step, earlier, later in (("fit", before, after_fit), ("generate", after_fit, after_generate)):
+        changed = [library for library, state in earlier.items() if later[library] != state]
+        if changed:
+            return f"{step} changed the global state of {', '.join(changed)}; make a generator from the seed, or fork torch's."
+    return None
+
+
+def train_is_not_changed(subject: GeneratorSubject) -> str | None:
+    """`fit` leaves the training samples as they were."""
+    train = example_genotypes(n_samples=48)
+    before = content_sha256(train)
+    subject.fit(train)
+    if content_sha256(train) != before:
+        return "the content hash of the training samples differs before and after fit."
+    return None
+
+
+def every_kind_of_trait_is_accepted(subject: GeneratorSubject) -> str | None:
+    """Quantitative, categorical and ordinal traits are accepted, and the condition stands in the sample table."""
+    validation = example_genotypes(n_samples=96).take_samples(np.arange(72, 96))
+    for kind, trait in EXAMPLE_TRAITS.items():
+        sampler = subject.fit(subject.train, trait=trait, validation=validation)
+        condition = draw_condition(subject.train.samples, trait, n_samples=25, seed=_SEED)
+        before = condition.copy()
+        synthetic = sampler.generate(25, seed=_SEED, condition=condition)
+        if not condition.equals(before):
+            return f"for the {kind} trait, generate changed the condition that it was given."
+        fault = _other_condition(synthetic.samples, condition, subject.train.samples) or _missing_calls(synthetic)
+        fault = fault or _different_variants(synthetic, subject.train)
+        if fault:
+            return f"for the {kind} trait, {fault}"
+    return None
+
+
+def missing_calls_are_accepted(subject: GeneratorSubject) -> str | None:
+    """Training calls may be missing; synthetic ones are not."""
+    train = example_genotypes(n_samples=72, missing_share=0.1)
+    return _missing_calls(subject.fit(train).generate(20, seed=_SEED))
+
+
+def constant_variants_are_accepted(subject: GeneratorSubject) -> str | None:
+    """Training variants may be constant."""
+    train = example_genotypes(n_samples=72, n_constant=6)
+    synthetic = subject.fit(train).generate(20, seed=_SEED)
+    return _missing_calls(synthetic) or _different_variants(synthetic, train)
+
+
+def few_samples_are_accepted(subject: GeneratorSubject) -> str | None:
+    """Five training samples are enough to fit, however large a batch is."""
+    train = example_genotypes(n_samples=72).take_samples(np.array([0, 1, 2, 3, 4]))
+    return _missing_calls(subject.fit(train).generate(20, seed=_SEED))
+
+
+def one_variant_is_accepted(subject: GeneratorSubject) -> str | None:
+    """One training variant is enough to fit."""
+    train = example_genotypes(n_samples=72).take_variants(np.array([30]))
+    synthetic = subject.fit(train).generate(20, seed=_SEED)
+    return _missing_calls(synthetic) or _different_variants(synthetic, train)
+
+
+def saved_sampler_generates_the_same(subject: GeneratorSubject) -> str | None:
+    """A sampler that is saved and loaded again generates the same samples."""
+    folder = subject.new_folder()
+    subject.sampler.save(folder)
+    loaded = subject.plugin.load(folder)
+    if not isinstance(loaded, Sampler):
+        return f"load returned {type(loaded).__name__}; it must return a genobench.Sampler."
+    synthetic = loaded.generate(40, seed=_SEED)
+    return _different_variants(synthetic, subject.train) or _different_calls(subject.synthetic, synthetic, "the sampler and its saved copy")
+
+
+def saved_files_need_no_unpickling(subject: GeneratorSubject) -> str | None:
+    """`save` writes at least one file, and only safetensors, npy, Parquet, JSON and text: nothing that must be unpickled."""
+    folder = subject.new_folder()
+    subject.sampler.save(folder)
+    if not any(path.is_file() for path in folder.rglob("*")):
+        return "save wrote no file."
+    return find_unsafe_file(folder)
+
+
+def reports_are_numbers(subject: GeneratorSubject) -> str | None:
+    """What `fit` reports, if anything, is a whole step, never going back, with finite losses by name."""
+    _ = subject.sampler
+    last = -math.inf
+    for step, losses in subject.reported:
+        if isinstance(step, bool) or not isinstance(step, int) or step < last:
+            return f"it reported the step {step!r} after {last}; steps are whole numbers that do not go back."
+        wrong = {
+            name: value
+            for name, value in dict(losses).items()
+            if not (isinstance(name, str) and isinstance(value, (int, float)) and math.isfinite(value))
+        }
+        if wrong:
+            return f"at step {step} it reported {wrong}; losses are finite Python numbers by name."
+        last = step
+    return None
+
+
+def _missing_calls(synthetic: Genotypes) -> str | None:
+    calls = synthetic.to_array()
+    is_missing = calls == MISSING
+    if is_missing.any():
+        row, column = (int(place) for place in np.argwhere(is_missing)[0])
+        return f"{int(is_missing.sum())} synthetic calls are missing, the first at sample {row}, variant {column}."
+    return None
+
+
+def _other_condition(samples: pd.DataFrame, condition: pd.DataFrame, train: pd.DataFrame) -> str | None:
+    """A row is the condition's, or that of a training sample: a control that hands out training samples may leave them their trait."""
+    columns = list(condition.columns)
+    for column in columns:
+        if column not in samples.columns:
+            return f"the sample table lacks the condition's column '{column}'."
+    own = set(train[columns].itertuples(index=False, name=None))
+    rows = (list(table[columns].itertuples(index=False, name=None)) for table in (samples, condition))
+    for place, (found, wanted) in enumerate(zip(*rows, strict=True)):
+        if found != wanted and found not in own:
+            return f"row {place} of the sample table has {dict(zip(columns, found, strict=True))}, the condition {wanted}."
+    return None
+
+
+def _different_variants(synthetic: Genotypes, train: Genotypes) -> str | None:
+    if synthetic.n_variants != train.n_variants:
+        return f"there are {synthetic.n_variants} synthetic variants; the training samples have {train.n_variants}."
+    for column in train.variants.columns:
+        if column not in synthetic.variants.columns:
+            return f"the synthetic variant table lacks the column '{column}' of training."
+        if not synthetic.variants[column].equals(train.variants[column]):
+            return f"the column '{column}' of the synthetic variant table is not that of training."
+    return None
+
+
+def _different_calls(first: Genotypes, second: Genotypes, between: str) -> str | None:
+    differ = first.to_array() != second.to_array()
+    if differ.any():
+        return f"between {between}, {int(differ.sum())} of {differ.size} calls differ."
+    return None
+
+
+GENERATOR_RULES: Final[tuple[Rule, ...]] = (
+    is_documented,
+    settings_are_a_frozen_dataclass,
+    settings_have_defaults,
+    settings_survive_json,
+    suggest_gives_valid_settings,
+    fit_gives_a_sampler,
+    reports_are_numbers,
+    generate_gives_the_number_asked_for,
+    generate_keeps_the_training_variants,
+    calls_are_whole,
+    same_seed_gives_same_samples,
+    other_seed_gives_other_samples,
+    same_fit_seed_gives_same_sampler,
+    global_random_state_is_left_alone,
+    train_is_not_changed,
+    every_kind_of_trait_is_accepted,
+    missing_calls_are_accepted,
+    constant_variants_are_accepted,
+    few_samples_are_accepted,
+    one_variant_is_accepted,
+    saved_sampler_generates_the_same,
+    saved_files_need_no_unpickling,
+)
+"""The rules, cheap ones first."""
