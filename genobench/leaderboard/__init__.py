@@ -1,0 +1,20 @@
+"""Leaderboards: outcomes to statistics to a ranked table to Markdown, a page and a picture."""
+
+from genobench.leaderboard.boards import publish, read_board, render, select
+from genobench.leaderboard.standings import Column, Estimate, Row, Standings, comparable_groups, estimate, standings
+from genobench.leaderboard.text import to_markdown
+
+__all__ = [
+    "Column",
+    "Estimate",
+    "Row",
+    "Standings",
+    "comparable_groups",
+    "estimate",
+    "publish",
+    "read_board",
+    "render",
+    "select",
+    "standings",
+    "to_markdown",
+]

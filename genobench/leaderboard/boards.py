@@ -1,0 +1,183 @@
+"""Boards on disk: `<folder>/<board>/outcomes.jsonl`, which is the evidence, and the pages that are made from it.
+
+Evidence is only ever added. A cell that is published twice changes nothing; a cell whose evidence differs from what the board holds is
+an error, unless the caller says that the new evidence replaces the old.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Final
+
+from genobench.errors import GenobenchError
+from genobench.home import write_text_atomically
+from genobench.leaderboard.standings import comparable_groups, standings
+from genobench.leaderboard.text import to_markdown
+from genobench.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from genobench.leaderboard.standings import Standings
+
+EVIDENCE: Final = "outcomes.jsonl"
+"""The file of a board that is evidence; every other file of the folder is made from it."""
+
+_CIRCUMSTANCES: Final = ("timings", "peak_memory_bytes", "environment", "created_at", "message")
+"""Fields in which two records of one cell may differ without a conflict: when and where it ran, not what it gave."""
+
+
+def read_board(folder: Path) -> list[Outcome]:
+    """The evidence of a board.
+
+    Args:
+        folder: The board's folder.
+
+    Returns:
+        Its outcomes, in the order of the file.
+
+    Raises:
+        GenobenchError: If the file cannot be read, or a line is no outcome; the message names file and line.
+    """
+    path = folder / EVIDENCE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise GenobenchError(f"The folder {folder} is no leaderboard: {EVIDENCE} cannot be read ({error.strerror}).") from error
+    outcomes = []
+    for place, line in enumerate(lines, start=1):
+        try:
+            outcomes.append(Outcome.from_json(json.loads(line)))
+        except (ValueError, AttributeError, TypeError, GenobenchError) as error:
+            raise GenobenchError(f"{path}, line {place}, is not an outcome that can be read: {error}") from error
+    return outcomes
+
+
+def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False) -> int:
+    """Add evidence to a board and render it.
+
+    Args:
+        outcomes: Evidence of this board; trials are left out.
+        folder: The board's folder; made when absent.
+        replace: Whether evidence that differs takes the place of what the board holds.
+
+    Returns:
+        How many cells were added or changed; 0 where the board held all of it.
+
+    Raises:
+        GenobenchError: If evidence conflicts, or may not be compared with what the board holds. The board is then as it was.
+    """
+    held = {outcome.cell_id: outcome for outcome in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
+    n_changed = 0
+    for outcome in outcomes:
+        if outcome.is_trial:
+            continue
+        known = held.get(outcome.cell_id)
+        if known is not None and not replace:
+            difference = _conflict(known, outcome)
+            if difference:
+                raise GenobenchError(
+                    f"The board {folder} already holds cell {outcome.cell_id} with other evidence: {difference}. Find out which is right; "
+                    "publish with --replace if it is the new one."
+                )
+            merged = _merged(known, outcome)
+        else:
+            merged = outcome
+        if known is None or known.to_json() != merged.to_json():
+            held[outcome.cell_id] = merged
+            n_changed += 1
+    if not held:
+        raise GenobenchError(f"There is no outcome to publish to {folder}.")
+    pages = _pages(standings(list(held.values())))
+    if n_changed:
+        ordered = sorted(held.values(), key=lambda outcome: (outcome.generator, outcome.distribution, outcome.seed, outcome.cell_id))
+        lines = [json.dumps(outcome.to_json(), ensure_ascii=False, allow_nan=False) for outcome in ordered]
+        write_text_atomically(folder / EVIDENCE, "\n".join(lines) + "\n")
+    _write_pages(pages, folder)
+    return n_changed
+
+
+def render(folder: Path) -> list[Path]:
+    """Make a board's pages again from its evidence.
+
+    Args:
+        folder: The board's folder.
+
+    Returns:
+        The files that were written: README.md, index.html and board.svg.
+
+    Raises:
+        GenobenchError: If the evidence cannot be read or may not stand in one table.
+    """
+    outcomes = read_board(folder)
+    if not outcomes:
+        raise GenobenchError(f"The board {folder} holds no outcome; publish some first.")
+    return _write_pages(_pages(standings(outcomes)), folder)
+
+
+def select(outcomes: Sequence[Outcome], board: str, *, split: str | None = None, trait: str | None = None) -> list[Outcome]:
+    """The outcomes that belong to a board and may stand in one table.
+
+    Args:
+        outcomes: Any.
+        board: The board's name, for example "cattle-demo.family".
+        split: First digits of the split's hash, where there are several splits of that scheme.
+        trait: The trait's column, where there are several.
+
+    Returns:
+        At least one outcome.
+
+    Raises:
+        GenobenchError: If none belongs to it, or if they are of several datasets, splits or traits; the message lists them.
+    """
+    groups = {
+        key: members
+        for key, members in comparable_groups(outcomes).items()
+        if key[0] == board and (split is None or key[2].startswith(split)) and trait in (None, key[3])
+    }
+    if not groups:
+        names = ", ".join(sorted({key[0] for key in comparable_groups(outcomes)})) or "none"
+        raise GenobenchError(f"No outcome belongs to the board '{board}' as asked; there are outcomes of: {names}.")
+    if len(groups) > 1:
+        listed = "; ".join(f"--split {key[2][:12]} --trait {key[3]} ({len(members)} cells)" for key, members in groups.items())
+        raise GenobenchError(f"The outcomes of '{board}' are of {len(groups)} kinds that may not be compared; choose one: {listed}.")
+    return next(iter(groups.values()))
+
+
+def _pages(table: Standings) -> dict[str, str]:
+    from genobench.leaderboard.figure import to_svg
+    from genobench.leaderboard.page import to_html
+
+    return {"README.md": to_markdown(table), "index.html": to_html(table), "board.svg": to_svg(table)}
+
+
+def _write_pages(pages: dict[str, str], folder: Path) -> list[Path]:
+    for name, text in pages.items():
+        write_text_atomically(folder / name, text)
+    return [folder / name for name in pages]
+
+
+def _merged(known: Outcome, new: Outcome) -> Outcome:
+    """What the board holds, with the scores that only the new record has or that it has in a newer version."""
+    versions = {score.metric: score.version for score in known.scores}
+    added = {score.metric: score for score in new.scores if score.version > versions.get(score.metric, -1)}
+    kept = tuple(score for score in known.scores if score.metric not in added)
+    return dataclasses.replace(known, scores=(*kept, *added.values()))
+
+
+def _conflict(known: Outcome, new: Outcome) -> str:
+    """What two records of one cell disagree on, in words; "" where they agree as far as both speak."""
+    old_values, new_values = known.to_json(), new.to_json()
+    for name, old in old_values.items():
+        if name not in {"scores", "phase", *_CIRCUMSTANCES} and old != new_values[name]:
+            return f"{name} is {old} on the board and {new_values[name]} here"
+    for score in new.scores:
+        held = known.score(score.metric)
+        if held is not None and held.version == score.version:
+            before, after = held.to_json(), score.to_json()
+            for name in ("value", "standard_error", "interval", "band", "ceiling"):
+                if before[name] != after[name]:
+                    return f"{name} of {score.metric} is {before[name]} on the board and {after[name]} here"
+    return ""

@@ -1,0 +1,117 @@
+"""The order of a board, from intervals and not from means alone.
+
+On one score, a row beats another where the other's 95 % interval lies wholly on the worse side of its own; intervals that overlap are a
+draw, and so is everything that reaches the real band, because nothing can be more real than real samples. A row's rank is one, plus
+one for each row that beats it, plus a half for each draw: noise leads to the middle, never to the top. A missing primary score is
+beaten by every score that is there. Rows are ordered by their mean rank over the primary scores, those that leak below all that do not.
+Controls are not ranked and beat nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genobench.leaderboard.standings import Column, Estimate, Row
+
+RULES: Final = (
+    "On one score a generator beats another only where their 95 % intervals do not overlap; otherwise it is a draw.",
+    "Whoever reaches the real band draws with everyone else who does: nothing can be more real than real samples.",
+    "A rank is 1, plus 1 for each generator that beats this one, plus ½ for each draw.",
+    "The board orders by the mean rank over the primary scores.",
+    "A missing primary score is beaten by every score that is there; it is never replaced by a number.",
+    "A generator leaks where the 95 % interval of a membership attack's AUC lies above the real band; it stands below all that do not.",
+    "Controls and real samples are shown and not ranked.",
+)
+"""The rules as a page states them."""
+
+
+def rank_rows(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """Rows with leaks, mean ranks and places, in the order in which a board shows them.
+
+    Args:
+        rows: In any order.
+        columns: Every score of the board; only primary ones rank.
+
+    Returns:
+        Ranked rows by place, then rows without any primary score, then controls.
+    """
+    primary = [column for column in columns if column.is_primary]
+    ranked: list[Row] = []
+    unranked: list[Row] = []
+    controls: list[Row] = []
+    for row in rows:
+        marked = replace(row, leaks=_leaks(row, columns))
+        has_score = any(not row.estimates[column.metric].is_missing for column in primary)
+        (controls if row.is_control else ranked if has_score else unranked).append(marked)
+    mean_ranks = [sum(_rank(row, ranked, column) for column in primary) / len(primary) for row in ranked]
+    keys = [(row.leaks, round(mean_rank, 9)) for row, mean_rank in zip(ranked, mean_ranks, strict=True)]
+    placed = [
+        replace(row, mean_rank=mean_rank, place=1 + len([other for other in keys if other < key]))
+        for row, mean_rank, key in zip(ranked, mean_ranks, keys, strict=True)
+    ]
+    placed.sort(key=lambda row: (row.place, row.label))
+    return [*placed, *sorted(unranked, key=lambda row: row.label), *sorted(controls, key=lambda row: row.label)]
+
+
+def is_attack(column: Column) -> bool:
+    """Whether a score says how well an attack tells training samples from others: a privacy score that is an AUC."""
+    return column.family == "privacy" and column.unit == "AUC"
+
+
+def loss_bounds(estimate: Estimate, column: Column) -> tuple[float, float]:
+    """How far a score is from as good as real, at the better and at the worse end of its 95 % interval.
+
+    Args:
+        estimate: A score that is not missing; without an interval its mean stands for both ends.
+        column: What the score means.
+
+    Returns:
+        Distances in the score's unit, the smaller first; 0 within the real band or beyond its better end. Without a band, the distance
+        from the ideal; without either, the score itself (negated where higher is better).
+    """
+    low, high = estimate.interval or (estimate.mean, estimate.mean)
+    band = estimate.band
+    if column.direction == "lower":
+        floor = None if band is None else band.high
+        return (low, high) if floor is None else (max(0.0, low - floor), max(0.0, high - floor))
+    if column.direction == "higher":
+        top = None if band is None else band.low
+        return (-high, -low) if top is None else (max(0.0, top - high), max(0.0, top - low))
+    ideal = column.ideal or 0.0
+    inner, outer = (ideal, ideal) if band is None else (band.low, band.high)
+    ends = (max(0.0, inner - low, low - outer), max(0.0, inner - high, high - outer))
+    reaches = low <= outer and high >= inner
+    return (0.0 if reaches else min(ends), max(ends))
+
+
+def _rank(row: Row, ranked: Sequence[Row], column: Column) -> float:
+    rank = 1.0
+    for other in ranked:
+        if other is not row:
+            rank += _points_lost(row.estimates[column.metric], other.estimates[column.metric], column)
+    return rank
+
+
+def _points_lost(mine: Estimate, theirs: Estimate, column: Column) -> float:
+    if mine.is_missing or theirs.is_missing:
+        return 0.5 * (1 + mine.is_missing - theirs.is_missing)
+    my_best, my_worst = loss_bounds(mine, column)
+    their_best, their_worst = loss_bounds(theirs, column)
+    if their_worst < my_best:
+        return 1.0
+    return 0.0 if my_worst < their_best else 0.5
+
+
+def _leaks(row: Row, columns: Sequence[Column]) -> bool:
+    for column in columns:
+        estimate = row.estimates[column.metric]
+        if is_attack(column) and not estimate.is_missing:
+            limit = column.ideal if estimate.band is None else estimate.band.high
+            low = estimate.mean if estimate.interval is None else estimate.interval[0]
+            if limit is not None and low > limit:
+                return True
+    return False

@@ -1,0 +1,357 @@
+"""From outcomes to standings: an estimate with its interval for each score of each generator.
+
+Outcomes are compared only where the dataset's hash, the split's hash and the trait agree. A row is a generator with its settings, its
+version and the number of samples it generated; its seeds are averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from genobench.errors import GenobenchError
+from genobench.leaderboard.ranking import rank_rows
+from genobench.outcomes import Outcome, board_name, settings_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from genobench.contracts import Direction, ScoreFamily
+    from genobench.outcomes import Band, ScoreRecord
+
+FAMILIES: Final[tuple[ScoreFamily, ...]] = ("fidelity", "privacy", "utility")
+"""The order in which boards show the families of scores."""
+
+_UNITS_FROM_0_TO_1: Final = frozenset({"AUC", "share", "probability"})
+_Z_95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Column:
+    """A score that a board compares.
+
+    Args:
+        metric: The score's name.
+        family: Its family.
+        unit: Its unit.
+        direction: Whether lower or higher is better, or the nearer to the ideal.
+        ideal: The ideal; None where only the band says it.
+        version: The version of the definition that is compared, the newest on the board.
+        is_primary: Whether the board ranks by it.
+        summary: What it measures, in one line.
+        band: What real samples score; None where not computed.
+        ceiling: The score of training on all real training samples; None where that means nothing.
+        decimals: Digits after the point that the noise leaves meaning to.
+    """
+
+    metric: str
+    family: ScoreFamily
+    unit: str
+    direction: Direction
+    ideal: float | None
+    version: int
+    is_primary: bool
+    summary: str
+    band: Band | None
+    ceiling: float | None
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score of a row, averaged over its seeds.
+
+    Args:
+        mean: Mean over the seeds that have the score; NaN where none has.
+        interval: 95 % interval of the mean; None where no noise is known.
+        n_seeds: Seeds that have the score.
+        band: What real samples score.
+        reasons: Why seeds lack the score, each once.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    n_seeds: int
+    band: Band | None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether no seed has the score."""
+        return self.n_seeds == 0
+
+    @property
+    def against_band(self) -> Literal["as real", "above", "below"] | None:
+        """Where the mean lies: within the real band, above it or below it; None where the score or the band is missing."""
+        if self.is_missing or self.band is None:
+            return None
+        if self.mean > self.band.high:
+            return "above"
+        return "below" if self.mean < self.band.low else "as real"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A generator as a board shows it.
+
+    Args:
+        label: Its name, with whatever tells it from its neighbours on this board.
+        generator: Its name.
+        distribution: Who offers it.
+        plugin_version: In which version.
+        settings: Its settings.
+        n_generated: Synthetic samples a cell.
+        is_control: Controls are shown and never ranked.
+        seeds: The seeds of its cells.
+        statuses: How many cells ended in which status.
+        messages: What the cells that did not end well said, each once.
+        fit_seconds: Mean seconds of a fit; None where not recorded.
+        estimates: By score.
+        leaks: Whether an attack tells its training samples from others better than it does for real samples.
+        mean_rank: Mean over the primary scores; None for controls and where no cell ended well.
+        place: 1 is best; None where there is no mean rank.
+    """
+
+    label: str
+    generator: str
+    distribution: str
+    plugin_version: str
+    settings: Mapping[str, Any]
+    n_generated: int
+    is_control: bool
+    seeds: tuple[int, ...]
+    statuses: Mapping[str, int]
+    messages: tuple[str, ...]
+    fit_seconds: float | None
+    estimates: Mapping[str, Estimate]
+    leaks: bool = False
+    mean_rank: float | None = None
+    place: int | None = None
+
+
+@dataclass(frozen=True)
+class Standings:
+    """What a board shows.
+
+    Args:
+        board: Its name.
+        dataset: The dataset's name.
+        dataset_sha256: Its content hash.
+        split: As the outcomes state it.
+        trait: The phenotype's column.
+        columns: Fidelity, privacy, utility; primary scores first in each.
+        rows: Ranked rows by place, rows without a score, controls.
+    """
+
+    board: str
+    dataset: str
+    dataset_sha256: str
+    split: Mapping[str, Any]
+    trait: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def primary(self) -> tuple[Column, ...]:
+        """The columns that the board ranks by."""
+        return tuple(column for column in self.columns if column.is_primary)
+
+
+def comparable_groups(outcomes: Iterable[Outcome]) -> dict[tuple[str, str, str, str], list[Outcome]]:
+    """Outcomes that may stand in one table, trials left out.
+
+    Returns:
+        By board, dataset hash, split hash and trait.
+    """
+    groups: dict[tuple[str, str, str, str], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if not outcome.is_trial:
+            groups[board_name(outcome), outcome.dataset_sha256, str(outcome.split["sha256"]), outcome.trait].append(outcome)
+    return dict(groups)
+
+
+def standings(outcomes: Sequence[Outcome]) -> Standings:
+    """Average, rank and order.
+
+    Args:
+        outcomes: Evidence of one board that may be compared; at least one.
+
+    Returns:
+        The standings; the same for any order of the outcomes.
+
+    Raises:
+        GenobenchError: If there are none, or if they may not stand in one table.
+    """
+    groups = comparable_groups(outcomes)
+    if len(groups) != 1:
+        listed = "; ".join(f"{board}, split {split[:8]}, dataset {dataset[:8]}, trait {trait}" for board, dataset, split, trait in groups)
+        raise GenobenchError(f"A table compares outcomes of one dataset, split and trait; these are of {len(groups)}: {listed or 'none'}.")
+    ((board, dataset_sha256, _, trait), members) = next(iter(groups.items()))
+    members = sorted(members, key=lambda outcome: (outcome.generator, outcome.distribution, outcome.seed, outcome.cell_id))
+    columns = _columns(members)
+    cells: dict[tuple[str, str, str, str, int], list[Outcome]] = defaultdict(list)
+    for outcome in members:
+        cells[_row_key(outcome)].append(outcome)
+    # A cell that generated nothing belongs to the row of its own settings, whatever number the others generated.
+    for key in [key for key in cells if key[-1] == 0]:
+        whole = [other for other in cells if other[:-1] == key[:-1] and other[-1] > 0]
+        if len(whole) == 1:
+            cells[whole[0]] += cells.pop(key)
+    rows = [_row(group, columns) for group in cells.values()]
+    return Standings(
+        board=board,
+        dataset=members[0].dataset,
+        dataset_sha256=dataset_sha256,
+        split=members[0].split,
+        trait=trait,
+        columns=columns,
+        rows=tuple(rank_rows(_labelled(rows), columns)),
+    )
+
+
+def estimate(scores: Sequence[ScoreRecord], *, reasons: Sequence[str] = ()) -> Estimate:
+    """Mean over seeds with a 95 % interval.
+
+    Two sources of noise are kept apart and added in quadrature: seeds differ (Student's t interval of their mean), and each score has its
+    own error, mostly that of the holdout. All seeds share one holdout, so the second does not shrink with more seeds. What a score's own
+    error says of the draw of synthetic samples is thereby counted twice: the interval is on the wide side.
+
+    Args:
+        scores: Those of the seeds, one each; missing ones are left out of the mean.
+        reasons: Why further seeds have none.
+
+    Returns:
+        The estimate; with one seed, the score's own interval.
+    """
+    from scipy.special import stdtrit
+
+    present = [score for score in scores if not score.is_missing]
+    why = [score.reason or "no reason was recorded" for score in scores if score.is_missing]
+    told = tuple(dict.fromkeys([*why, *reasons]))
+    band = next((score.band for score in reversed(scores) if score.band is not None), None)
+    n_seeds = len(present)
+    if n_seeds == 0:
+        return Estimate(mean=math.nan, interval=None, n_seeds=0, band=band, reasons=told)
+    mean = math.fsum(score.value for score in present) / n_seeds
+    if n_seeds == 1:
+        return Estimate(mean=mean, interval=present[0].bounds, n_seeds=1, band=band, reasons=told)
+    variance = math.fsum((score.value - mean) ** 2 for score in present) / (n_seeds - 1)
+    between = float(stdtrit(n_seeds - 1, 0.975)) * math.sqrt(variance / n_seeds)
+    errors = [score.error for score in present if score.error is not None]
+    within = _Z_95 * math.sqrt(math.fsum(error**2 for error in errors) / len(errors)) if errors else 0.0
+    half_width = math.hypot(between, within)
+    low, high = mean - half_width, mean + half_width
+    if present[0].unit in _UNITS_FROM_0_TO_1:
+        low, high = max(0.0, low), min(1.0, high)
+    return Estimate(mean=mean, interval=(low, high), n_seeds=n_seeds, band=band, reasons=told)
+
+
+def _row_key(outcome: Outcome) -> tuple[str, str, str, str, int]:
+    return (
+        outcome.generator,
+        outcome.distribution,
+        outcome.plugin_version,
+        settings_sha256(outcome.settings),
+        outcome.n_generated,
+    )
+
+
+def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
+    by_metric: dict[str, list[ScoreRecord]] = defaultdict(list)
+    for outcome in outcomes:
+        for score in outcome.scores:
+            by_metric[score.metric].append(score)
+    columns = []
+    for scores in by_metric.values():
+        newest = max(score.version for score in scores)
+        current = [score for score in scores if score.version == newest]
+        score = current[-1]
+        columns.append(
+            Column(
+                metric=score.metric,
+                family=score.family,
+                unit=score.unit,
+                direction=score.direction,
+                ideal=score.ideal,
+                version=newest,
+                is_primary=score.is_primary,
+                summary=score.summary,
+                band=next((item.band for item in current if item.band is not None), None),
+                ceiling=next((item.ceiling for item in current if item.ceiling is not None), None),
+                decimals=_decimals(current),
+            )
+        )
+    return tuple(sorted(columns, key=lambda column: (FAMILIES.index(column.family), not column.is_primary, column.metric)))
+
+
+def _decimals(scores: Sequence[ScoreRecord]) -> int:
+    """Two digits of the median noise; three decimals where no noise is known."""
+    errors = sorted(score.error for score in scores if score.error is not None and score.error > 0 and not score.is_missing)
+    if not errors:
+        return 3
+    return min(6, max(0, 1 - math.floor(math.log10(_Z_95 * errors[len(errors) // 2]))))
+
+
+def _row(outcomes: Sequence[Outcome], columns: Sequence[Column]) -> Row:
+    first = outcomes[0]
+    finished = [outcome for outcome in outcomes if outcome.status == "ok"]
+    fits = [outcome.timings["fit"] for outcome in finished if "fit" in outcome.timings]
+    return Row(
+        label=first.generator,
+        generator=first.generator,
+        distribution=first.distribution,
+        plugin_version=first.plugin_version,
+        settings=first.settings,
+        n_generated=max(outcome.n_generated for outcome in outcomes),
+        is_control=any(outcome.is_control for outcome in outcomes),
+        seeds=tuple(sorted(outcome.seed for outcome in outcomes)),
+        statuses=dict(Counter(outcome.status for outcome in outcomes).most_common()),
+        messages=tuple(
+            dict.fromkeys(f"{outcome.status} in {outcome.phase}: {outcome.message}" for outcome in outcomes if outcome.status != "ok")
+        ),
+        fit_seconds=math.fsum(fits) / len(fits) if fits else None,
+        estimates={column.metric: _estimate_of(outcomes, column) for column in columns},
+    )
+
+
+def _estimate_of(outcomes: Sequence[Outcome], column: Column) -> Estimate:
+    scores: list[ScoreRecord] = []
+    reasons: list[str] = []
+    if all(outcome.status != "ok" for outcome in outcomes):
+        reasons = [f"every cell ended as {' or '.join(sorted({outcome.status for outcome in outcomes}))}"]
+    for outcome in outcomes:
+        score = outcome.score(column.metric)
+        if outcome.status != "ok":
+            continue
+        if score is None:
+            reasons.append("this score was not asked for")
+        elif score.version != column.version:
+            reasons.append(f"scored under version {score.version} of the definition; the board compares version {column.version}")
+        else:
+            scores.append(score)
+    return estimate(scores, reasons=reasons)
+
+
+def _labelled(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose labels say what tells them apart: settings that differ, then number of samples, version and distribution."""
+    labelled = []
+    for row in rows:
+        peers = [other for other in rows if other.generator == row.generator]
+        parts = [
+            f"{name}={_short(row.settings.get(name))}"
+            for name in sorted({name for other in peers for name in other.settings})
+            if len({_short(other.settings.get(name)) for other in peers}) > 1
+        ]
+        if len({other.n_generated for other in peers if other.n_generated}) > 1:
+            parts.append(f"n={row.n_generated}")
+        if len({other.plugin_version for other in peers}) > 1:
+            parts.append(f"v{row.plugin_version}")
+        name = row.generator if len({other.distribution for other in peers}) == 1 else f"{row.distribution}/{row.generator}"
+        labelled.append(replace(row, label=f"{name} ({', '.join(parts)})" if parts else name))
+    return labelled
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

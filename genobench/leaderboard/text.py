@@ -1,0 +1,208 @@
+"""Standings as words and numbers: what every form of a board says the same way, and its Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from genobench.leaderboard.ranking import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genobench.leaderboard.standings import Column, Estimate, Row, Standings
+
+MISSING: Final = "\N{EN DASH}"
+"""What stands in place of a score that is missing."""
+
+MARKS: Final = {"as real": "●", "above": "▲", "below": "▼"}
+"""Where a score lies: within the real band, above it, below it."""
+
+_ACRONYMS: Final = {
+    "aats": "AATS",
+    "auc": "AUC",
+    "f1": "F1",
+    "fpr": "FPR",
+    "ld": "LD",
+    "maf": "MAF",
+    "pca": "PCA",
+    "r2": "r²",
+    "tpr": "TPR",
+}
+_ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}
+_FOOTNOTES: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Footnotes:
+    """Reasons, numbered in the order in which a page first meets them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, reasons: Sequence[str]) -> str:
+        """The superscript number of these reasons; "" where there are none."""
+        if not reasons:
+            return ""
+        text = "; ".join(reasons).rstrip(".") + "."
+        return str(self._numbers.setdefault(text[0].upper() + text[1:], len(self._numbers) + 1)).translate(_FOOTNOTES)
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Number and text of each footnote so far."""
+        return [(str(number).translate(_FOOTNOTES), text) for text, number in self._numbers.items()]
+
+
+def number(value: float, decimals: int) -> str:
+    """A number with so many decimals and a true minus sign."""
+    text = f"{value:.{decimals}f}"
+    is_zero = not text.strip("-0.")
+    return text.lstrip("-") if is_zero else text.replace("-", "\N{MINUS SIGN}")
+
+
+def interval_text(interval: tuple[float, float] | None, decimals: int) -> str:
+    """An interval as "[low, high]"; "" where there is none."""
+    return "" if interval is None else f"[{number(interval[0], decimals)}, {number(interval[1], decimals)}]"
+
+
+def title(metric: str) -> str:
+    """A score's name in words: "ld_decay_error" is "LD decay error"."""
+    words = [_ACRONYMS.get(word, word) for word in metric.split("_")]
+    return " ".join([words[0] if words[0] in _ACRONYMS.values() else words[0].capitalize(), *words[1:]])
+
+
+def aim(column: Column) -> str:
+    """Which way is better: "↓ lower is better", "↑ higher is better", "→ nearest 0.5 is best"."""
+    if column.direction == "target":
+        goal = "the real band" if column.ideal is None else f"{column.ideal:g}"
+        return f"{_ARROWS['target']} nearest {goal} is best"
+    return f"{_ARROWS[column.direction]} {column.direction} is better"
+
+
+def heading(column: Column) -> str:
+    """A column's heading: name, unit and arrow."""
+    name, unit = title(column.metric), unit_text(column)
+    said = "" if unit.lower() in name.lower() else f" ({unit})"
+    return f"{name}{said}\N{NO-BREAK SPACE}{_ARROWS[column.direction]}"
+
+
+def unit_text(column: Column) -> str:
+    """A score's unit as it is printed: "r2" is "r²"."""
+    return " ".join(_ACRONYMS.get(word, word) for word in column.unit.split())
+
+
+def cell_text(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:
+    """An estimate as "0.58 [0.56, 0.60] ▲", a missing one as a dash with its footnote."""
+    mark = footnotes.mark(estimate.reasons)
+    if estimate.is_missing:
+        return f"{MISSING}{mark}"
+    parts = [
+        number(estimate.mean, column.decimals),
+        interval_text(estimate.interval, column.decimals),
+        MARKS.get(estimate.against_band or "", ""),
+    ]
+    return " ".join(part for part in parts if part) + mark
+
+
+def band_text(column: Column) -> str:
+    """What real samples score, as "0.50 [0.47, 0.53]"."""
+    if column.band is None:
+        return MISSING
+    return f"{number(column.band.mean, column.decimals)} {interval_text((column.band.low, column.band.high), column.decimals)}"
+
+
+def status_text(row: Row) -> str:
+    """How many cells ended well: "5 of 5", "3 of 5 (2 timeout)"."""
+    n_ok, n_cells = row.statuses.get("ok", 0), sum(row.statuses.values())
+    others = ", ".join(f"{count} {status}" for status, count in row.statuses.items() if status != "ok")
+    return f"{n_ok} of {n_cells}" + (f" ({others})" if others else "")
+
+
+def place_text(row: Row) -> str:
+    """The place of a row; what it is instead where it has none."""
+    if row.place is not None:
+        return str(row.place)
+    return "control" if row.is_control else MISSING
+
+
+def facts(standings: Standings) -> list[tuple[str, str]]:
+    """What a board compares, as pairs of name and value."""
+    split = standings.split
+    counts = split.get("n", {})
+    parts = ", ".join(f"{count:,} {part}" for part, count in counts.items())
+    kinship = split.get("largest_kinship")
+    rows = [
+        ("Dataset", f"{standings.dataset} (sha256 {standings.dataset_sha256[:12]})"),
+        ("Trait", standings.trait),
+        ("Split", f"{split['scheme']}, seed {split.get('seed', MISSING)} (sha256 {str(split['sha256'])[:12]})"),
+        ("Samples", parts or MISSING),
+    ]
+    if kinship is not None:
+        rows.append(("Largest kinship across sides", f"{kinship:.3f}"))
+    return rows
+
+
+def to_markdown(standings: Standings) -> str:
+    """The board as GitHub-flavoured Markdown.
+
+    Args:
+        standings: What to show.
+
+    Returns:
+        A page: facts, ranking, further scores, what did not end well, how to read it.
+    """
+    footnotes = Footnotes()
+    blocks = [
+        f"# {standings.board}",
+        "\n".join(f"- {name}: {value}" for name, value in facts(standings)),
+        "![Each primary score with its 95 % interval and the real band](board.svg)",
+        "## Ranking",
+        _table(standings, standings.primary, footnotes),
+    ]
+    further = tuple(column for column in standings.columns if not column.is_primary)
+    if further:
+        blocks += ["## Further scores", _table(standings, further, footnotes)]
+    if footnotes.lines:
+        blocks.append("  \n".join(f"{mark} {text}" for mark, text in footnotes.lines))
+    failures = [f"- {row.label}: {message}" for row in standings.rows for message in row.messages]
+    if failures:
+        blocks += ["## Cells that did not end well", "\n".join(failures)]
+    blocks += ["## How to read this", "\n".join(f"- {line}" for line in legend()), "## Scores", _score_table(standings)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def legend() -> list[str]:
+    """How to read a board, line by line."""
+    return [
+        "Numbers are means over seeds with 95 % intervals, which hold the spread of the seeds and the noise of the holdout.",
+        f"{MARKS['as real']} within the real band, {MARKS['above']} above it, {MARKS['below']} below it.",
+        "The real band holds the middle 95 % of what real samples score in place of synthetic ones.",
+        *RULES,
+        f"{MISSING} is a score that is missing; its footnote says why.",
+    ]
+
+
+def _table(standings: Standings, columns: Sequence[Column], footnotes: Footnotes) -> str:
+    header = ["Place", "Generator", "Seeds", "Mean rank", *(heading(column) for column in columns)]
+    lines = [_line(header), _line(["---:", "---", "---", "---:"] + ["---"] * len(columns))]
+    for row in standings.rows:
+        rank = MISSING if row.mean_rank is None else number(row.mean_rank, 2)
+        label = f"**{row.label}**" if row.place is not None else row.label
+        scores = [cell_text(row.estimates[column.metric], column, footnotes) for column in columns]
+        lines.append(_line([place_text(row), label + (" (leaks)" if row.leaks else ""), status_text(row), rank, *scores]))
+    lines.append(_line(["", "*real samples (band)*", "", "", *(band_text(column) for column in columns)]))
+    if any(column.ceiling is not None for column in columns):
+        ceilings = [MISSING if column.ceiling is None else number(column.ceiling, column.decimals) for column in columns]
+        lines.append(_line(["", "*all real training samples*", "", "", *ceilings]))
+    return "\n".join(lines)
+
+
+def _score_table(standings: Standings) -> str:
+    lines = [_line(["Score", "Family", "What it measures", "Better", "Version"]), _line(["---"] * 5)]
+    lines += [
+        _line([f"`{column.metric}`", column.family, column.summary or MISSING, aim(column), str(column.version)])
+        for column in standings.columns
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
