@@ -364,6 +364,8 @@ class Comparison:
         nonmembers: Samples of the training families that no fit has seen: exchangeable with train.
         synthetic: The generated samples; or real ones, when the harness computes a band.
         results: What was asked for in `Metric.needs`, by request.
+        groups: For each real part, a number per sample that relatives share (the unit the split kept together), shape (n_samples,);
+            intervals are made by leaving out whole groups. Absent where the caller knows none: every sample then stands alone.
     """
 
     trait: Trait
@@ -372,6 +374,7 @@ class Comparison:
     nonmembers: Genotypes
     synthetic: Genotypes
     results: Mapping[Request, Any] = field(default_factory=dict)
+    groups: Mapping[Part, NDArray[np.intp]] = field(default_factory=dict)
 
 
 class Metric(ABC):

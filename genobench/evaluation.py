@@ -1,0 +1,188 @@
+"""Score one cell: which records are missing, a scoring worker for those, and every score joined with its band.
+
+Records are kept by metric, version, code and settings, so a new metric never refits and never rescoring what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock
+
+from genobench.cells import hash_json
+from genobench.containment import run_worker
+from genobench.home import write_json_atomically
+from genobench.outcomes import Band, ScoreRecord
+from genobench.registry import Registered, code_sha256
+from genobench.scoring import N_DRAWS, ScoringJob
+
+if TYPE_CHECKING:
+    from genobench.contracts import Trait
+
+SECONDS_PER_METRIC: Final = 1800.0
+"""A metric, or its band, that takes longer than this is given up and its scores are missing."""
+
+_MOST_KILLS: Final = 2
+"""A scoring worker that is killed from outside is started again this often before its metric is given up."""
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class RealParts:
+    """The real samples that cells of one split are compared with.
+
+    Args:
+        identity: Hash of the dataset, the split and the trait.
+        train: Store of the training part.
+        holdout: Store of the part to compare with.
+        nonmembers: Store of the nonmembers.
+        groups: For each of them, a number per sample that relatives share.
+        has_families: Whether the split kept groups whole.
+        seed: Of subsampling and draws: the split's.
+    """
+
+    identity: str
+    train: Path
+    holdout: Path
+    nonmembers: Path
+    groups: Mapping[str, list[int]]
+    has_families: bool
+    seed: int
+
+
+def score_cell(
+    synthetic: Path,
+    records: Path,
+    *,
+    parts: RealParts,
+    trait: Trait,
+    metrics: tuple[Registered, ...],
+    home: Path,
+    log: Path,
+    on_event: OnEvent,
+    with_bands: bool = True,
+) -> tuple[ScoreRecord, ...]:
+    """The scores of synthetic samples by these metrics; only records that are not there yet are computed.
+
+    Args:
+        synthetic: Store of the synthetic samples.
+        records: Folder of the cell's score records.
+        parts: The real samples.
+        trait: The trait of the run.
+        metrics: Which metrics.
+        home: Where bands are kept.
+        log: Where the scoring worker's stderr goes.
+        on_event: Called with each event of the worker.
+        with_bands: Whether to compute bands (not while tuning).
+
+    Returns:
+        One record for each declared score of each metric that applies to the trait, in the order of the metrics.
+    """
+    keys = {entry.qualified_name: _metric_key(entry) for entry in metrics}
+    files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
+    bands: dict[str, Mapping[str, Any]] = {}
+    if with_bands:
+        bands = _bands(keys, parts=parts, trait=trait, home=home, log=log, on_event=on_event)
+    _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
+    joined: list[ScoreRecord] = []
+    for name, file in files.items():
+        joined.extend(_joined(_read(file), bands.get(name, {})))
+    return tuple(joined)
+
+
+def _metric_key(entry: Registered) -> str:
+    return hash_json([entry.qualified_name, entry.version, code_sha256(entry)])
+
+
+def _bands(
+    keys: Mapping[str, str], *, parts: RealParts, trait: Trait, home: Path, log: Path, on_event: OnEvent
+) -> dict[str, Mapping[str, Any]]:
+    """The bands of all metrics; computed once per split, sizes, trait and metric version, and kept under the home."""
+    key = hash_json([parts.identity, asdict(trait), parts.seed, N_DRAWS])[:16]
+    folder = home / "bands" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
+    with FileLock(folder / "lock"):
+        _compute(files, parts=parts, trait=trait, synthetic=None, log=log, on_event=on_event)
+    return {name: _read(file) for name, file in files.items()}
+
+
+def _compute(files: Mapping[str, Path], *, parts: RealParts, trait: Trait, synthetic: Path | None, log: Path, on_event: OnEvent) -> None:
+    """Fill in the records that are not there; a metric that takes its worker down is recorded as failed and left out of the next worker."""
+    task = "band" if synthetic is None else "score"
+    n_kills = 0
+    while missing := {name: file for name, file in files.items() if not file.exists()}:
+        with tempfile.TemporaryDirectory() as folder:
+            job = ScoringJob(
+                metrics={name: str(file) for name, file in missing.items()},
+                trait=asdict(trait),
+                train=str(parts.train),
+                holdout=str(parts.holdout),
+                nonmembers=str(parts.nonmembers),
+                synthetic="" if synthetic is None else str(synthetic),
+                groups=parts.groups,
+                has_families=parts.has_families,
+                seed=parts.seed,
+            ).write(Path(folder) / "job.json")
+            ending = run_worker(
+                "genobench.scoring",
+                job,
+                log=log,
+                seconds_per_phase=SECONDS_PER_METRIC,
+                on_event=lambda event: on_event({**event, "task": task}),
+            )
+        if ending.status == "ok":
+            continue
+        n_kills += ending.status == "preempted"
+        if ending.status == "preempted" and n_kills <= _MOST_KILLS:
+            on_event({"event": "warning", "task": task, "message": f"{ending.message}; scoring starts again"})
+            continue
+        culprit = ending.phase if ending.phase in missing else next(iter(missing))
+        failure: dict[str, Any] = {"plugin": culprit, "specs": [], "family": None, "values": [], "bands": {}, "ceilings": {}, "reasons": {}}
+        write_json_atomically(missing[culprit], failure | {"error": f"{ending.status}: {ending.message}"})
+        on_event({"event": "warning", "task": task, "message": f"{culprit}: {ending.status}, {ending.message}"})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
+
+
+def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[ScoreRecord]:
+    """The score records of one metric, each with its band."""
+    specs = {spec["name"]: spec for spec in record["specs"] or band_record.get("specs", [])}
+    values = {value["name"]: value for value in record["values"]}
+    missing = {"value": None, "standard_error": None, "interval": None, "reason": record.get("error") or "not computed"}
+    joined = []
+    for name, spec in specs.items():
+        value = values.get(name, missing)
+        band = (band_record.get("bands") or {}).get(name)
+        interval = value["interval"]
+        joined.append(
+            ScoreRecord(
+                metric=name,
+                family=record["family"] or band_record["family"],
+                value=math.nan if value["value"] is None else float(value["value"]),
+                standard_error=value["standard_error"],
+                interval=None if interval is None or None in interval else (float(interval[0]), float(interval[1])),
+                band=None if band is None else Band(**band),
+                ceiling=(band_record.get("ceilings") or {}).get(name),
+                unit=spec["unit"],
+                direction=spec["direction"],
+                ideal=spec["ideal"],
+                version=spec["version"],
+                is_primary=spec["is_primary"],
+                reason=value["reason"],
+                plugin=record["plugin"],
+                summary=spec["summary"],
+                seconds=float(record.get("seconds") or 0.0),
+            )
+        )
+    return joined

@@ -1,0 +1,210 @@
+"""Fit one cell in a worker and hold what it generates to the contract; generate more from a finished one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock
+
+from genobench.calls import MISSING
+from genobench.cells import Cell, CellKey, FitResult, find_cell, open_cell
+from genobench.conditions import draw_condition
+from genobench.containment import run_worker
+from genobench.contracts import Trait
+from genobench.errors import CellError, ContractError, GenobenchError
+from genobench.genotypes import VARIANT_COLUMNS, Genotypes
+from genobench.storage import read_store
+from genobench.worker import Job
+
+if TYPE_CHECKING:
+    from genobench.registry import Registry
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """A cell to be fitted.
+
+    Args:
+        key: What the cell is.
+        target: "module:Class" of the generator.
+        trait: What is conditioned on.
+        train: Store of the training part.
+        validation: Store of the validation part.
+        device: `cpu`, `cuda`, ...
+        time_limit_seconds: For each phase; None: no limit.
+        home: Where cells are.
+        retry: Whether to run it again if it failed before.
+    """
+
+    key: CellKey
+    target: str
+    trait: Trait
+    train: Path
+    validation: Path
+    device: str
+    time_limit_seconds: float | None
+    home: Path
+    retry: bool
+
+
+def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
+    """Fit, generate and check; or take what is there.
+
+    A fit that was killed (`preempted`) leaves the cell unfinished, so that the next call runs it again; every other ending is kept.
+
+    Args:
+        request: What to fit.
+        on_event: Called with the worker's events as they come.
+
+    Returns:
+        The cell and how its fit ended.
+    """
+    cell = open_cell(request.home, request.key)
+    with FileLock(cell.folder / "lock"):
+        result = cell.result
+        if result is not None and (result.status == "ok" or not request.retry):
+            on_event({"event": "reused", "cell_id": request.key.cell_id, "status": result.status})
+            return cell, result
+        cell.clear()
+        train = read_store(request.train)
+        result = _run_fit(cell, _write_job(request, cell, train), request.time_limit_seconds, on_event)
+        if result.status == "ok":
+            result = _checked(cell, train, request.key, result)
+        if result.status != "preempted":
+            cell.finish(result)
+        return cell, result
+
+
+def _write_job(request: FitRequest, cell: Cell, train: Genotypes) -> Path:
+    condition = cell.folder / "condition.parquet"
+    key = request.key
+    draw_condition(train.samples, request.trait, n_samples=key.n_samples, seed=key.seed).to_parquet(condition, index=False)
+    return Job(
+        target=request.target,
+        settings=key.settings,
+        trait=asdict(request.trait),
+        seed=key.seed,
+        generate_seed=key.seed,
+        device=request.device,
+        time_limit_seconds=request.time_limit_seconds,
+        n_samples=key.n_samples,
+        train=str(request.train),
+        validation=str(request.validation),
+        condition=str(condition),
+        checkpoints=str(cell.checkpoints),
+        model=str(cell.model),
+        synthetic=str(cell.synthetic),
+    ).write(cell.folder / "job.json")
+
+
+def _run_fit(cell: Cell, job: Path, time_limit_seconds: float | None, on_event: OnEvent) -> FitResult:
+    with cell.curves.open("a", encoding="utf-8") as curves:
+
+        def keep_curves(event: Mapping[str, Any]) -> None:
+            if event.get("event") == "step":
+                curves.write(json.dumps({"step": event["step"], **event["losses"]}) + "\n")
+            on_event({**event, "task": "fit"})
+
+        ending = run_worker("genobench.worker", job, log=cell.log, seconds_per_phase=time_limit_seconds, on_event=keep_curves)
+    return FitResult(
+        status=ending.status,
+        phase=ending.phase,
+        message=ending.message,
+        timings={**ending.values.get("timings", {}), "worker": ending.seconds},
+        peak_memory_bytes=ending.values.get("peak_memory_bytes"),
+        peak_gpu_memory_bytes=ending.values.get("peak_gpu_memory_bytes"),
+    )
+
+
+def _checked(cell: Cell, train: Genotypes, key: CellKey, result: FitResult) -> FitResult:
+    """The result, or `invalid-output` where the synthetic samples break the contract."""
+    try:
+        check_synthetic(read_store(cell.synthetic), train, n_samples=key.n_samples, generator=key.generator)
+    except GenobenchError as error:
+        return dataclasses.replace(result, status="invalid-output", phase="check", message=str(error))
+    return result
+
+
+def check_synthetic(synthetic: Genotypes, train: Genotypes, *, n_samples: int, generator: str) -> None:
+    """Hold synthetic samples to the contract of `Sampler.generate`.
+
+    Raises:
+        ContractError: If their number, their variants or their calls are not what was asked for.
+    """
+    if synthetic.calls.shape != (n_samples, train.n_variants):
+        raise ContractError(
+            f"{generator} generated calls of shape {synthetic.calls.shape}; {(n_samples, train.n_variants)} were asked for."
+        )
+    for column in VARIANT_COLUMNS:
+        if not synthetic.variants[column].equals(train.variants[column]):
+            raise ContractError(f"{generator} generated variants whose column '{column}' differs from the training variants.")
+    for start in range(0, n_samples, 256):
+        is_missing = synthetic.calls.rows(slice(start, start + 256)) == MISSING
+        if is_missing.any():
+            row, variant = (int(place) for place in np.argwhere(is_missing)[0])
+            raise ContractError(
+                f"{generator} left the call of sample {start + row} at variant {variant} missing; every call must be 0, 1 or 2."
+            )
+
+
+def generate_from_cell(cell_id: str, *, n_samples: int, seed: int, home: Path, registry: Registry, on_event: OnEvent) -> Genotypes:
+    """Synthetic samples from the model that a finished cell holds.
+
+    Args:
+        cell_id: The cell, or the beginning of its id.
+        n_samples: How many.
+        seed: Of the samples; the cell's own synthetic samples have the cell's seed.
+        home: Where the cell is.
+        registry: To find the generator.
+        on_event: Called with progress.
+
+    Returns:
+        Genotypes in memory.
+
+    Raises:
+        CellError: If there is no such cell, its fit did not end well, or generating fails.
+    """
+    cell = find_cell(home, cell_id)
+    if cell.result is None or cell.result.status != "ok":
+        state = "not finished" if cell.result is None else cell.result.status
+        raise CellError(f"The cell {cell.folder.name} holds no model: its fit is {state}.")
+    entry = registry.find("generator", cell.key.generator)
+    trains = sorted((home / "splits").glob(f"{cell.key.dataset_sha256[:8]}-{cell.key.split_sha256[:16]}/train"))
+    outcome = json.loads((cell.folder / "job.json").read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory(dir=cell.folder) as folder:
+        condition = ""
+        if trains:
+            trait = Trait(
+                **{**outcome["trait"], "classes": tuple(outcome["trait"]["classes"]), "covariates": tuple(outcome["trait"]["covariates"])}
+            )
+            condition = f"{folder}/condition.parquet"
+            draw_condition(read_store(trains[0]).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition)
+        job = Job(
+            **{
+                **outcome,
+                "target": entry.target,
+                "generate_seed": seed,
+                "n_samples": n_samples,
+                "train": "",
+                "validation": "",
+                "condition": condition,
+                "model": str(cell.model),
+                "synthetic": f"{folder}/synthetic",
+            }
+        ).write(Path(folder) / "job.json")
+        ending = run_worker("genobench.worker", job, log=cell.log, seconds_per_phase=None, on_event=on_event)
+        if ending.status != "ok":
+            raise CellError(
+                f"The cell {cell.folder.name} did not generate ({ending.status} in {ending.phase}): {ending.message}. Log: {cell.log}"
+            )
+        genotypes = read_store(Path(folder) / "synthetic")
+        return genotypes.take_samples(np.arange(genotypes.n_samples))
