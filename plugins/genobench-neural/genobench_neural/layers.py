@@ -1,0 +1,165 @@
+"""Layers along the genome: each block of variants has weights of its own and sees its neighbours.
+
+Tensors have shape (n_blocks, n_samples, n_channels). A dense layer over all variants costs n_variants x width a sample and learns every
+pair of distant variants alike; these cost n_variants x (channels of a block) and look where linkage disequilibrium is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+NEGATIVE_SLOPE = 0.2
+
+
+class Dense(nn.Module):
+    """A linear layer that draws its weights from a generator of its own, not from the global one.
+
+    Args:
+        n_in: Numbers in, at least one.
+        n_out: Numbers out.
+        generator: Draws the weights (He et al. 2015); None: they begin at zero.
+        device: Where the weights lie.
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, generator: torch.Generator | None, device: torch.device) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(drawn((n_out, n_in), fan_in=n_in, generator=generator, device=device))
+        self.bias = nn.Parameter(torch.zeros(n_out, device=device))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (..., n_in) to (..., n_out)."""
+        return functional.linear(x, self.weight, self.bias)
+
+
+class ResidualBlock(nn.Module):
+    """x + W2 f(W1 x), with f a leaky ReLU; the identity at first, since W2 begins at zero."""
+
+    def __init__(self, width: int, *, generator: torch.Generator, device: torch.device) -> None:
+        super().__init__()
+        self.first = Dense(width, width, generator=generator, device=device)
+        self.second = Dense(width, width, generator=None, device=device)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n_samples, width) to the same shape."""
+        update: torch.Tensor = self.second(functional.leaky_relu(self.first(x), NEGATIVE_SLOPE))
+        return x + update
+
+
+class BlockDense(nn.Module):
+    """A linear layer with weights of its own in every block.
+
+    Args:
+        n_blocks: Number of blocks.
+        n_in: Channels in.
+        n_out: Channels out.
+        generator: Draws the weights; None: they begin at zero.
+        device: Where the weights lie.
+    """
+
+    def __init__(self, n_blocks: int, n_in: int, n_out: int, *, generator: torch.Generator | None, device: torch.device) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(drawn((n_blocks, n_in, n_out), fan_in=n_in, generator=generator, device=device))
+        self.bias = nn.Parameter(torch.zeros(n_blocks, 1, n_out, device=device))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n_blocks, n_samples, n_in) to (n_blocks, n_samples, n_out)."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class NeighbourBlock(nn.Module):
+    """A residual block that sees the blocks before and after, and a context common to all of them.
+
+    Args:
+        is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
+        n_channels: Channels in and out.
+        n_context: Numbers of context a sample.
+        n_hidden: Channels between.
+        generator: Draws the first weights; the second begin at zero, so that the block is the identity at first.
+    """
+
+    is_followed: torch.Tensor
+
+    def __init__(self, is_followed: torch.Tensor, *, n_channels: int, n_context: int, n_hidden: int, generator: torch.Generator) -> None:
+        super().__init__()
+        n_blocks, device = len(is_followed), is_followed.device
+        self.register_buffer("is_followed", is_followed, persistent=False)
+        self.first = BlockDense(n_blocks, 3 * n_channels + n_context, n_hidden, generator=generator, device=device)
+        self.second = BlockDense(n_blocks, n_hidden, n_channels, generator=None, device=device)
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Map x (n_blocks, n_samples, n_channels) and context (n_samples, n_context) to the shape of x."""
+        after = handed_back(x, self.is_followed)
+        before = handed_on(x, self.is_followed)
+        everywhere = context.to(x.dtype).expand(len(x), -1, -1)
+        hidden = functional.leaky_relu(self.first(torch.cat([before, x, after, everywhere], dim=-1)), NEGATIVE_SLOPE)
+        update: torch.Tensor = self.second(hidden)
+        return x + update
+
+
+class HardGenotypes(torch.autograd.Function):
+    """Genotypes drawn by the Gumbel-max trick, with the gradient of the Gumbel-softmax (straight-through, Jang et al. 2017).
+
+    The critic then sees 0, 1 and 2 from both sides and cannot tell them apart by softness.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, one: torch.Tensor, two: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw.
+
+        Args:
+            ctx: Keeps what the gradient needs.
+            one: Log-odds of genotype 1 against 0 with Gumbel noise, any shape.
+            two: Likewise of genotype 2.
+            temperature: Of the softmax whose gradient is used.
+
+        Returns:
+            The number of ALT alleles and whether it is 1, as floats.
+        """
+        is_two = (two > one) & (two > 0)
+        is_one = (one > 0) & ~is_two
+        top = torch.maximum(one, two).clamp_(min=0)
+        soft_one, soft_two = ((one - top) / temperature).exp_(), ((two - top) / temperature).exp_()
+        total = soft_one + soft_two + (-top / temperature).exp_()
+        ctx.save_for_backward(soft_one / total, soft_two / total)
+        ctx.temperature = temperature
+        heterozygous = is_one.to(one.dtype)
+        return heterozygous + 2 * is_two, heterozygous
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        """The gradient of alleles = p1 + 2 p2 and heterozygous = p1 under the softmax."""
+        by_alleles, by_heterozygous = gradients
+        soft_one, soft_two = ctx.saved_tensors
+        on_one = by_alleles + by_heterozygous
+        mean = soft_one * on_one + soft_two * (2 * by_alleles)
+        return soft_one * (on_one - mean) / ctx.temperature, soft_two * (2 * by_alleles - mean) / ctx.temperature, None
+
+
+def gumbel_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    """Standard Gumbel values, float32, on the generator's device."""
+    uniform = torch.rand(shape, generator=generator, device=generator.device).clamp_(min=1e-20)
+    return uniform.log_().neg_().log_().neg_()
+
+
+def handed_on(x: torch.Tensor, is_followed: torch.Tensor) -> torch.Tensor:
+    """What each block gets from the block before it on its chromosome (zero for the first), shape of x."""
+    given = x[:-1] * is_followed[:-1, None, None]
+    return functional.pad(given, (0, 0, 0, 0, 1, 0))
+
+
+def handed_back(x: torch.Tensor, is_followed: torch.Tensor) -> torch.Tensor:
+    """What each block gets from the block after it on its chromosome (zero for the last), shape of x."""
+    given = x[1:] * is_followed[:-1, None, None]
+    return functional.pad(given, (0, 0, 0, 0, 0, 1))
+
+
+def drawn(shape: tuple[int, ...], *, fan_in: int, generator: torch.Generator | None, device: torch.device) -> torch.Tensor:
+    """Weights: normal of variance 2 / fan_in, or zero without a generator."""
+    if generator is None:
+        return torch.zeros(shape, device=device)
+    return torch.randn(shape, generator=generator, device=device) * math.sqrt(2 / max(1, fan_in))

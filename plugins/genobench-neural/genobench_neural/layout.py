@@ -1,0 +1,85 @@
+"""How variants lie in a network: chromosome by chromosome, in blocks of neighbours.
+
+Layers that look at neighbours need the variants of one chromosome side by side and blocks of one size. A layout cuts each chromosome
+into equal blocks and fills the last places of a block with padding, so that a batch has shape (n_blocks, n_samples, block_size).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Places of variants in blocks.
+
+    Args:
+        variant_at: The variant (its column in the genotypes) at each place, −1 for padding; shape (n_blocks, block_size).
+        is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
+    """
+
+    variant_at: NDArray[np.int64]
+    is_followed: NDArray[np.bool_]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return self.variant_at.shape[0]
+
+    @property
+    def block_size(self) -> int:
+        """Places in a block; a multiple of four, so that a block of packed calls begins on a byte."""
+        return self.variant_at.shape[1]
+
+    @cached_property
+    def is_variant(self) -> NDArray[np.bool_]:
+        """Which places hold a variant, shape (n_blocks, block_size)."""
+        return self.variant_at >= 0
+
+    @cached_property
+    def place_of(self) -> NDArray[np.int64]:
+        """The flat place of each variant, shape (n_variants,)."""
+        places = np.flatnonzero(self.is_variant)
+        place_of = np.empty(len(places), dtype=np.int64)
+        place_of[self.variant_at.reshape(-1)[places]] = places
+        return place_of
+
+    @classmethod
+    def of_variants(cls, variants: pd.DataFrame, *, block_size: int) -> Layout:
+        """The layout of a variant table.
+
+        Variants of a chromosome are ordered by position where every one is known, else they keep the order of the table (which is
+        the genetic order in files that lack positions).
+
+        Args:
+            variants: A variant table of `Genotypes`.
+            block_size: The most variants in a block; rounded up to a multiple of four.
+
+        Returns:
+            A layout whose blocks are as equal as the chromosomes allow.
+        """
+        chromosomes = variants["chromosome"].to_numpy(dtype=object)
+        positions = variants["position_bp"]
+        names = list(dict.fromkeys(chromosomes))
+        members = [np.flatnonzero(chromosomes == name) for name in names]
+        members = [
+            rows[np.argsort(positions.iloc[rows].to_numpy(dtype=np.int64), kind="stable")]
+            if positions.iloc[rows].notna().all()
+            else rows
+            for rows in members
+        ]
+        blocks = [block for rows in members for block in np.array_split(rows, -(-len(rows) // block_size))]
+        is_followed = [k < n for rows in members for n in [-(-len(rows) // block_size)] for k in range(1, n + 1)]
+        width = -(-max(len(block) for block in blocks) // 4) * 4
+        variant_at = np.full((len(blocks), width), -1, dtype=np.int64)
+        for row, block in zip(variant_at, blocks, strict=True):
+            row[: len(block)] = block
+        return cls(variant_at=variant_at, is_followed=np.array(is_followed))

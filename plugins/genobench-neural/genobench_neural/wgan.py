@@ -1,0 +1,228 @@
+"""The conditional WGAN-GP with Gumbel-softmax genotypes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from genobench import FitContext, GenobenchError, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench_neural.batches import PackedBatches
+from genobench_neural.conditioning import ConditionEncoder
+from genobench_neural.factors import FactorSettings, fit_factors
+from genobench_neural.layers import HardGenotypes
+from genobench_neural.layout import Layout
+from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
+from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.training import WeightAverage, checked_device, run_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Wgan(Generator):
+    """Conditional Wasserstein GAN with gradient penalty whose genotypes are drawn by Gumbel-softmax.
+
+    The generator begins as a factor model fitted to the training samples in closed form (see `genobench_neural.factors`), whose linkage
+    disequilibrium is near right before the first step; adversarial training then bends it. Both networks have weights along the genome,
+    so that a step costs n_variants x (channels of a block) where dense layers cost n_variants x width.
+
+    Args:
+        n_steps: Updates of the generator. Fixed, so that the same seed gives the same result.
+        batch_size: Samples a batch; more than there are repeats some.
+        n_critic: Updates of the critic for each of the generator, each on a fresh batch.
+        learning_rate: Of both networks' Adam (betas .5 and .9).
+        loading_rate: Share of `learning_rate` for the loadings and log-odds that come from the factor model.
+        gradient_penalty: Weight of (norm of the critic's gradient − 1)².
+        temperature: Of the Gumbel-softmax whose gradient the generator follows; the genotypes themselves are drawn hard.
+        average_decay: Of the moving average of the generator's weights, which is what is kept.
+        block_size: The most variants in a block; linkage is learned within a block and with the next.
+        n_local: Noise factors of each block.
+        n_shared: Genome-wide noise factors; more of them follow families closer, and training samples too.
+        width: Width of the genome-wide residual blocks.
+        n_hidden: Width of the residual blocks along the genome.
+        n_residual: Residual blocks of either kind.
+        is_bf16: Whether matrix products run in bfloat16.
+
+    References:
+        Gulrajani et al. 2017, Improved training of Wasserstein GANs, arXiv:1704.00028.
+        Jang, Gu and Poole 2017, Categorical reparameterization with Gumbel-softmax, arXiv:1611.01144.
+        Xie et al. 2025, arXiv:2508.09212 (generative models of genotypes; its WGAN is the one this goes on from).
+    """
+
+    n_steps: int = 1000
+    batch_size: int = 64
+    n_critic: int = 3
+    learning_rate: float = 2e-4
+    loading_rate: float = 0.1
+    gradient_penalty: float = 10.0
+    temperature: float = 1.0
+    average_decay: float = 0.99
+    block_size: int = 64
+    n_local: int = 32
+    n_shared: int = 16
+    width: int = 64
+    n_hidden: int = 32
+    n_residual: int = 1
+    is_bf16: bool = True
+
+    def __post_init__(self) -> None:
+        for name, low in _LOWEST.items():
+            if not getattr(self, name) >= low:
+                raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
+        for name in ("learning_rate", "temperature"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        if not 0 <= self.average_decay < 1:
+            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Rates, factors and widths, around the defaults."""
+        return cls(
+            learning_rate=trial.suggest_float("learning_rate", 5e-5, 1e-3, log=True),
+            loading_rate=trial.suggest_float("loading_rate", 0.01, 1.0, log=True),
+            n_shared=trial.suggest_int("n_shared", 4, 32),
+            n_local=trial.suggest_categorical("n_local", [16, 32, 48]),
+            block_size=trial.suggest_categorical("block_size", [32, 64, 128]),
+            n_hidden=trial.suggest_categorical("n_hidden", [16, 32, 64]),
+        )
+
+    def fit(self, train: Genotypes, context: FitContext) -> Sampler:
+        """Learn from training samples."""
+        if train.n_samples < 2 or train.n_variants < 1:
+            raise GenobenchError(f"A WGAN needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}.")
+        device = checked_device(context.device)
+        random = torch.Generator(device).manual_seed(context.seed)
+        layout = Layout.of_variants(train.variants, block_size=self.block_size)
+        encoder = ConditionEncoder.of_samples(train.samples, context.trait)
+        condition = torch.from_numpy(encoder.encode(train.samples)).to(device)
+        batches = PackedBatches.of_genotypes(train, layout, device)
+        factors = fit_factors(batches, layout, condition, FactorSettings(n_shared=self.n_shared, n_local=self.n_local), random)
+        size = GeneratorSize(
+            n_blocks=layout.n_blocks,
+            block_size=layout.block_size,
+            n_condition=encoder.width,
+            n_shared=factors.shared.shape[1] - encoder.width,
+            n_local=factors.local.shape[1],
+            n_context=16,
+            width=self.width,
+            n_hidden=self.n_hidden,
+            n_residual=self.n_residual,
+        )
+        is_followed = torch.from_numpy(layout.is_followed).to(device)
+        network = GenotypeGenerator(size, is_followed, random)
+        network.begin_with(factors)
+        critic = Critic(size, is_followed, random)
+        duel = _Duel(self, network, critic, Standardiser(factors.shares), batches=batches, condition=condition, random=random)
+        run_steps(duel.step, self.n_steps, context)
+        duel.average.install()
+        return NetworkSampler(
+            network=network.requires_grad_(False).to("cpu").eval(),
+            description=asdict(size),
+            layout=layout,
+            encoder=encoder,
+            variants=train.variants,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Sampler:
+        """The sampler that was saved in `folder`."""
+        return load_sampler(folder, _network)
+
+
+_LOWEST = {
+    "n_steps": 0,
+    "batch_size": 1,
+    "n_critic": 1,
+    "loading_rate": 0,
+    "gradient_penalty": 0,
+    "block_size": 4,
+    "n_local": 1,
+    "n_shared": 0,
+    "width": 1,
+    "n_hidden": 1,
+    "n_residual": 0,
+}
+
+
+class _Duel:
+    """Generator against critic: the state of training."""
+
+    def __init__(
+        self,
+        settings: Wgan,
+        network: GenotypeGenerator,
+        critic: Critic,
+        standardise: Standardiser,
+        *,
+        batches: PackedBatches,
+        condition: torch.Tensor,
+        random: torch.Generator,
+    ) -> None:
+        self.settings, self.network, self.critic, self.standardise = settings, network, critic, standardise
+        self.batches, self.condition, self.random = batches, condition, random
+        self.rows: Iterator[torch.Tensor] = batches.rows_for_ever(settings.batch_size, random)
+        taken = [network.shared, network.local, network.slope, network.offset_one, network.offset_two]
+        drawn = [weight for weight in network.parameters() if not any(weight is other for other in taken)]
+        rate = settings.learning_rate
+        groups = [{"params": drawn, "lr": rate}, {"params": taken, "lr": rate * settings.loading_rate}]
+        self.network_optimiser = torch.optim.Adam(groups, lr=rate, betas=(0.5, 0.9), fused=True)
+        self.critic_optimiser = torch.optim.Adam(critic.parameters(), lr=rate, betas=(0.5, 0.9), fused=True)
+        self.average = WeightAverage(network.parameters(), settings.average_decay)
+
+    def step(self, _index: int) -> dict[str, torch.Tensor]:
+        """`n_critic` updates of the critic, then one of the generator."""
+        for _ in range(self.settings.n_critic):
+            losses = self._critic_step()
+        condition = self.condition[next(self.rows)]
+        with self._autocast():
+            loss = -self.critic(self._generated(condition), condition).mean()
+        self.network_optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.network_optimiser.step()
+        self.average.update()
+        return {**losses, "generator loss": loss.detach()}
+
+    def _critic_step(self) -> dict[str, torch.Tensor]:
+        rows = next(self.rows)
+        condition = self.condition[rows]
+        seen = self.standardise.of_codes(self.batches.codes(rows))
+        with self._autocast():
+            with torch.no_grad():
+                generated = self._generated(condition)
+            distance = self.critic(seen, condition).mean() - self.critic(generated, condition).mean()
+            mix = torch.rand(1, len(rows), 1, generator=self.random, device=seen.device)
+            between = torch.lerp(generated, seen, mix).requires_grad_()
+            penalty = gradient_penalty(lambda x: self.critic(x, condition), between)
+        self.critic_optimiser.zero_grad()
+        (self.settings.gradient_penalty * penalty - distance).backward()  # type: ignore[no-untyped-call]
+        self.critic_optimiser.step()
+        return {"critic distance": distance.detach(), "gradient penalty": penalty.detach()}
+
+    def _generated(self, condition: torch.Tensor) -> torch.Tensor:
+        alleles, heterozygous = HardGenotypes.apply(*self.network(condition, self.random), self.settings.temperature)
+        x: torch.Tensor = self.standardise(alleles, heterozygous)
+        return x
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.condition.device.type, dtype=torch.bfloat16, enabled=self.settings.is_bf16)
+
+
+def gradient_penalty(score: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Mean of (gradient norm − 1)² over samples (Gulrajani et al. 2017, equation 3).
+
+    Args:
+        score: A critic.
+        x: Where the gradient is taken, shape (n_blocks, n_samples, n_channels), requiring a gradient.
+    """
+    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
+    norm = gradient.float().square().sum(dim=(0, 2)).add(1e-12).sqrt()
+    return (norm - 1).square().mean()
+
+
+def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeGenerator:
+    return GenotypeGenerator(GeneratorSize(**description), is_followed, torch.Generator())
