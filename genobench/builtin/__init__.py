@@ -1,0 +1,47 @@
+"""What ships with genobench, offered by the same door as any plugin: controls, linear classifiers, metrics, demo datasets."""
+
+from __future__ import annotations
+
+from genobench import Offer, hookimpl
+
+
+@hookimpl
+def genobench_generators() -> list[Offer]:
+    """The controls that anchor the scale of every score."""
+    return [
+        Offer("independent", "genobench.builtin.controls:Independent", "each variant from its own genotype frequencies: the floor"),
+        Offer("copy", "genobench.builtin.controls:Copy", "the training samples themselves: no privacy at all"),
+        Offer("leaky", "genobench.builtin.controls:Leaky", "a stated share of training samples among independent ones"),
+    ]
+
+
+@hookimpl
+def genobench_classifiers() -> list[Offer]:
+    """Linear models: one for values, one for classes."""
+    return [
+        Offer("ridge", "genobench.builtin.linear:RidgeRegression", "ridge regression on standardised calls, for quantitative traits"),
+        Offer("logistic", "genobench.builtin.linear:LogisticRegression", "L2 multinomial logistic regression on calls, for classes"),
+    ]
+
+
+@hookimpl
+def genobench_metrics() -> list[Offer]:
+    """The first set of scores: fidelity, privacy, utility."""
+    return [
+        Offer("allele-frequency", "genobench.builtin.fidelity:AlleleFrequency", "fidelity: mean error of ALT frequencies"),
+        Offer("ld-decay", "genobench.builtin.ld:LdDecayError", "fidelity: error of mean r2 over distance, within groups"),
+        Offer("precision-recall", "genobench.builtin.fidelity:PrecisionRecall", "fidelity: shares inside each other's neighbourhoods"),
+        Offer("aats", "genobench.builtin.fidelity:AdversarialAccuracy", "fidelity: nearest-neighbour adversarial accuracy, both halves"),
+        Offer("membership-distance", "genobench.builtin.privacy:MembershipDistance", "privacy: nearest-distance membership attack"),
+        Offer("tstr-values", "genobench.builtin.utility:TrainOnSyntheticValues", "utility: quantitative trait, trained on synthetic samples"),
+        Offer("tstr-classes", "genobench.builtin.utility:TrainOnSyntheticClasses", "utility: classes, trained on synthetic samples"),
+    ]
+
+
+@hookimpl
+def genobench_datasets() -> list[Offer]:
+    """Two simulated datasets that need no download."""
+    return [
+        Offer("cattle-demo", "genobench.builtin.demos:CattleDemo", "1,950 simulated dairy bulls and cows x 4,011 variants; fat content"),
+        Offer("rat-demo", "genobench.builtin.demos:RatDemo", "simulated outbred rats of two vendors; PavCA index and its classes"),
+    ]

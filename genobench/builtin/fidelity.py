@@ -1,0 +1,244 @@
+"""Fidelity: how near synthetic samples are to the holdout in allele frequencies and in the manifold they cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import numpy as np
+
+from genobench import Comparison, Distances, Metric, Score, ScoreSpec, Trait
+from genobench.statgen import (
+    adversarial_accuracy,
+    alt_frequency,
+    genome_blocks,
+    jackknife_standard_error,
+    manifold_precision_recall,
+    sample_groups,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    DistanceMatrix = NDArray[np.int32]
+    Triple = tuple[DistanceMatrix, DistanceMatrix, DistanceMatrix]
+
+_N_GROUPS: Final = 20
+
+
+@dataclass(frozen=True)
+class AlleleFrequency(Metric):
+    """Mean absolute difference of ALT frequencies between synthetic samples and the holdout.
+
+    The standard error leaves out a block of the genome at a time.
+    """
+
+    family = "fidelity"
+    scores: ClassVar = (
+        ScoreSpec(
+            name="allele_frequency_error",
+            summary="mean over variants of |ALT frequency in synthetic - in holdout|",
+            unit="allele frequency",
+            direction="lower",
+            ideal=0.0,
+            version=1,
+            is_primary=True,
+        ),
+    )
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:  # noqa: ARG002 - nothing is drawn
+        """The error, over the variants that have a call on both sides."""
+        synthetic = alt_frequency(comparison.synthetic.to_array())
+        differences = np.abs(synthetic - alt_frequency(comparison.holdout.to_array()))
+        is_known = np.isfinite(differences)
+        if not is_known.any():
+            return (Score("allele_frequency_error", float("nan"), reason="No variant has a call in both synthetic and holdout samples."),)
+        blocks = genome_blocks(comparison.holdout.variants["chromosome"].to_numpy(dtype=object))[is_known]
+        error = float(differences[is_known].mean())
+        sizes = np.bincount(blocks)
+        sums = np.bincount(blocks, weights=differences[is_known])[sizes > 0]
+        sizes = sizes[sizes > 0]
+        standard_error = None
+        if len(sizes) > 1:
+            standard_error = jackknife_standard_error(error, (sums.sum() - sums) / (sizes.sum() - sizes), sizes)
+        return (Score("allele_frequency_error", error, standard_error=standard_error),)
+
+
+@dataclass(frozen=True)
+class PrecisionRecall(Metric):
+    """Precision and recall of the k-nearest-neighbour manifolds of synthetic samples and the holdout.
+
+    Standard errors leave out a group at a time, whole families where the holdout has them, and as many synthetic samples.
+
+    Args:
+        k: A sample's ball reaches to its k-th nearest other sample of its own set.
+        distance: `manhattan` or `squared-euclidean` (which ranks as Euclidean distance does).
+    """
+
+    k: int = 10
+    distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
+
+    family = "fidelity"
+    scores: ClassVar = (
+        ScoreSpec(
+            name="precision",
+            summary="share of synthetic samples inside the neighbourhood of some holdout sample",
+            unit="share",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+        ),
+        ScoreSpec(
+            name="recall",
+            summary="share of holdout samples inside the neighbourhood of some synthetic sample",
+            unit="share",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+        ),
+        ScoreSpec(
+            name="precision_recall_f1",
+            summary="harmonic mean of precision and recall",
+            unit="share",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+            is_primary=True,
+        ),
+    )
+
+    def needs(self, trait: Trait) -> tuple[Distances, ...]:  # noqa: ARG002 - the same for every trait
+        """Distances within and between the two sets."""
+        return _triple_requests(self.distance)
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        """Precision, recall and their harmonic mean; NaN where a set has no k other samples after a group is left out."""
+        distances = _triple(comparison, self.distance)
+        groups = _groups_of_both(comparison, seed)
+        names = tuple(spec.name for spec in self.scores)
+        smallest = min(len(side) - np.bincount(side).max(initial=0) for side in groups)
+        if smallest <= self.k:
+            reason = f"k is {self.k}, but a set of {min(map(len, groups))} samples leaves only {smallest} when a group is left out."
+            return tuple(Score(name, float("nan"), reason=reason) for name in names)
+
+        def estimates(triple: Triple) -> NDArray[np.float64]:
+            precision, recall = manifold_precision_recall(*triple, k=self.k)
+            total = precision + recall
+            return np.array([precision, recall, 2 * precision * recall / total if total else 0.0])
+
+        return _with_jackknife(names, estimates, distances, groups)
+
+
+@dataclass(frozen=True)
+class AdversarialAccuracy(Metric):
+    """Nearest-neighbour adversarial accuracy of synthetic samples against the holdout, with both halves; ties count one half.
+
+    Below 0.5 the synthetic samples lie closer to the holdout than it does to itself, above 0.5 the two sets can be told apart. With
+    relatives in the holdout even real samples do not score 0.5, which is why the band says what is ideal.
+
+    Args:
+        distance: `manhattan` or `squared-euclidean`.
+    """
+
+    distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
+
+    family = "fidelity"
+    scores: ClassVar = (
+        ScoreSpec(
+            name="aats",
+            summary="mean of the two halves of nearest-neighbour adversarial accuracy",
+            unit="share",
+            direction="target",
+            ideal=None,
+            version=1,
+            is_primary=True,
+        ),
+        ScoreSpec(
+            name="aats_real",
+            summary="share of holdout samples nearer to another holdout sample than to any synthetic one",
+            unit="share",
+            direction="target",
+            ideal=None,
+            version=1,
+        ),
+        ScoreSpec(
+            name="aats_synthetic",
+            summary="share of synthetic samples nearer to another synthetic sample than to any holdout one",
+            unit="share",
+            direction="target",
+            ideal=None,
+            version=1,
+        ),
+    )
+
+    def needs(self, trait: Trait) -> tuple[Distances, ...]:  # noqa: ARG002 - the same for every trait
+        """Distances within and between the two sets."""
+        return _triple_requests(self.distance)
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        """The mean and its halves; NaN where a set is too small."""
+        groups = _groups_of_both(comparison, seed)
+        names = tuple(spec.name for spec in self.scores)
+        if min(len(side) - np.bincount(side).max(initial=0) for side in groups) < 2:
+            reason = f"Both sets need some samples beside each group that is left out; they have {len(groups[0])} and {len(groups[1])}."
+            return tuple(Score(name, float("nan"), reason=reason) for name in names)
+
+        def estimates(triple: Triple) -> NDArray[np.float64]:
+            real, synthetic = adversarial_accuracy(*triple)
+            return np.array([(real + synthetic) / 2, real, synthetic])
+
+        return _with_jackknife(names, estimates, _triple(comparison, self.distance), groups)
+
+
+def _triple_requests(distance: Literal["manhattan", "squared-euclidean"]) -> tuple[Distances, Distances, Distances]:
+    return (
+        Distances("holdout", "holdout", distance),
+        Distances("synthetic", "holdout", distance),
+        Distances("synthetic", "synthetic", distance),
+    )
+
+
+def _triple(comparison: Comparison, distance: Literal["manhattan", "squared-euclidean"]) -> Triple:
+    first, second, third = (comparison.results[request] for request in _triple_requests(distance))
+    return first, second, third
+
+
+def _groups_of_both(comparison: Comparison, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """A group to leave out for each holdout and each synthetic sample; holdout families stay together."""
+    column = comparison.trait.family
+    families = comparison.holdout.samples[column].to_numpy() if column in comparison.holdout.samples else None
+    holdout = sample_groups(families, comparison.holdout.n_samples, seed=seed, n_groups=_N_GROUPS)
+    n_groups = int(holdout.max(initial=0)) + 1
+    return holdout, sample_groups(None, comparison.synthetic.n_samples, seed=seed + 1, n_groups=n_groups)
+
+
+def _with_jackknife(
+    names: tuple[str, ...],
+    estimates: Callable[[Triple], NDArray[np.float64]],
+    distances: Triple,
+    groups: tuple[NDArray[np.intp], NDArray[np.intp]],
+) -> tuple[Score, ...]:
+    """Scores with standard errors, leaving out each group of both sets at a time."""
+    holdout_holdout, synthetic_holdout, synthetic_synthetic = distances
+    whole = estimates(distances)
+    n_groups = int(max(side.max(initial=0) for side in groups)) + 1
+    deleted = []
+    for group in range(n_groups):
+        holdout, synthetic = (np.flatnonzero(side != group) for side in groups)
+        deleted.append(
+            estimates(
+                (
+                    holdout_holdout[np.ix_(holdout, holdout)],
+                    synthetic_holdout[np.ix_(synthetic, holdout)],
+                    synthetic_synthetic[np.ix_(synthetic, synthetic)],
+                )
+            )
+        )
+    sizes = sum(np.bincount(side, minlength=n_groups) for side in groups)
+    columns = np.array(deleted)
+    return tuple(
+        Score(name, float(whole[place]), standard_error=jackknife_standard_error(float(whole[place]), columns[:, place], sizes))
+        for place, name in enumerate(names)
+    )

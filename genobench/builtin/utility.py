@@ -1,0 +1,163 @@
+"""Utility: a trait of the holdout, predicted by a classifier that was trained on synthetic samples only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+
+from genobench import Comparison, Metric, Prediction, Predictions, Score, ScoreSpec, Trait
+from genobench.statgen import jackknife_standard_error, sample_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_N_GROUPS: Final = 20
+_LEAST_PROBABILITY: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class TrainOnSyntheticValues(Metric):
+    """Prediction of a quantitative trait in the holdout by a classifier trained on synthetic samples.
+
+    Standard errors leave out a group of holdout families at a time; the training samples are taken as given.
+
+    Args:
+        classifier: Its name among the installed classifiers.
+    """
+
+    classifier: str = "ridge"
+
+    family = "utility"
+    scores: ClassVar = (
+        ScoreSpec(
+            name="tstr_pearson_r",
+            summary="correlation of predicted and true values in the holdout, trained on synthetic samples",
+            unit="correlation",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+            is_primary=True,
+        ),
+        ScoreSpec(
+            name="tstr_r2",
+            summary="1 - squared error / squared deviation from the holdout's mean, trained on synthetic samples",
+            unit="share of variance",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+        ),
+    )
+
+    def needs(self, trait: Trait) -> tuple[Predictions, ...]:  # noqa: ARG002 - the same for every trait
+        """The holdout predicted from synthetic samples."""
+        return (Predictions(self.classifier, "synthetic"),)
+
+    def applies_to(self, trait: Trait) -> bool:
+        """Quantitative traits only."""
+        return trait.kind == "quantitative"
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        """Correlation and explained share of variance."""
+        prediction = comparison.results[self.needs(comparison.trait)[0]]
+        if isinstance(prediction, str):
+            return tuple(Score(spec.name, float("nan"), reason=prediction) for spec in self.scores)
+        truth = np.asarray(prediction.truth, dtype=np.float64)
+        return (
+            _with_jackknife("tstr_pearson_r", prediction, lambda rows: _pearson_r(truth[rows], prediction.predicted[rows]), seed=seed),
+            _with_jackknife("tstr_r2", prediction, lambda rows: _explained(truth[rows], prediction.predicted[rows]), seed=seed),
+        )
+
+
+@dataclass(frozen=True)
+class TrainOnSyntheticClasses(Metric):
+    """Prediction of the holdout's classes by a classifier trained on synthetic samples.
+
+    Both scores weigh classes the same, however many samples they have. Standard errors leave out a group of holdout families at a time;
+    the training samples are taken as given.
+
+    Args:
+        classifier: Its name among the installed classifiers.
+    """
+
+    classifier: str = "logistic"
+
+    family = "utility"
+    scores: ClassVar = (
+        ScoreSpec(
+            name="tstr_balanced_accuracy",
+            summary="mean over classes of the share of the holdout predicted right, trained on synthetic samples",
+            unit="share",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+            is_primary=True,
+        ),
+        ScoreSpec(
+            name="tstr_log_loss",
+            summary="mean over classes of the mean negative log probability of the true class, trained on synthetic samples",
+            unit="nat",
+            direction="lower",
+            ideal=0.0,
+            version=1,
+        ),
+    )
+
+    def needs(self, trait: Trait) -> tuple[Predictions, ...]:  # noqa: ARG002 - the same for every trait
+        """The holdout predicted from synthetic samples."""
+        return (Predictions(self.classifier, "synthetic"),)
+
+    def applies_to(self, trait: Trait) -> bool:
+        """Traits with classes only."""
+        return trait.kind != "quantitative"
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        """Balanced accuracy and balanced log loss."""
+        prediction = comparison.results[self.needs(comparison.trait)[0]]
+        if isinstance(prediction, str):
+            return tuple(Score(spec.name, float("nan"), reason=prediction) for spec in self.scores)
+        place = {label: number for number, label in enumerate(prediction.classes)}
+        truth = np.array([place[str(label)] for label in prediction.truth], dtype=np.intp)
+        is_right = (prediction.predicted.argmax(axis=1) == truth).astype(np.float64)
+        losses = -np.log(np.maximum(prediction.predicted[np.arange(len(truth)), truth], _LEAST_PROBABILITY))
+        return (
+            _with_jackknife("tstr_balanced_accuracy", prediction, lambda rows: _class_mean(is_right[rows], truth[rows]), seed=seed),
+            _with_jackknife("tstr_log_loss", prediction, lambda rows: _class_mean(losses[rows], truth[rows]), seed=seed),
+        )
+
+
+def _with_jackknife(name: str, prediction: Prediction, estimate: Callable[[NDArray[np.intp]], float], *, seed: int) -> Score:
+    """The score over all of the holdout, its standard error from leaving out groups of families."""
+    n_samples = len(prediction.truth)
+    value = estimate(np.arange(n_samples))
+    if not np.isfinite(value):
+        reason = "The holdout's values, or the predictions for them, are all alike, so there is nothing to correlate."
+        return Score(name, float("nan"), reason=reason)
+    groups = sample_groups(prediction.groups, n_samples, seed=seed, n_groups=_N_GROUPS)
+    sizes = np.bincount(groups)
+    deleted = [estimate(np.flatnonzero(groups != group)) for group in range(len(sizes))]
+    standard_error = jackknife_standard_error(value, deleted, sizes)
+    return Score(name, value, standard_error=standard_error if np.isfinite(standard_error) else None)
+
+
+def _pearson_r(truth: Floats, predicted: Floats) -> float:
+    x, y = truth - truth.mean(), predicted - predicted.mean()
+    spread = np.sqrt(np.sum(x**2) * np.sum(y**2))
+    # Predictions that differ by rounding alone are alike.
+    return float(np.sum(x * y) / spread) if spread > 1e-12 * (1 + np.abs(predicted).max()) * np.sqrt(np.sum(x**2) + 1e-300) else float("nan")
+
+
+def _explained(truth: Floats, predicted: Floats) -> float:
+    deviation = np.sum((truth - truth.mean()) ** 2)
+    return float(1 - np.sum((truth - predicted) ** 2) / deviation) if deviation > 0 else float("nan")
+
+
+def _class_mean(values: Floats, classes: NDArray[np.intp]) -> float:
+    """Mean over the classes that occur of the mean value within each."""
+    counts = np.bincount(classes)
+    return float(np.mean(np.bincount(classes, weights=values)[counts > 0] / counts[counts > 0])) if len(values) else float("nan")

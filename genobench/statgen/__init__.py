@@ -1,0 +1,55 @@
+"""Statistical genetics as pure functions on arrays of calls; each cites its source and is tested against another program."""
+
+from genobench.statgen.discrimination import auc_with_standard_error, true_positive_rate, wilson_interval
+from genobench.statgen.frequency import (
+    alt_frequency,
+    expected_heterozygosity,
+    genotype_counts,
+    genotype_frequencies,
+    is_autosome,
+    minor_allele_frequency,
+    observed_heterozygosity,
+)
+from genobench.statgen.impute import Imputer
+from genobench.statgen.kinship import king_robust, kinship_clusters, relative_clusters, relative_components
+from genobench.statgen.linkage import LD_EDGES_BP, LdDecay, corrected_r2, filled_positions_bp, ld_decay, r2_matrix
+from genobench.statgen.neighbours import (
+    adversarial_accuracy,
+    manifold_precision_recall,
+    nearest_distance,
+    neighbour_radius,
+    pairwise_distances,
+)
+from genobench.statgen.resampling import genome_blocks, jackknife_standard_error, sample_groups
+
+__all__ = [
+    "LD_EDGES_BP",
+    "Imputer",
+    "LdDecay",
+    "adversarial_accuracy",
+    "alt_frequency",
+    "auc_with_standard_error",
+    "corrected_r2",
+    "expected_heterozygosity",
+    "filled_positions_bp",
+    "genome_blocks",
+    "genotype_counts",
+    "genotype_frequencies",
+    "is_autosome",
+    "jackknife_standard_error",
+    "king_robust",
+    "kinship_clusters",
+    "ld_decay",
+    "manifold_precision_recall",
+    "minor_allele_frequency",
+    "nearest_distance",
+    "neighbour_radius",
+    "observed_heterozygosity",
+    "pairwise_distances",
+    "r2_matrix",
+    "relative_clusters",
+    "relative_components",
+    "sample_groups",
+    "true_positive_rate",
+    "wilson_interval",
+]
