@@ -33,7 +33,9 @@ def genobench_metrics() -> list[Offer]:
         Offer("precision-recall", "genobench.builtin.fidelity:PrecisionRecall", "fidelity: shares inside each other's neighbourhoods"),
         Offer("aats", "genobench.builtin.fidelity:AdversarialAccuracy", "fidelity: nearest-neighbour adversarial accuracy, both halves"),
         Offer("membership-distance", "genobench.builtin.privacy:MembershipDistance", "privacy: nearest-distance membership attack"),
-        Offer("tstr-values", "genobench.builtin.utility:TrainOnSyntheticValues", "utility: quantitative trait, trained on synthetic samples"),
+        Offer(
+            "tstr-values", "genobench.builtin.utility:TrainOnSyntheticValues", "utility: quantitative trait, trained on synthetic samples"
+        ),
         Offer("tstr-classes", "genobench.builtin.utility:TrainOnSyntheticClasses", "utility: classes, trained on synthetic samples"),
     ]
 

@@ -18,7 +18,7 @@ from genobench.statgen import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -136,7 +136,8 @@ class AdversarialAccuracy(Metric):
     """Nearest-neighbour adversarial accuracy of synthetic samples against the holdout, with both halves; ties count one half.
 
     Below 0.5 the synthetic samples lie closer to the holdout than it does to itself, above 0.5 the two sets can be told apart. With
-    relatives in the holdout even real samples do not score 0.5, which is why the band says what is ideal.
+    relatives in the holdout even real samples do not score 0.5, which is why the band says what is ideal. No score here is primary:
+    samples without linkage lie between all others, score 1 and 0 in the halves, and 0.5 in the mean.
 
     Args:
         distance: `manhattan` or `squared-euclidean`.
@@ -148,12 +149,11 @@ class AdversarialAccuracy(Metric):
     scores: ClassVar = (
         ScoreSpec(
             name="aats",
-            summary="mean of the two halves of nearest-neighbour adversarial accuracy",
+            summary="mean of the two halves of nearest-neighbour adversarial accuracy; two halves far apart can cancel",
             unit="share",
             direction="target",
             ideal=None,
             version=1,
-            is_primary=True,
         ),
         ScoreSpec(
             name="aats_real",

@@ -36,8 +36,8 @@ class LdDecayError(Metric):
 
     r2 is corrected for the number of samples. The variants are the autosomal ones with a known position whose minor allele is frequent
     enough in the holdout. Where samples come from several populations all is done within each and averaged by their share of the holdout:
-    a mixture of populations has r2 between any two variants that differ in frequency. A bin counts if both sides have at least 100 pairs in each
-    population. The standard error leaves out a block of the genome at a time.
+    a mixture of populations has r2 between any two variants that differ in frequency. A bin counts if both sides have at least 100
+    pairs in it. The standard error leaves out a block of the genome at a time.
 
     Args:
         population_columns: The first of these columns that both sides have says the population.
@@ -85,15 +85,16 @@ class LdDecayError(Metric):
         positions = _positions(comparison.holdout)
         is_placed = is_autosome(chromosomes) & np.isfinite(positions)
         blocks = genome_blocks(chromosomes)
-        estimates, sizes = 0.0, 0
+        n_blocks = int(blocks.max()) + 1
+        estimates, sizes = np.zeros((n_blocks + 1, len(self.scores))), np.zeros(n_blocks)
         for holdout_rows, synthetic_rows in populations:
             holdout = comparison.holdout.calls.rows(holdout_rows)
             is_used = is_placed & (minor_allele_frequency(holdout) >= self.min_minor_allele_frequency)
             decay_of = partial(ld_decay, chromosomes=chromosomes, positions_bp=positions, is_used=is_used, blocks=blocks)
             values = _estimates(decay_of(comparison.synthetic.calls.rows(synthetic_rows)), decay_of(holdout))
-            estimates = estimates + len(holdout_rows) * values
-            sizes = sizes + np.bincount(blocks, weights=is_used)
-        return _scores(estimates / sum(len(rows) for rows, _ in populations), np.asarray(sizes))
+            estimates += len(holdout_rows) * values
+            sizes += np.bincount(blocks, weights=is_used, minlength=n_blocks)
+        return _scores(estimates / sum(len(rows) for rows, _ in populations), sizes)
 
 
 def _populations(comparison: Comparison, columns: tuple[str, ...]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:

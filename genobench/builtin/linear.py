@@ -318,7 +318,7 @@ def _class_numbers(genotypes: Genotypes, context: FitContext, labels: tuple[str,
     unknown = sorted(set(texts) - set(labels))
     if unknown:
         raise DatasetError(f"The class '{unknown[0]}' of '{context.trait.column}' is none of {', '.join(labels)}.")
-    return texts.map(place).to_numpy(dtype=np.intp)
+    return np.array([place[text] for text in texts], dtype=np.intp)
 
 
 def _softmax(scores: Floats) -> Floats:

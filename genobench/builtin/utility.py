@@ -149,7 +149,9 @@ def _pearson_r(truth: Floats, predicted: Floats) -> float:
     x, y = truth - truth.mean(), predicted - predicted.mean()
     spread = np.sqrt(np.sum(x**2) * np.sum(y**2))
     # Predictions that differ by rounding alone are alike.
-    return float(np.sum(x * y) / spread) if spread > 1e-12 * (1 + np.abs(predicted).max()) * np.sqrt(np.sum(x**2) + 1e-300) else float("nan")
+    return (
+        float(np.sum(x * y) / spread) if spread > 1e-12 * (1 + np.abs(predicted).max()) * np.sqrt(np.sum(x**2) + 1e-300) else float("nan")
+    )
 
 
 def _explained(truth: Floats, predicted: Floats) -> float:

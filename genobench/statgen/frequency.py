@@ -106,7 +106,8 @@ def expected_heterozygosity(calls: Calls) -> Frequencies:
     """
     n_alleles = 2 * np.count_nonzero(calls != MISSING, axis=0)
     alt = alt_frequency(calls)
-    return 2 * alt * (1 - alt) * _ratio(n_alleles, np.maximum(n_alleles - 1, 0))
+    expected: Frequencies = 2 * alt * (1 - alt) * _ratio(n_alleles, np.maximum(n_alleles - 1, 0))
+    return expected
 
 
 def is_autosome(chromosomes: Iterable[str]) -> NDArray[np.bool_]:
@@ -119,7 +120,7 @@ def is_autosome(chromosomes: Iterable[str]) -> NDArray[np.bool_]:
         Shape (n_variants,).
     """
     names, places = np.unique(np.asarray(list(chromosomes), dtype=str), return_inverse=True)
-    return np.array([name.isdecimal() and int(name) > 0 for name in names], dtype=bool)[places]
+    return np.array([name.isdecimal() and int(name) > 0 for name in names], dtype=np.bool_)[places]
 
 
 def _ratio(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> Frequencies:

@@ -65,10 +65,11 @@ def relative_components(phi: Kinship, threshold: float = SECOND_DEGREE) -> NDArr
     Returns:
         The group of each sample, numbered from 0 in order of first appearance, shape (n_samples,). No two relatives are apart.
     """
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    return _in_order_of_appearance(connected_components(csr_matrix(phi >= threshold), directed=False)[1])
+    is_related = csr_array((phi >= threshold).astype(np.int8))
+    return _in_order_of_appearance(connected_components(is_related, directed=False)[1])
 
 
 def relative_clusters(phi: Kinship, threshold: float = SECOND_DEGREE) -> NDArray[np.intp]:

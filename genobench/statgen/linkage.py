@@ -109,8 +109,9 @@ def ld_decay(
 ) -> LdDecay:
     """Corrected r2 between variants of one chromosome, added up over bins of their distance.
 
-    Autosomes only. Variants without a position, and those that do not vary, take no part. Correlations are over the samples that have both calls. Where a chromosome has more than `MAX_PAIRS_PER_CHROMOSOME`
-    pairs, evenly spaced runs of neighbouring variants stand for the left-hand side, the same ones every time.
+    Autosomes only. Variants without a position, and those that do not vary, take no part. Correlations are over the samples that have
+    both calls. Where a chromosome has more than `MAX_PAIRS_PER_CHROMOSOME` pairs, evenly spaced runs of neighbouring variants stand for
+    the left-hand side, the same ones every time.
 
     Args:
         calls: Hard calls, shape (n_samples, n_variants), in 0, 1, 2 or MISSING.

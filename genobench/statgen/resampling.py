@@ -73,7 +73,8 @@ def sample_groups(families: Sequence[Any] | NDArray[Any] | None, n_samples: int,
         n_groups: At most this many groups, about equal in size.
 
     Returns:
-        The group of each sample, numbered from 0 without a gap, shape (n_samples,). Fewer than `MIN_FAMILIES` families are not kept together.
+        The group of each sample, numbered from 0 without a gap, shape (n_samples,). Fewer than `MIN_FAMILIES` families are not kept
+        together.
     """
     units = np.arange(n_samples)
     if families is not None:
