@@ -91,10 +91,21 @@ class Registry:
             sides = " and ".join(f"{entry.distribution} {entry.version}" for entry in found)
             choices = " or ".join(entry.qualified_name for entry in found)
             raise DuplicateNameError(f"The {kind} '{name}' is offered by {sides}. Write {choices}.")
-        for failed in self.failures():
-            if name in (failed.name, failed.distribution, failed.qualified_name):
-                raise PluginLoadError(f"The plugin {failed.distribution} {failed.version} could not be loaded: {failed.error}")
-        raise UnknownNameError(self._unknown(kind, name))
+        self._raise_if_failed(name)
+        raise UnknownNameError(self._unknown(kind, name, [entry.name for entry in self.offers(kind)]))
+
+    def find_any(self, name: str) -> tuple[Registered, ...]:
+        """The offers of that name, of whatever kind.
+
+        Raises:
+            UnknownNameError: If nobody offers it.
+            PluginLoadError: If a plugin of that name failed to load.
+        """
+        found = tuple(entry for kind in KINDS for entry in self.offers(kind) if name in (entry.name, entry.qualified_name))
+        if not found:
+            self._raise_if_failed(name)
+            raise UnknownNameError(self._unknown("plugin", name, [entry.name for kind in KINDS for entry in self.offers(kind)]))
+        return found
 
     def load(self, kind: Kind, name: str) -> type[Any]:
         """The class of that name, imported and checked to derive from the contract of its kind.
@@ -107,11 +118,15 @@ class Registry:
         """
         return load_target(kind, self.find(kind, name))
 
-    def _unknown(self, kind: Kind, name: str) -> str:
-        names = sorted({entry.name for entry in self.offers(kind)})
-        message = f"There is no {kind} '{name}'."
+    def _raise_if_failed(self, name: str) -> None:
+        for failed in self.failures():
+            if name in (failed.name, failed.distribution, failed.qualified_name):
+                raise PluginLoadError(f"The plugin {failed.distribution} {failed.version} could not be loaded: {failed.error}")
+
+    def _unknown(self, what: str, name: str, names: list[str]) -> str:
+        message = f"There is no {what} '{name}'."
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        message += f" Did you mean '{nearest[0]}'?" if nearest else f" Installed: {', '.join(names) or 'none'}."
+        message += f" Did you mean '{nearest[0]}'?" if nearest else f" Installed: {', '.join(sorted(set(names))) or 'none'}."
         n_failed = len(self.failures())
         if n_failed:
             message += f" ({n_failed} plugin{'s' if n_failed > 1 else ''} failed to load: see `genobench plugins list`.)"

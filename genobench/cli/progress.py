@@ -1,0 +1,109 @@
+"""What a run shows while it works: a live line with loss and time left on a terminal, plain lines in a log.
+
+Progress goes to stderr; stdout is for results.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES: Final = 10.0
+"""In a log, a step is shown at most this often."""
+
+
+class RunProgress:
+    """Shows the events of a run; a context manager, callable with an event."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._live: Any = None
+        self._task: TaskID | None = None
+        self._phase_began = time.monotonic()
+        self._last_line = 0.0
+        self._doing = ""
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"))
+            self._live = Progress(*columns, console=self._console, transient=True)
+            self._live.__enter__()
+            self._task = self._live.add_task("starting", total=None, detail="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, value, trace)
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Show one event; unknown ones are passed over."""
+        match event.get("event"):
+            case "stage":
+                self._begin({"load": f"load {event.get('dataset')}", "split": "split"}.get(event["stage"], event["stage"]))
+            case "cell":
+                self._say(f"[bold]{event['generator']}[/bold] seed {event['seed']}, cell {event['cell_id']}")
+            case "trial":
+                self._say(f"trial {event['trial']} of {event['trials']}: {event['generator']}, cell {event['cell_id']}")
+            case "trial-end":
+                scores = ", ".join(f"{name} {value:.5g}" for name, value in event.items() if isinstance(value, float))
+                self._say(f"trial {event['trial']} of {event['trials']}: {scores or 'no score'} on validation")
+            case "reused":
+                self._say(f"  already fitted ({event['status']}), taken as it is")
+            case "phase":
+                self._begin(
+                    _PHASES.get((event.get("task", ""), event["phase"])) or _PHASES.get((event.get("task", ""), ""), "") + event["phase"]
+                )
+            case "step":
+                self._step(int(event["step"]), dict(event["losses"]) if "losses" in event else {})
+            case "warning":
+                self._say(f"[yellow]warning[/yellow] {event['message']}")
+
+    def _begin(self, doing: str) -> None:
+        self._phase_began = time.monotonic()
+        self._doing = doing
+        if self._live is not None and self._task is not None:
+            self._live.reset(self._task, description=f"  {doing}", total=None, detail="")
+        elif doing:
+            self._console.print(f"  {doing}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line)
+
+    def _step(self, step: int, losses: dict[str, float]) -> None:
+        total = losses.pop("total_steps", math.nan)
+        passed = time.monotonic() - self._phase_began
+        shown = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        left = f"{_duration(passed / step * (total - step))} left" if step > 0 and math.isfinite(total) else f"{_duration(passed)} so far"
+        of_total = f"{step:,}/{int(total):,}" if math.isfinite(total) else f"{step:,}"
+        if self._live is not None and self._task is not None:
+            self._live.update(
+                self._task, total=total if math.isfinite(total) else None, completed=step, detail=f"{of_total}  {shown}  {left}"
+            )
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._console.print(f"  {self._doing}: {of_total} {shown} {left}")
+
+
+_PHASES: Final = {
+    ("fit", ""): "",
+    ("score", ""): "score: ",
+    ("band", ""): "real band: ",
+    ("fit", "load"): "load samples",
+    ("fit", "write"): "write samples",
+}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,180 @@
+"""`genobench run`, and `genobench study`, which is `run` for several generators: train, generate, score, record, rank."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genobench.errors import GenobenchError, SettingsError
+
+if TYPE_CHECKING:
+    from genobench.benchmark import Plan, Prepared
+    from genobench.outcomes import Outcome
+
+DatasetOption = Annotated[str, typer.Option("--dataset", "-d", help="A dataset: `genobench data list`.")]
+TraitOption = Annotated[str | None, typer.Option(help="The trait to condition on and predict; the dataset's first by default.")]
+SplitOption = Annotated[
+    str,
+    typer.Option(help="auto, random, family, kinship, forward or column. auto: by recorded families, else by genomic kinship."),
+]
+SplitColumnOption = Annotated[str | None, typer.Option(help="The column of a column split: its groups stay whole.")]
+SplitSeedOption = Annotated[int, typer.Option(help="Seed of the split.")]
+SeedsOption = Annotated[int, typer.Option(min=1, help="How many seeds: one fit each.")]
+CountOption = Annotated[int | None, typer.Option("--n", min=2, help="Synthetic samples; as many as training samples by default.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+LimitOption = Annotated[float, typer.Option(min=1.0, help="Seconds that each phase of a fit may take.")]
+TrialsOption = Annotated[int, typer.Option(min=0, help="Optuna trials before the seeds are run, scored on validation samples.")]
+ObjectiveOption = Annotated[str | None, typer.Option(help="The score that trials are compared by (default: ld_decay_error).")]
+MetricOption = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric plugin; may be repeated.")]
+RetryOption = Annotated[bool, typer.Option("--retry", help="Run cells again that failed before.")]
+PlanOnlyOption = Annotated[bool, typer.Option("--plan-only", help="Show the cells and leave.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One outcome a line, as JSON, on stdout.")]
+TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Record outcomes in MLflow.")]
+
+
+def run(
+    *,
+    generator: Annotated[
+        list[str], typer.Option("--generator", "-g", help="A generator (`genobench plugins list`); repeat it for several.")
+    ],
+    dataset: DatasetOption = "cattle-demo",
+    trait: TraitOption = None,
+    split: SplitOption = "auto",
+    split_column: SplitColumnOption = None,
+    split_seed: SplitSeedOption = 0,
+    seeds: SeedsOption = 1,
+    n: CountOption = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be repeated.")] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="Settings as a JSON or TOML file.")] = None,
+    device: DeviceOption = "auto",
+    time_limit: LimitOption = 1800.0,
+    trials: TrialsOption = 0,
+    objective: ObjectiveOption = None,
+    metric: MetricOption = None,
+    retry: RetryOption = False,
+    plan_only: PlanOnlyOption = False,
+    json_lines: JsonOption = False,
+    track: TrackOption = True,
+) -> None:
+    """Train a generator on real genotypes, generate, score, record.
+
+    Several generators run on one split with equal budgets. The same command again goes on where it stopped; what is finished is not done
+    twice.
+    """
+    from genobench.benchmark import GeneratorPlan, Plan
+    from genobench.tuning import DEFAULT_OBJECTIVE
+
+    given = read_settings(settings or [], settings_file)
+    if given and len(generator) > 1:
+        raise SettingsError(f"--set and --settings are for one generator, and {len(generator)} are named; run each by itself.")
+    plan = Plan(
+        dataset=dataset,
+        generators=tuple(GeneratorPlan(name, given) for name in generator),
+        trait=trait,
+        split=split,
+        split_column=split_column,
+        split_seed=split_seed,
+        seeds=tuple(range(seeds)),
+        n_samples=n,
+        device=device,
+        time_limit_seconds=time_limit,
+        trials=trials,
+        metrics=tuple(metric) if metric else None,
+        retry=retry,
+        objective=objective or DEFAULT_OBJECTIVE,
+    )
+    _walk(plan, plan_only=plan_only, json_lines=json_lines, track=track)
+
+
+def read_settings(pairs: list[str], file: Path | None) -> dict[str, Any]:
+    """Settings from a file and from `name=value` texts; the texts win.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a text has no "=".
+    """
+    settings: dict[str, Any] = {}
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+            if file.suffix == ".toml":
+                import tomllib
+
+                settings = tomllib.loads(text)
+            else:
+                settings = json.loads(text)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"The settings file {file} cannot be read as {'TOML' if file.suffix == '.toml' else 'JSON'}: {error}"
+            ) from error
+        if not isinstance(settings, dict):
+            raise SettingsError(f"The settings file {file} holds {type(settings).__name__}; it must hold an object of names and values.")
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {pair} has no '='; write --set name=value.")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None:
+    from genobench.benchmark import prepare, run_prepared
+    from genobench.cli.progress import RunProgress
+    from genobench.home import genobench_home
+    from genobench.registry import load_registry
+
+    home = genobench_home()
+    failed: list[Outcome] = []
+    with RunProgress() as progress:
+        prepared = prepare(plan, registry=load_registry(), home=home, on_event=progress)
+        if plan_only:
+            _show_plan(prepared)
+            return
+        for outcome in run_prepared(prepared, progress):
+            if json_lines:
+                sys.stdout.write(json.dumps(outcome.to_json(), allow_nan=False) + "\n")
+                sys.stdout.flush()
+            else:
+                from genobench.cli.tables import print_outcome
+
+                print_outcome(outcome)
+            if track:
+                _record(outcome, home, progress)
+            if outcome.status != "ok":
+                failed.append(outcome)
+    if failed:
+        worst = failed[0]
+        raise GenobenchError(
+            f"{len(failed)} of {len(plan.generators) * len(plan.seeds)} cells did not end well; the first: cell {worst.cell_id} "
+            f"({worst.generator}) is {worst.status} in {worst.phase}: {worst.message}. "
+            f"Its log: {home / 'cells' / worst.cell_id / 'log.txt'}. "
+            "`--retry` runs such cells again."
+        )
+
+
+def _record(outcome: Outcome, home: Path, progress: Any) -> None:
+    from genobench.tracking import record_outcome
+
+    try:
+        record_outcome(outcome, home / "cells" / outcome.cell_id, home)
+    except GenobenchError as error:
+        progress({"event": "warning", "message": str(error)})
+
+
+def _show_plan(prepared: Prepared) -> None:
+    plan = prepared.plan
+    parts = ", ".join(f"{part} {len(getattr(prepared.split, part))}" for part in ("train", "validation", "holdout", "nonmembers"))
+    typer.echo(f"{prepared.dataset.name}: {prepared.split.scheme} split, {parts}; trait {prepared.trait.column}; device {prepared.device}")
+    for entry, _, generator in prepared.generators:
+        if plan.trials:
+            typer.echo(
+                f"{entry.name}: {plan.trials} trials for {plan.objective} on validation, then {len(plan.seeds)} seeds with the best settings"
+            )
+            continue
+        for seed in plan.seeds:
+            key = prepared.cell_key(entry, generator, seed)
+            state = "finished" if (prepared.home / "cells" / key.cell_id / "result.json").exists() else "to do"
+            typer.echo(f"{key.cell_id}  {entry.name}  seed {seed}  {state}")

@@ -1,0 +1,74 @@
+"""How an outcome is printed: one line a score, with its noise and what real samples score."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genobench.outcomes import Outcome, ScoreRecord
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=160)
+    fitted = outcome.timings.get("fit")
+    seconds = f", fitted in {fitted:.0f} s" if fitted is not None else ""
+    console.print(
+        f"[bold]{outcome.generator}[/bold] on {outcome.dataset}, {outcome.split['scheme']} split, seed {outcome.seed}: "
+        f"{outcome.status}{seconds}; cell {outcome.cell_id}"
+    )
+    if outcome.message:
+        console.print(f"  in {outcome.phase}: {outcome.message}", markup=False)
+    if not outcome.scores:
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading, justify in (
+        ("", "left"),
+        ("score", "left"),
+        ("value", "right"),
+        ("95 % interval", "left"),
+        ("real samples", "left"),
+        ("", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type] - the literals above
+    family = ""
+    for score in outcome.scores:
+        shown = score.family if score.family != family else ""
+        family = score.family
+        table.add_row(f"  [dim]{shown}[/dim]", score.metric, _value(score), _interval(score), _band(score), verdict(score))
+    console.print(table)
+    for score in outcome.scores:
+        if score.reason:
+            console.print(f"  {score.metric}: {score.reason}", style="dim", markup=False)
+
+
+def verdict(score: ScoreRecord) -> str:
+    """Where a score stands beside real samples: `as real` inside the band, else how it lies outside; "" where there is no band."""
+    if score.is_missing or score.band is None:
+        return ""
+    if score.band.low <= score.value <= score.band.high:
+        return "as real"
+    is_better = (score.value < score.band.low) == (score.direction == "lower")
+    if score.direction == "target":
+        return "outside"
+    return "beyond real" if is_better else "short of real"
+
+
+def _value(score: ScoreRecord) -> str:
+    return "-" if score.is_missing else f"{score.value:.4f}"
+
+
+def _interval(score: ScoreRecord) -> str:
+    bounds = score.bounds
+    return "" if bounds is None or not all(math.isfinite(bound) for bound in bounds) else f"{bounds[0]:.4f} to {bounds[1]:.4f}"
+
+
+def _band(score: ScoreRecord) -> str:
+    text = "" if score.band is None else f"{score.band.low:.4f} to {score.band.high:.4f}"
+    return text if score.ceiling is None else f"{text} (all training samples: {score.ceiling:.4f})"
