@@ -1,0 +1,89 @@
+"""Plugins that do what a plugin must not: the worker must survive each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genobench import Generator, Genotypes, Offer, Sampler, hookimpl
+
+
+@hookimpl
+def genobench_generators() -> list[Offer]:
+    return [Offer("naughty", f"{__name__}:Naughty", "does what its setting says")]
+
+
+@dataclass(frozen=True)
+class Naughty(Generator):
+    """Does what `deed` says.
+
+    Args:
+        deed: What to do.
+        touch: A file that a fit appends a byte to, to count fits; "" for none.
+    """
+
+    deed: str = "behave"
+    touch: str = ""
+
+    def fit(self, train: Genotypes, context: Any) -> Sampler:
+        if self.touch:
+            with Path(self.touch).open("a") as counted:
+                counted.write("x")
+        print("the plugin prints to stdout")
+        for step in range(3):
+            context.report(step + 1, {"loss": 1.0 / (step + 1), "total_steps": 3})
+        match self.deed:
+            case "raise":
+                raise RuntimeError("the fit went wrong\nin two lines")
+            case "memory":
+                raise MemoryError("Unable to allocate 1 TiB")
+            case "hang":
+                time.sleep(600)
+            case "die":
+                os._exit(3)
+            case "kill":
+                os.kill(os.getpid(), 9)
+            case "no-sampler":
+                return object()  # type: ignore[return-value]
+        return NaughtySampler(self.deed, train)
+
+    @classmethod
+    def load(cls, folder: Path) -> Sampler:
+        return NaughtySampler(json.loads((folder / "sampler.json").read_text())["deed"], None)
+
+
+class NaughtySampler(Sampler):
+    def __init__(self, deed: str, train: Genotypes | None) -> None:
+        self.deed = deed
+        self.train = train
+
+    def generate(self, n_samples: int, *, seed: int, condition: Any = None) -> Genotypes:
+        import pandas as pd
+
+        assert self.train is not None
+        generator = np.random.default_rng(seed)
+        calls: np.ndarray = generator.integers(0, 3, (n_samples, self.train.n_variants)).astype(np.int8)
+        variants = self.train.variants
+        if self.deed == "wrong-rows":
+            calls = calls[:-1]
+        if self.deed == "nan":
+            calls = calls.astype(float) * np.nan
+        if self.deed == "missing":
+            calls[0, 1] = -1
+        if self.deed == "wrong-variants":
+            variants = variants.assign(id=[f"other{i}" for i in range(len(variants))])
+        if self.deed == "no-genotypes":
+            return calls  # type: ignore[return-value]
+        samples = pd.DataFrame({"id": [f"s{i}" for i in range(len(calls))]})
+        if condition is not None:
+            samples = pd.concat([samples, condition.iloc[: len(calls)].reset_index(drop=True)], axis=1)
+        return Genotypes(calls=calls, samples=samples, variants=variants)  # type: ignore[arg-type]
+
+    def save(self, folder: Path) -> None:
+        (folder / "sampler.json").write_text(json.dumps({"deed": self.deed}))

@@ -1,0 +1,176 @@
+"""A cell's fit in its worker: good and bad plugins, kills, time limits, and what is left on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genobench.cells import CellKey, find_cell
+from genobench.contracts import Trait
+from genobench.errors import CellError
+from genobench.fitting import FitRequest, fit_cell
+from genobench.genotypes import Genotypes
+from genobench.storage import read_store, write_store
+
+TRAIT = Trait(column="height", kind="quantitative")
+
+
+@pytest.fixture
+def request_for(tmp_path, monkeypatch):
+    """Makes a fit request for a plugin of broken_plugins.py."""
+    here = str(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", here)
+    generator = np.random.default_rng(0)
+    genotypes = Genotypes(
+        calls=generator.integers(0, 3, (20, 10)).astype(np.int8),
+        samples=pd.DataFrame({"id": [f"a{i}" for i in range(20)], "height": generator.normal(size=20)}),
+        variants=pd.DataFrame(
+            {"chromosome": "1", "position_bp": np.arange(10) + 1, "id": [f"v{i}" for i in range(10)], "ref": "A", "alt": "C"}
+        ),
+    )
+    train = write_store(genotypes, tmp_path / "train")
+
+    def make(deed: str, *, touch: str = "", limit: float | None = 60.0, retry: bool = False) -> FitRequest:
+        key = CellKey(
+            dataset="d",
+            dataset_sha256="0" * 64,
+            split_sha256="1" * 64,
+            trait="height",
+            generator="tests/naughty",
+            plugin_version="1",
+            code_sha256="2" * 64,
+            settings={"deed": deed, "touch": touch},
+            seed=1,
+            n_samples=6,
+            device="cpu",
+        )
+        return FitRequest(
+            key=key,
+            target="broken_plugins:Naughty",
+            trait=TRAIT,
+            train=train,
+            validation=train,
+            device="cpu",
+            time_limit_seconds=limit,
+            home=tmp_path / "home",
+            retry=retry,
+        )
+
+    return make
+
+
+def test_fit_cell__writes_samples_model_curves_and_log(request_for):
+    events: list[dict] = []
+    cell, result = fit_cell(request_for("behave"), lambda event: events.append(dict(event)))
+    assert (result.status, result.phase) == ("ok", "done")
+    assert read_store(cell.synthetic).calls.shape == (6, 10)
+    assert (cell.model / "sampler.json").exists()
+    assert json.loads(cell.curves.read_text().splitlines()[-1])["step"] == 3
+    assert "the plugin prints to stdout" in cell.log.read_text()
+    assert {"load", "fit", "save", "generate", "write"} <= {event.get("phase") for event in events}
+
+
+def test_fit_cell__finished_cell_is_not_fitted_again(request_for, tmp_path):
+    request = request_for("behave", touch=str(tmp_path / "fits"))
+    for _ in range(2):
+        fit_cell(request, lambda _event: None)
+    assert (tmp_path / "fits").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("deed", "status", "phase", "message"),
+    [
+        ("raise", "failed", "fit", "RuntimeError: the fit went wrong"),
+        ("memory", "out-of-memory", "fit", "MemoryError"),
+        ("die", "failed", "fit", "exit code 3"),
+        ("no-sampler", "invalid-output", "fit", "must return a genobench.Sampler"),
+        ("no-genotypes", "invalid-output", "generate", "must return genobench.Genotypes"),
+        ("wrong-rows", "invalid-output", "check", r"calls of shape (5, 10); (6, 10) were asked for"),
+        ("wrong-variants", "invalid-output", "check", "column 'id' differs"),
+        ("missing", "invalid-output", "check", "the call of sample 0 at variant 1 missing"),
+        ("nan", "failed", "generate", "calls[0, 0] is nan"),
+    ],
+)
+def test_fit_cell__bad_plugin_ends_as_a_status(request_for, deed, status, phase, message):
+    _, result = fit_cell(request_for(deed), lambda _event: None)
+    assert (result.status, result.phase) == (status, phase)
+    assert message in result.message
+
+
+def test_fit_cell__plugin_that_never_returns_is_a_timeout(request_for):
+    begin = time.monotonic()
+    _, result = fit_cell(request_for("hang", limit=4.0), lambda _event: None)
+    assert (result.status, result.phase) == ("timeout", "fit")
+    assert "longer than the limit of 4 s" in result.message
+    assert time.monotonic() - begin < 30
+
+
+def test_fit_cell__killed_worker_leaves_the_cell_unfinished(request_for):
+    cell, result = fit_cell(request_for("kill"), lambda _event: None)
+    assert result.status == "preempted"
+    assert cell.result is None
+
+
+def test_fit_cell__failed_cell_is_kept_until_a_retry(request_for, tmp_path):
+    touch = str(tmp_path / "fits")
+    for retry in (False, False, True):
+        fit_cell(request_for("raise", touch=touch, retry=retry), lambda _event: None)
+    assert Path(touch).read_text() == "xx"
+
+
+def test_fit_cell__worker_ends_when_its_parent_is_killed(request_for, tmp_path):
+    """A parent that dies without a word (kill -9) must not leave a worker behind, nor a finished cell."""
+    request = request_for("hang", touch=str(tmp_path / "fits"), limit=None)
+    request.home.mkdir()
+    arguments = repr(request).replace("PosixPath", "Path")
+    code = (
+        "from pathlib import Path; from genobench.fitting import *; from genobench.cells import *; from genobench.contracts import Trait\n"
+        f"fit_cell({arguments}, lambda event: print(event, flush=True))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    for line in parent.stdout:
+        if "'step'" in line:
+            break
+    workers = _children(parent.pid)
+    assert workers
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    gone = threading.Event()
+    deadline = time.monotonic() + 20
+    while any(_is_running(worker) for worker in workers) and time.monotonic() < deadline:
+        gone.wait(0.1)
+    assert not any(_is_running(worker) for worker in workers)
+    assert not list((request.home / "cells").glob("*/result.json"))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_find_cell__by_the_beginning_of_its_id(request_for, tmp_path):
+    cell, _ = fit_cell(request_for("behave"), lambda _event: None)
+    assert find_cell(tmp_path / "home", cell.key.cell_id[:6]).key == cell.key
+
+
+def test_find_cell__unknown_id(tmp_path):
+    with pytest.raises(CellError, match="should name one cell"):
+        find_cell(tmp_path, "0123")

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import sys
+import types
+from dataclasses import dataclass
+from importlib import metadata
+
+import pytest
+
+from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, SettingsError, UnknownNameError
+from genobench.hookspecs import Offer, hookimpl
+from genobench.registry import Registered, Registry, code_sha256, load_registry, with_settings
+
+
+def _entry(name: str, distribution: str = "dist-a", **changes) -> Registered:
+    values = {"kind": "generator", "version": "1.0", "target": "tests_absent:Class", "summary": "", "error": None, **changes}
+    return Registered(name=name, distribution=distribution, **values)
+
+
+class _Distribution:
+    name = "someone"
+    version = "2.3"
+
+
+def _install(monkeypatch, name: str, module: types.ModuleType | None) -> None:
+    """Make one more entry point visible, and its module importable."""
+    real = metadata.entry_points(group="genobench")
+    if module is not None:
+        monkeypatch.setitem(sys.modules, name, module)
+    added = metadata.EntryPoint(name="plugin", value=name, group="genobench")
+    vars(added).update(dist=_Distribution())
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: [*real, added])
+
+
+def _module(name: str, offers) -> types.ModuleType:
+    module = types.ModuleType(name)
+
+    @hookimpl
+    def genobench_generators():
+        return offers
+
+    vars(module)["genobench_generators"] = genobench_generators
+    return module
+
+
+def test_load_registry__offers_the_built_ins_by_the_same_door():
+    found = load_registry().find("generator", "copy")
+    assert (found.distribution, found.qualified_name) == ("genobench", "genobench/copy")
+
+
+def test_load_registry__keeps_the_error_of_a_plugin_that_raises_at_import(monkeypatch):
+    _install(monkeypatch, "no_such_module_anywhere", None)
+    registry = load_registry()
+    (failure,) = (entry for entry in registry.failures() if entry.distribution == "someone")
+    assert "ModuleNotFoundError" in (failure.error or "")
+    assert registry.offers("metric"), "the others are still there"
+    with pytest.raises(PluginLoadError, match=r"someone 2\.3 could not be loaded"):
+        registry.find("generator", "someone")
+
+
+@pytest.mark.parametrize(
+    ("offers", "message"),
+    [
+        (["wgan"], "must return genobench.Offer objects"),
+        ([Offer("Bad Name", "a:B", "")], "lower-case letters"),
+        ([Offer("good", "no-colon", "")], "a target is 'module:Class'"),
+        (7, "TypeError"),
+    ],
+)
+def test_load_registry__keeps_the_error_of_a_plugin_that_offers_nonsense(monkeypatch, offers, message):
+    _install(monkeypatch, "tests_nonsense", _module("tests_nonsense", offers))
+    (failure,) = (entry for entry in load_registry().failures() if entry.distribution == "someone")
+    assert message in (failure.error or "")
+
+
+def test_load__class_that_breaks_the_contract(monkeypatch):
+    module = _module("tests_wrong_class", [Offer("wrong", "tests_wrong_class:Thing", "")])
+    vars(module)["Thing"] = int
+    _install(monkeypatch, "tests_wrong_class", module)
+    with pytest.raises(ContractError, match=r"must be a class that derives from genobench\.Generator"):
+        load_registry().load("generator", "wrong")
+
+
+def test_load__class_that_is_not_there(monkeypatch):
+    _install(monkeypatch, "tests_no_class", _module("tests_no_class", [Offer("ghost", "tests_no_class:Ghost", "")]))
+    with pytest.raises(PluginLoadError, match=r"'ghost' of someone 2\.3 could not be loaded from tests_no_class:Ghost"):
+        load_registry().load("generator", "ghost")
+
+
+def test_find__wrong_name_gives_the_nearest():
+    with pytest.raises(UnknownNameError, match="There is no generator 'wgann'. Did you mean 'wgan'"):
+        Registry((_entry("wgan"), _entry("copy"))).find("generator", "wgann")
+
+
+def test_find__one_name_of_two_distributions():
+    registry = Registry((_entry("wgan", "dist-a"), _entry("wgan", "dist-b")))
+    with pytest.raises(DuplicateNameError, match=r"dist-a 1\.0 and dist-b 1\.0. Write dist-a/wgan or dist-b/wgan"):
+        registry.find("generator", "wgan")
+    assert registry.find("generator", "dist-b/wgan").distribution == "dist-b"
+
+
+def test_code_sha256__changes_with_the_code(tmp_path, monkeypatch):
+    (tmp_path / "tests_changing.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entry = _entry("changing", target="tests_changing:Class")
+    before = code_sha256(entry)
+    assert before == code_sha256(entry)
+    (tmp_path / "tests_changing.py").write_text("x = 2\n")
+    assert code_sha256(entry) != before
+
+
+@dataclass(frozen=True)
+class _Settings:
+    steps: int = 10
+    rate: float = 0.1
+    is_fast: bool = False
+
+
+def test_with_settings__reads_text_by_the_type_of_the_field():
+    assert with_settings(_Settings, {"steps": "300", "rate": "1e-4", "is_fast": "true"}) == _Settings(300, 1e-4, is_fast=True)
+
+
+def test_with_settings__unknown_name_gives_the_nearest():
+    with pytest.raises(SettingsError, match="has no setting 'step'. Did you mean 'steps'"):
+        with_settings(_Settings, {"step": 3})
+
+
+def test_with_settings__value_that_does_not_fit():
+    with pytest.raises(SettingsError, match="does not take steps = 'many'"):
+        with_settings(_Settings, {"steps": "many"})
