@@ -170,9 +170,10 @@ def same_seed_gives_same_predictions(subject: ClassifierSubject) -> str | None:
 def global_random_state_is_left_alone(subject: ClassifierSubject) -> str | None:
     """Neither `fit` nor `predict` uses or seeds the global random state of random, numpy or torch."""
     for trait in subject.traits:
-        before = global_random_states()
-        subject.fit(subject.train, trait).predict(subject.withheld)
-        after = global_random_states()
+        with disturbed_random_states():
+            before = global_random_states()
+            subject.fit(subject.train, trait).predict(subject.withheld)
+            after = global_random_states()
         changed = [library for library, state in before.items() if after[library] != state]
         if changed:
             return f"the global state of {', '.join(changed)} changed; make a generator from the seed, or fork torch's."

@@ -185,9 +185,10 @@ def comparison_is_not_changed(subject: MetricSubject) -> str | None:
 def global_random_state_is_left_alone(subject: MetricSubject) -> str | None:
     """`score` neither uses nor seeds the global random state of random, numpy or torch."""
     for comparison in subject.comparisons.values():
-        before = global_random_states()
-        subject.metric.score(comparison, seed=_SEED)
-        after = global_random_states()
+        with disturbed_random_states():
+            before = global_random_states()
+            subject.metric.score(comparison, seed=_SEED)
+            after = global_random_states()
         changed = [library for library, state in before.items() if after[library] != state]
         if changed:
             return f"the global state of {', '.join(changed)} changed; make a generator from the seed."
