@@ -41,8 +41,10 @@ _DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
-"""Set before mlflow is imported, unless the user has set them: it reports home by default, and waits minutes for a server that is gone."""
+"""Set before mlflow is imported, unless the user has set them: it reports to its makers, waits minutes for a server that is gone, and
+tells of its migrations."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,7 @@ def _open_store(home: Path) -> Iterator[Store]:
     _check_database(uri)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    import logging
-
     from filelock import FileLock, Timeout
-
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
     from requests import RequestException

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from genobench.errors import GenobenchError
@@ -158,6 +158,14 @@ class Standings:
         """The columns that the board ranks by."""
         return tuple(column for column in self.columns if column.is_primary)
 
+    def to_json(self) -> dict[str, Any]:
+        """The standings as a JSON object; a missing number is null."""
+        values: dict[str, Any] = asdict(self)
+        for row in values["rows"]:
+            for value in row["estimates"].values():
+                value["mean"] = value["mean"] if math.isfinite(value["mean"]) else None
+        return values
+
 
 def comparable_groups(outcomes: Iterable[Outcome]) -> dict[tuple[str, str, str, str], list[Outcome]]:
     """Outcomes that may stand in one table, trials left out.
@@ -236,16 +244,21 @@ def estimate(scores: Sequence[ScoreRecord], *, reasons: Sequence[str] = ()) -> E
         return Estimate(mean=math.nan, interval=None, n_seeds=0, band=band, reasons=told)
     mean = math.fsum(score.value for score in present) / n_seeds
     if n_seeds == 1:
-        return Estimate(mean=mean, interval=present[0].bounds, n_seeds=1, band=band, reasons=told)
+        return Estimate(mean=mean, interval=_clipped(present[0].bounds, present[0].unit), n_seeds=1, band=band, reasons=told)
     variance = math.fsum((score.value - mean) ** 2 for score in present) / (n_seeds - 1)
     between = float(stdtrit(n_seeds - 1, 0.975)) * math.sqrt(variance / n_seeds)
     errors = [score.error for score in present if score.error is not None]
     within = _Z_95 * math.sqrt(math.fsum(error**2 for error in errors) / len(errors)) if errors else 0.0
     half_width = math.hypot(between, within)
-    low, high = mean - half_width, mean + half_width
-    if present[0].unit in _UNITS_FROM_0_TO_1:
-        low, high = max(0.0, low), min(1.0, high)
-    return Estimate(mean=mean, interval=(low, high), n_seeds=n_seeds, band=band, reasons=told)
+    interval = _clipped((mean - half_width, mean + half_width), present[0].unit)
+    return Estimate(mean=mean, interval=interval, n_seeds=n_seeds, band=band, reasons=told)
+
+
+def _clipped(interval: tuple[float, float] | None, unit: str) -> tuple[float, float] | None:
+    """An interval cut to what its unit allows."""
+    if interval is None or unit not in _UNITS_FROM_0_TO_1:
+        return interval
+    return (max(0.0, interval[0]), min(1.0, interval[1]))
 
 
 def _row_key(outcome: Outcome) -> tuple[str, str, str, str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from genobench.leaderboard.ranking import RULES
@@ -17,17 +18,13 @@ MISSING: Final = "\N{EN DASH}"
 MARKS: Final = {"as real": "●", "above": "▲", "below": "▼"}
 """Where a score lies: within the real band, above it, below it."""
 
-_ACRONYMS: Final = {
-    "aats": "AATS",
-    "auc": "AUC",
-    "f1": "F1",
-    "fpr": "FPR",
-    "ld": "LD",
-    "maf": "MAF",
-    "pca": "PCA",
+_WORDS: Final = {
+    **{word: word.upper() for word in ("aats", "auc", "f1", "fpr", "ld", "maf", "pca", "tpr", "tstr")},
+    "pearson": "Pearson",
     "r2": "r²",
-    "tpr": "TPR",
 }
+_UNITS: Final = {"bp": "bp", "kb": "kb", "mb": "Mb", "pct": "%"}
+_NUMBER_WITH_UNIT: Final = re.compile(r"(\d+)(bp|kb|mb|pct)")
 _ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}
 _FOOTNOTES: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -64,9 +61,12 @@ def interval_text(interval: tuple[float, float] | None, decimals: int) -> str:
 
 
 def title(metric: str) -> str:
-    """A score's name in words: "ld_decay_error" is "LD decay error"."""
-    words = [_ACRONYMS.get(word, word) for word in metric.split("_")]
-    return " ".join([words[0] if words[0] in _ACRONYMS.values() else words[0].capitalize(), *words[1:]])
+    """A score's name in words: "ld_r2_100kb" is "LD r² 100 kb"."""
+    words = []
+    for word in metric.split("_"):
+        found = _NUMBER_WITH_UNIT.fullmatch(word)
+        words.append(_WORDS.get(word, word) if found is None else f"{found[1]}\N{NO-BREAK SPACE}{_UNITS[found[2]]}")
+    return " ".join([words[0] if words[0] in _WORDS.values() else words[0].capitalize(), *words[1:]])
 
 
 def aim(column: Column) -> str:
@@ -86,7 +86,7 @@ def heading(column: Column) -> str:
 
 def unit_text(column: Column) -> str:
     """A score's unit as it is printed: "r2" is "r²"."""
-    return " ".join(_ACRONYMS.get(word, word) for word in column.unit.split())
+    return " ".join(_WORDS.get(word, word) for word in column.unit.split())
 
 
 def cell_text(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:

@@ -34,7 +34,7 @@ _TEMPLATES = {
     "membership_auc": {
         "family": "privacy",
         "unit": "AUC",
-        "direction": "target",
+        "direction": "lower",
         "ideal": 0.5,
         "band": Band(mean=0.5, standard_deviation=0.02, low=0.46, high=0.54, n_draws=100),
         "summary": "How well the distance to the nearest synthetic sample tells training samples from nonmembers.",

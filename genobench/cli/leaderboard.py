@@ -1,0 +1,158 @@
+"""`genobench leaderboard`: rank what was run, publish it as evidence, make its pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genobench.errors import GenobenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from genobench.leaderboard import Column, Estimate, Row, Standings
+    from genobench.leaderboard.text import Footnotes
+    from genobench.outcomes import Outcome
+
+app = typer.Typer(help="Rank what was run, publish it as evidence, make its pages.", no_args_is_help=True)
+
+BoardArgument = Annotated[str, typer.Argument(help="A board: dataset.split, for example cattle-demo.family.")]
+SplitOption = Annotated[str | None, typer.Option(help="First digits of the split's hash, where there are several splits of that scheme.")]
+TraitOption = Annotated[str | None, typer.Option(help="The trait, where there are several.")]
+
+_PLAIN_WIDTH = 220
+
+
+@app.command("show")
+def show(
+    board: Annotated[str | None, typer.Argument(help="A board, for example cattle-demo.family; all by default.")] = None,
+    *,
+    source: Annotated[Path | None, typer.Option("--from", help="A board's folder, or a folder of boards, instead of local cells.")] = None,
+    all_scores: Annotated[bool, typer.Option("--all", help="Every score, not the primary ones alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+) -> None:
+    """Show the standings of local cells, or of boards in a folder, and their cells."""
+    from genobench.leaderboard import comparable_groups, standings
+
+    groups = [members for key, members in sorted(comparable_groups(_outcomes(source)).items()) if board in (None, key[0])]
+    if not groups and board is not None:
+        names = ", ".join(sorted({key[0] for key in comparable_groups(_outcomes(source))})) or "none"
+        raise GenobenchError(f"There is no outcome of a board '{board}'; there are outcomes of: {names}.")
+    if as_json:
+        typer.echo(json.dumps([standings(members).to_json() for members in groups], indent=2, allow_nan=False))
+        return
+    if not groups:
+        typer.echo("Nothing has been run yet: `genobench run --generator wgan` is a beginning.")
+    for members in groups:
+        table = standings(members)
+        _print_standings(table, table.columns if all_scores else table.primary)
+        _print_cells(members)
+
+
+@app.command("publish")
+def publish(
+    board: BoardArgument,
+    *,
+    to: Annotated[Path, typer.Option("--to", help="The folder of boards.")] = Path("leaderboards"),
+    split: SplitOption = None,
+    trait: TraitOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Where evidence differs, take the local one.")] = False,
+) -> None:
+    """Add local outcomes to a board's evidence and make its pages; a cell that is there already changes nothing."""
+    from genobench.leaderboard import publish as publish_to
+    from genobench.leaderboard import select
+
+    outcomes = select(_outcomes(None), board, split=split, trait=trait)
+    n_changed = publish_to(outcomes, to / board, replace=replace)
+    typer.echo(f"{n_changed} of {len(outcomes)} cells are new or changed in {to / board}.")
+
+
+@app.command("render")
+def render(folder: Annotated[Path, typer.Argument(help="A board's folder, or a folder of boards.")]) -> None:
+    """Make the pages of boards again from their evidence: README.md, index.html and board.svg."""
+    from genobench.leaderboard import render as render_board
+
+    for place in _board_folders(folder):
+        for path in render_board(place):
+            typer.echo(str(path))
+
+
+def console() -> Console:
+    """A console for tables: as wide as the terminal; wide and without colour where there is none."""
+    from rich.console import Console
+
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
+
+
+def _outcomes(source: Path | None) -> list[Outcome]:
+    from genobench.leaderboard import read_board
+
+    if source is not None:
+        return [outcome for folder in _board_folders(source) for outcome in read_board(folder)]
+    from genobench.home import genobench_home
+    from genobench.outcomes import read_local_outcomes
+
+    return [outcome for outcome, _ in read_local_outcomes(genobench_home())]
+
+
+def _board_folders(folder: Path) -> list[Path]:
+    from genobench.leaderboard.boards import EVIDENCE
+
+    if (folder / EVIDENCE).exists():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{EVIDENCE}"))
+    if not found:
+        raise GenobenchError(f"The folder {folder} holds no leaderboard: neither it nor a folder in it has a file {EVIDENCE}.")
+    return found
+
+
+def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:
+    from rich.table import Table
+
+    from genobench.leaderboard.text import Footnotes, band_text, facts, heading, number, place_text, status_text
+
+    out, footnotes = console(), Footnotes()
+    out.print(f"[bold]{table.board}[/bold]  " + "; ".join(f"{name.lower()} {value}" for name, value in facts(table)[1:]), style="dim")
+    shown = Table(box=None, pad_edge=False, header_style="dim")
+    shown.add_column("place", justify="right")
+    for name in ("generator", "seeds", "mean rank", *(heading(column) for column in columns)):
+        shown.add_column(name)
+    for row in table.rows:
+        rank = "" if row.mean_rank is None else number(row.mean_rank, 2)
+        scores = [_cell(row.estimates[column.metric], column, footnotes) for column in columns]
+        shown.add_row(place_text(row), _name(row), status_text(row), rank, *scores)
+    shown.add_row(
+        "", "[italic]real samples[/italic]", "", "", *(band_text(column).replace(" ", "\n", 1) for column in columns), style="green"
+    )
+    out.print(shown)
+    for mark, text in footnotes.lines:
+        out.print(f"{mark} {text}", style="dim", markup=False)
+    out.print("● within the real band, ▲ above, ▼ below; [low, high] is the 95 % interval.", style="dim", markup=False)
+
+
+def _name(row: Row) -> str:
+    from rich.markup import escape
+
+    return escape(row.label) + (" [red]leaks[/red]" if row.leaks else "")
+
+
+def _cell(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:
+    from rich.markup import escape
+
+    from genobench.leaderboard.text import cell_text, interval_text
+
+    text = cell_text(estimate, column, footnotes)
+    interval = interval_text(estimate.interval, column.decimals)
+    if not interval or estimate.is_missing:
+        return escape(text)
+    return escape(f"{text.replace(f' {interval}', '')}\n{interval}")
+
+
+def _print_cells(outcomes: list[Outcome]) -> None:
+    out = console()
+    for outcome in outcomes:
+        out.print(f"  {outcome.cell_id}  {outcome.generator}  seed {outcome.seed}  {outcome.status}", style="dim", markup=False)
