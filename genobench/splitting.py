@@ -184,9 +184,9 @@ def split_samples(
     usable = usable if draft.usable is None else draft.usable
     members = np.flatnonzero(usable)
     if len(members) < _FEWEST_SAMPLES:
+        needed = [f"'{column}'" for column in (trait.column, draft.column if draft.usable is not None else None) if column]
         raise SplitError(
-            f"{len(members)} samples have a value of '{trait.column}'{' and of ' + repr(draft.column) if draft.usable is not None else ''}; "
-            f"a split into four parts needs at least {_FEWEST_SAMPLES}."
+            f"{len(members)} samples have a value of {' and '.join(needed)}; a split into four parts needs at least {_FEWEST_SAMPLES}."
         )
     validation, holdout, rest = _judging_parts(genotypes.samples, members, draft, shares, generator)
     n_nonmembers = round(len(rest) * shares.nonmembers / (shares.nonmembers + shares.train))
@@ -204,7 +204,10 @@ def split_samples(
         trait=trait.column,
         seed=seed,
         shares=shares,
-        **{name: np.sort(indices) for name, indices in parts.items()},
+        train=np.sort(parts["train"]),
+        validation=np.sort(parts["validation"]),
+        holdout=np.sort(parts["holdout"]),
+        nonmembers=np.sort(parts["nonmembers"]),
         left_out=np.flatnonzero(~usable),
         groups=draft.groups,
         notes=(*_notes(genotypes.samples, trait, usable, parts), *draft.notes),
@@ -320,7 +323,8 @@ def _draft(
         return _Draft("family", recorded, _groups_of(samples[recorded]))
     if scheme == "family":
         raise SplitError(
-            "No family is recorded: neither a family column of the trait nor 'sire' groups the samples. Split by 'kinship' instead, or by 'column'."
+            "No family is recorded: neither a family column of the trait nor 'sire' groups the samples. "
+            "Split by 'kinship' instead, or by 'column'."
         )
     if scheme in ("kinship", "auto"):
         return _kinship_draft(genotypes)
@@ -387,7 +391,7 @@ def _judging_parts(
     return members[rest[validation]], members[holdout], members[rest[~validation]]
 
 
-def _note_ties(draft: _Draft, born: NDArray[np.float64], n_holdout: int) -> None:
+def _note_ties(draft: _Draft, born: NDArray[np.floating[Any]], n_holdout: int) -> None:
     edge = born[n_holdout - 1]
     n_tied = int((born == edge).sum())
     if born[n_holdout] == edge:
@@ -435,9 +439,7 @@ def _notes(samples: pd.DataFrame, trait: Trait, usable: NDArray[np.bool_], parts
     return notes
 
 
-def _largest_kinship(
-    genotypes: Genotypes, split: Split, phi: NDArray[np.float32] | None
-) -> tuple[float | None, tuple[str, str] | None]:
+def _largest_kinship(genotypes: Genotypes, split: Split, phi: NDArray[np.float32] | None) -> tuple[float | None, tuple[str, str] | None]:
     """The largest kinship across the edge of the holdout; block by block unless the whole matrix is there already."""
     others = np.sort(np.concatenate([split.train, split.validation, split.nonmembers]))
     best, pair = -np.inf, None
