@@ -92,8 +92,12 @@ def _auc(members: NDArray[np.float64], others: NDArray[np.float64]) -> Score:
         reason = f"The attack needs two members and two nonmembers; there are {len(members)} and {len(others)}."
         return Score("membership_auc", float("nan"), reason=reason)
     auc, standard_error = auc_with_standard_error(members, others)
+    if auc in {0.0, 1.0}:
+        # Full separation leaves DeLong no variance; a share of 0 or 1 in the smaller group says how sure that is.
+        n_smaller = min(len(members), len(others))
+        return Score("membership_auc", auc, interval=wilson_interval(int(auc) * n_smaller, n_smaller))
     margin = _Z_95 * standard_error
-    return Score("membership_auc", auc, standard_error=standard_error, interval=(max(0.0, auc - margin), min(1.0, auc + margin)))
+    return Score("membership_auc", auc, interval=(max(0.0, auc - margin), min(1.0, auc + margin)))
 
 
 def _true_positives(

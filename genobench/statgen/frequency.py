@@ -89,7 +89,8 @@ def observed_heterozygosity(calls: Calls) -> Frequencies:
     Returns:
         Shares in [0, 1], shape (n_variants,); NaN where no sample has a call.
     """
-    return genotype_frequencies(calls)[1]
+    heterozygosity: Frequencies = genotype_frequencies(calls)[1]
+    return heterozygosity
 
 
 def expected_heterozygosity(calls: Calls) -> Frequencies:
