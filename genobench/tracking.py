@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import GenobenchError
 from genobench.outcomes import FILE_NAME, Outcome, ScoreRecord, board_name
+from genobench.report.curves import read_curves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -271,18 +272,11 @@ def _score_metrics(score: ScoreRecord) -> dict[str, float | None]:
 
 
 def _curve_points(path: Path) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of every point of the training curves; a last line that was cut short is left out."""
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            point = json.loads(line)
-        except ValueError:
-            continue
+    """Name, value and step of every point of the training curves."""
+    for point in read_curves(path):
         step = int(point.pop("step"))
         for name, value in point.items():
-            if isinstance(value, (int, float)) and math.isfinite(value) and name != "total_steps":
-                yield f"training/{_NOT_IN_A_NAME.sub('_', name)}", float(value), step
+            yield f"training/{_NOT_IN_A_NAME.sub('_', name)}", value, step
 
 
 def _params(outcome: Outcome) -> dict[str, str]:
