@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, GenotypesError, SettingsError
     from genobench.genotypes import Genotypes
     from genobench.hookspecs import Offer, hookimpl
+    from genobench.storage import content_sha256
 
 __version__: Final = "0.1.0"
 
@@ -63,6 +64,7 @@ __all__ = [
     "SettingsError",
     "Trait",
     "Trial",
+    "content_sha256",
     "hookimpl",
 ]
 
@@ -71,6 +73,7 @@ _MODULES: Final = {
     "errors": ("ContractError", "DatasetError", "FormatError", "GenobenchError", "GenotypesError", "SettingsError"),
     "genotypes": ("Genotypes",),
     "hookspecs": ("Offer", "hookimpl"),
+    "storage": ("content_sha256",),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -1,0 +1,94 @@
+"""What a simulation gives: genotypes with what is known only because they are simulated."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import Field, asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+
+import numpy as np
+
+from genobench import Genotypes, PackedCalls
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+_TEXTS: Final = dict.fromkeys(("id", "sire", "dam", "family", "chromosome", "ref", "alt"), str)
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """A simulated population.
+
+    Attributes:
+        calls: Number of ALT alleles, int8, shape (n_samples, n_variants); none is missing.
+        samples: One row a sample, `id` first.
+        variants: One row a variant: chromosome, position_bp, id, ref, alt.
+        causal: One row a causal variant: its id and what one ALT allele adds to the trait.
+        pedigree: Samples and their ancestors as far as recorded: id, sire, dam, sex, birth.
+    """
+
+    calls: npt.NDArray[np.int8]
+    samples: pd.DataFrame
+    variants: pd.DataFrame
+    causal: pd.DataFrame
+    pedigree: pd.DataFrame
+
+
+class Simulation(Protocol):
+    """A frozen dataclass of settings that can simulate."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def simulate(self) -> Simulated:
+        """Simulate."""
+        ...
+
+
+def to_genotypes(simulated: Simulated) -> Genotypes:
+    """What genobench reads: calls with the sample and variant tables."""
+    return Genotypes(simulated.calls, simulated.samples, simulated.variants)
+
+
+def cached_genotypes(dataset: Simulation, cache: Path) -> Genotypes:
+    """The genotypes of a simulation, kept under the hash of its settings.
+
+    Args:
+        dataset: A frozen dataclass of settings that can simulate.
+        cache: Folder to keep the result in.
+
+    Returns:
+        The genotypes; simulated only if `cache` does not hold them.
+    """
+    import pandas as pd
+
+    settings = f"{type(dataset).__name__} {version('genobench-simulation')} {json.dumps(asdict(dataset), sort_keys=True)}"
+    folder = cache / sha256(settings.encode()).hexdigest()[:16]
+    if not folder.exists():
+        _keep(to_genotypes(dataset.simulate()), folder)
+    samples, variants = (
+        pd.read_csv(folder / f"{table}.csv", dtype=_TEXTS, keep_default_na=False, float_precision="round_trip")
+        for table in ("samples", "variants")
+    )
+    return Genotypes(PackedCalls(np.load(folder / "calls.npy", mmap_mode="r"), n_variants=len(variants)), samples, variants)
+
+
+def _keep(genotypes: Genotypes, folder: Path) -> None:
+    # Made beside its place and renamed, so that a run that is killed leaves nothing that looks whole.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        np.save(temporary / "calls.npy", genotypes.calls.packed)
+        genotypes.samples.to_csv(temporary / "samples.csv", index=False)
+        genotypes.variants.to_csv(temporary / "variants.csv", index=False)
+        temporary.rename(folder)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not folder.exists():
+            raise
