@@ -44,6 +44,14 @@ def genobench_metrics() -> list[Offer]:
 def genobench_datasets() -> list[Offer]:
     """Two simulated datasets that need no download."""
     return [
-        Offer("cattle-demo", "genobench.builtin.demos:CattleDemo", "1,950 simulated dairy cows in half-sib families x 4,011 variants; fat content"),
-        Offer("rat-demo", "genobench.builtin.demos:RatDemo", "1,900 simulated outbred rats of two vendors x 3,840 variants; PavCA index, classes"),
+        Offer(
+            "cattle-demo",
+            "genobench.builtin.demos:CattleDemo",
+            "1,950 simulated dairy cows in half-sib families x 4,011 variants; fat content",
+        ),
+        Offer(
+            "rat-demo",
+            "genobench.builtin.demos:RatDemo",
+            "1,900 simulated outbred rats of two vendors x 3,840 variants; PavCA index, classes",
+        ),
     ]

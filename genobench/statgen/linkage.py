@@ -155,8 +155,8 @@ def filled_positions_bp(
         positions_cm: Shape (n_variants,); used where every variant has one. None where there is no map.
 
     Returns:
-        Shape (n_variants,): as given where known; else linear between the neighbours on the map that are known on the chromosome, or 1 Mb
-        a cM where the chromosome has no two of them; NaN where there is no whole map.
+        Shape (n_variants,), whole numbers: as given where known; else linear between the neighbours on the map that are known, beyond the last of them by
+        the chromosome's mean rate, or at 1 Mb a cM where the chromosome has no two that are known; NaN where there is no whole map.
     """
     filled = np.array(positions_bp, dtype=np.float64)
     centimorgans = None if positions_cm is None else np.asarray(positions_cm, dtype=np.float64)
@@ -167,11 +167,13 @@ def filled_positions_bp(
         places = np.flatnonzero(names == name)
         known = places[np.isfinite(filled[places])]
         unknown = places[np.isnan(filled[places])]
-        if len(known) < 2:
-            filled[places] = centimorgans[places] * _BP_PER_CM
-        else:
-            order = np.argsort(centimorgans[known], kind="stable")
-            filled[unknown] = np.interp(centimorgans[unknown], centimorgans[known][order], np.sort(filled[known]))
+        if len(known) < 2 or np.ptp(centimorgans[known]) == 0:
+            filled[places] = np.rint(centimorgans[places] * _BP_PER_CM)
+            continue
+        knots_cm, knots_bp = np.sort(centimorgans[known]), np.sort(filled[known])
+        bp_per_cm = (knots_bp[-1] - knots_bp[0]) / (knots_cm[-1] - knots_cm[0])
+        beyond = centimorgans[unknown] - np.clip(centimorgans[unknown], knots_cm[0], knots_cm[-1])
+        filled[unknown] = np.rint(np.interp(centimorgans[unknown], knots_cm, knots_bp) + beyond * bp_per_cm)
     return filled
 
 

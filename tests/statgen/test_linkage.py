@@ -148,11 +148,11 @@ def test_edges__hold_the_two_distances_that_scores_name_as_whole_bins():
 
 def test_filled_positions__interpolates_on_the_map():
     filled = filled_positions_bp(
-        chromosomes=["1", "1", "1", "2", "2"],
-        positions_bp=[1e6, np.nan, 3e6, np.nan, np.nan],
-        positions_cm=[0.0, 0.25, 1.0, 2.0, 3.0],
+        chromosomes=["1", "1", "1", "1", "2", "2"],
+        positions_bp=[1e6, np.nan, 3e6, np.nan, np.nan, np.nan],
+        positions_cm=[0.0, 0.25, 1.0, 2.0, 2.0, 3.0],
     )
-    np.testing.assert_allclose(filled, [1e6, 1.5e6, 3e6, 2e6, 3e6])
+    np.testing.assert_allclose(filled, [1e6, 1.5e6, 3e6, 5e6, 2e6, 3e6])
 
 
 @pytest.mark.parametrize("positions_cm", [None, [0.0, np.nan, 1.0]])

@@ -1,0 +1,103 @@
+"""The nearest-distance membership attack on generators whose leak is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genobench import Comparison, FitContext
+from genobench.builtin.controls import Copy, Independent, Leaky
+from genobench.builtin.privacy import MembershipDistance
+from genobench.testing import EXAMPLE_TRAITS, answer_requests, example_genotypes
+
+TRAIT = EXAMPLE_TRAITS["quantitative"]
+ALL = example_genotypes(n_samples=800, n_variants=150, seed=4)
+IS_MEMBER = np.random.default_rng(4).random(800) < 0.5
+TRAIN, NONMEMBERS = ALL.take_samples(np.flatnonzero(IS_MEMBER)), ALL.take_samples(np.flatnonzero(~IS_MEMBER))
+
+
+@pytest.fixture
+def context(tmp_path) -> FitContext:
+    return FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
+
+
+def _scores(synthetic, *, nonmembers=NONMEMBERS) -> dict:
+    metric = MembershipDistance()
+    comparison = Comparison(trait=TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic)
+    return {score.name: score for score in metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)}
+
+
+def test_membership__is_a_half_where_nothing_leaks(context):
+    """Independent draws from 400 samples' frequencies: the interval holds 0.5, and no synthetic sample is a copy."""
+    scores = _scores(Independent().fit(TRAIN, context).generate(400, seed=1))
+    low, high = scores["membership_auc"].interval
+    assert low < 0.5 < high < 0.6
+    assert scores["copied_share"].value == 0
+
+
+def test_membership__is_one_for_copies_and_says_how_sure(context):
+    scores = _scores(Copy().fit(TRAIN, context).generate(TRAIN.n_samples, seed=1))
+    auc = scores["membership_auc"]
+    assert auc.value == 1
+    assert 0.98 < auc.interval[0] < auc.interval[1] <= 1
+    assert scores["membership_tpr_at_10pct_fpr"].value == 1
+    assert scores["copied_share"].value == 1
+
+
+def test_membership__rises_with_the_share_of_copies(context):
+    """The means over ten seeds rise; a share s of copies lifts the AUC by about s / 2 at as many synthetic as training samples."""
+    means = []
+    for share in (0.01, 0.05, 0.10):
+        sampler = Leaky(share=share).fit(TRAIN, context)
+        scores = [_scores(sampler.generate(TRAIN.n_samples, seed=seed)) for seed in range(10)]
+        means.append(np.mean([score["membership_auc"].value for score in scores]))
+        assert scores[0]["copied_share"].value == pytest.approx(share, abs=1 / TRAIN.n_samples)
+    assert means[0] < means[1] < means[2]
+    assert means[2] - means[0] == pytest.approx(0.045, abs=0.02)
+
+
+def test_true_positive_rate__sees_a_leak_of_five_per_cent(context):
+    scores = _scores(Leaky(share=0.05).fit(TRAIN, context).generate(TRAIN.n_samples, seed=1))
+    assert scores["membership_tpr_at_10pct_fpr"].value > 0.1
+
+
+def test_true_positive_rates__need_enough_nonmembers(context):
+    synthetic = Copy().fit(TRAIN, context).generate(50, seed=1)
+    many, few = _scores(synthetic), _scores(synthetic, nonmembers=NONMEMBERS.take_samples(np.arange(99)))
+    assert "needs 1,000 nonmembers; there are" in many["membership_tpr_at_1pct_fpr"].reason
+    assert np.isfinite(many["membership_tpr_at_10pct_fpr"].value)
+    assert "A false-positive rate of 10% needs 100 nonmembers; there are 99." in few["membership_tpr_at_10pct_fpr"].reason
+
+
+@pytest.mark.parametrize("n_nonmembers", [0, 1])
+def test_membership__says_when_there_are_too_few_nonmembers(n_nonmembers):
+    metric = MembershipDistance()
+    nonmembers, synthetic = NONMEMBERS.take_samples(np.arange(n_nonmembers)), TRAIN.take_samples(np.arange(5))
+    distances = [np.zeros((n, 5), dtype=np.int32) for n in (TRAIN.n_samples, n_nonmembers)]
+    results = dict(zip(metric.needs(TRAIT), distances, strict=True))
+    comparison = Comparison(TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic, results=results)
+    scores = {score.name: score for score in metric.score(comparison, seed=1)}
+    assert f"two members and two nonmembers; there are {TRAIN.n_samples} and {n_nonmembers}." in scores["membership_auc"].reason
+    assert scores["copied_share"].value == 1
+
+
+def test_membership__says_when_there_is_no_synthetic_sample():
+    empty = ALL.take_samples(np.arange(0))
+    comparison = Comparison(TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=NONMEMBERS, synthetic=empty)
+    assert all(score.reason == "There is no synthetic sample." for score in MembershipDistance().score(comparison, seed=1))
+
+
+def test_membership__is_not_moved_by_missing_calls_of_one_in_a_hundred(context):
+    """Imputed from train on both sides; copies are completed the same way, so they stay copies."""
+    gaps = example_genotypes(n_samples=800, n_variants=150, missing_share=0.01, seed=4).take_samples(np.flatnonzero(IS_MEMBER))
+    comparison = Comparison(
+        trait=TRAIT, train=gaps, holdout=NONMEMBERS, nonmembers=NONMEMBERS, synthetic=Copy().fit(gaps, context).generate(400, seed=1)
+    )
+    metric = MembershipDistance()
+    scores = metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)
+    assert next(score.value for score in scores if score.name == "copied_share") == 1
+    other = replace(metric, distance="squared-euclidean")
+    answered = answer_requests(comparison, other.needs(TRAIT))
+    assert next(score.value for score in other.score(answered, seed=1) if score.name == "membership_auc") > 0.99
