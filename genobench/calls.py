@@ -99,7 +99,7 @@ def unpack_calls(packed: PackedBytes, n_variants: int) -> Calls:
     Returns:
         Calls, int8, shape (n_samples, n_variants).
     """
-    return _DECODE[packed].reshape(len(packed), -1)[:, :n_variants]
+    return _DECODE[packed].reshape(len(packed), packed.shape[1] * CALLS_PER_BYTE)[:, :n_variants]
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ def draw_figures(comparison: Comparison, curves: Sequence[Mapping[str, float]], 
 
 
 def _draw_frequencies(parts: _Parts) -> Figure:
-    """Synthetic against holdout, beside what as many real samples give."""
+    """Synthetic against holdout, beside training against holdout."""
     comparison = parts.comparison
     train, holdout, synthetic = (alt_frequency(part.to_array()) for part in (comparison.train, comparison.holdout, comparison.synthetic))
     figure, panels = new_figure("Allele frequencies", 3)
@@ -104,7 +104,7 @@ def _draw_frequencies(parts: _Parts) -> Figure:
     for values, colour, name in ((holdout, HOLDOUT, "holdout"), (synthetic, SYNTHETIC, "synthetic")):
         minor = np.minimum(values, 1 - values)
         shares = np.histogram(minor[np.isfinite(minor)], bins=bins)[0] / max(1, int(np.isfinite(minor).sum()))
-        panels[2].stairs(shares, bins, color=colour, lw=1.8, label=name)
+        panels[2].stairs(shares, bins, baseline=None, color=colour, lw=1.8, label=name)
     panels[2].set(xlim=(0, 0.5), ylim=(0, None))
     label(panels[2], title="spectrum", x="minor allele frequency", y="share of variants")
     add_legend(panels[2])
@@ -143,6 +143,8 @@ def _draw_ld_decay(parts: _Parts) -> Figure | None:
             middles, means, _ = _decay_with_errors(decay)
             axes.plot(middles, means, color=colour, lw=2, ls=style, marker="o", ms=3.5, label=text)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _place: f"{value:,g}")
+        axes.tick_params(which="minor", colors=SOFT, length=2)
         axes.set_ylim(min(0.0, axes.get_ylim()[0]), None)
         label(axes, title=name, x="distance (kb)", y="mean r², corrected for n")
     add_legend(panels[0])
@@ -178,12 +180,12 @@ def _populations(comparison: Comparison) -> list[tuple[str, dict[str, NDArray[np
 
 
 def _draw_components(parts: _Parts) -> Figure:
-    """Holdout and synthetic samples on the principal components of the training samples."""
+    """Holdout and as many synthetic samples on the principal components of the training samples."""
     scores, shares = _principal_components(parts)
     figure, panels = new_figure("Principal components of the training samples", 2, panel_inches=(4.6, 4.0))
     for axes, first in zip(panels, (0, 2), strict=True):
         for name, colour, size, alpha in (("train", TRAIN, 7, 0.3), ("holdout", HOLDOUT, 12, 0.65), ("synthetic", SYNTHETIC, 12, 0.5)):
-            points = scores[name]
+            points = scores[name] if name == "train" else scores[name][: len(parts.holdout)]
             axes.scatter(points[:, first], points[:, first + 1], s=size, color=colour, alpha=alpha, lw=0, label=name)
         label(
             axes,
@@ -234,7 +236,7 @@ def _draw_privacy(parts: _Parts) -> Figure | None:
     bins = np.linspace(low, high if high > low else low + 1e-3, 31)
     for values, colour, name in ((members, SYNTHETIC, "train"), (others, NONMEMBERS, "nonmembers")):
         shares = np.histogram(values, bins=bins)[0] / len(values)
-        panels[0].stairs(shares, bins, color=colour, lw=1.8, label=f"{name} ({len(values):,})")
+        panels[0].stairs(shares, bins, baseline=None, color=colour, lw=1.8, label=f"{name} ({len(values):,})")
         panels[0].stairs(shares, bins, color=colour, alpha=0.15, fill=True)
         panels[0].axvline(float(np.median(values)), color=colour, lw=1, ls=":")
     panels[0].set_ylim(0, None)

@@ -14,7 +14,7 @@ from genobench.outcomes import Band, Outcome, ScoreRecord
 MakeScore = Callable[..., ScoreRecord]
 MakeOutcome = Callable[..., Outcome]
 
-_TEMPLATES = {
+_TEMPLATES: dict[str, dict[str, Any]] = {
     "allele_frequency_error": {
         "family": "fidelity",
         "unit": "allele frequency",
@@ -120,7 +120,7 @@ def board_outcomes() -> list[Outcome]:
     add("vae", (0.052, 0.061, 0.508, 0.12))
     add("diffusion", (0.019, 0.0085, 0.66, 0.26))
     add("haplotype-mosaic", (0.0195, 0.012, 0.522, math.nan), n_seeds=1)
-    control = {"is_control": True, "distribution": "genobench"}
+    control: dict[str, Any] = {"is_control": True, "distribution": "genobench"}
     add("independent", (0.026, 0.121, 0.503, 0.11), **control)
     add("copy", (0.0178, 0.0061, 0.999, 0.31), n_seeds=1, **control)
     for share, auc in ((0.01, 0.51), (0.1, 0.60)):

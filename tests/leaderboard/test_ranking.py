@@ -1,0 +1,118 @@
+"""Ranks come from intervals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from genobench.leaderboard import standings
+from genobench.leaderboard.ranking import loss_bounds
+from genobench.leaderboard.standings import Column, Estimate
+from genobench.outcomes import Band
+
+BAND = Band(mean=0.5, standard_deviation=0.02, low=0.46, high=0.54, n_draws=100)
+
+
+def _ranks(outcomes):
+    return {row.label: (row.place, row.mean_rank) for row in standings(outcomes).rows}
+
+
+def _outcomes(make_outcome, make_score, **values):
+    return [
+        make_outcome(name, scores=tuple(make_score(metric, value, error=error, band=None) for metric, value, error in scores))
+        for name, scores in values.items()
+    ]
+
+
+def test_rank__overlapping_intervals_share_a_place(make_outcome, make_score):
+    outcomes = _outcomes(
+        make_outcome, make_score, a=[("ld_decay_error", 0.10, 0.01)], b=[("ld_decay_error", 0.11, 0.01)], c=[("ld_decay_error", 0.20, 0.01)]
+    )
+
+    assert _ranks(outcomes) == {"a": (1, 1.5), "b": (1, 1.5), "c": (3, 3.0)}
+
+
+def test_rank__noise_leads_to_the_middle_not_to_the_top(make_outcome, make_score):
+    outcomes = _outcomes(
+        make_outcome,
+        make_score,
+        a=[("ld_decay_error", 0.1, 0.001)],
+        b=[("ld_decay_error", 0.2, 0.001)],
+        noisy=[("ld_decay_error", 0.15, 1.0)],
+    )
+
+    assert _ranks(outcomes) == {"a": (1, 1.5), "noisy": (2, 2.0), "b": (3, 2.5)}
+
+
+def test_rank__sums_to_the_same_whatever_the_ties(board_outcomes):
+    """On each score the ranks of n rows add up to n (n + 1) / 2, as ranks must."""
+    ranked = [row for row in standings(board_outcomes).rows if row.mean_rank is not None]
+
+    assert math.fsum(row.mean_rank or 0 for row in ranked) == pytest.approx(len(ranked) * (len(ranked) + 1) / 2)
+
+
+def test_rank__a_missing_score_is_beaten_and_stays_missing(make_outcome, make_score):
+    outcomes = [
+        make_outcome("whole", scores=(make_score("ld_decay_error", 0.5, error=0.01), make_score("ridge_r2", 0.01, error=0.01))),
+        make_outcome("gap", scores=(make_score("ld_decay_error", 0.5, error=0.01), make_score("ridge_r2", math.nan, reason="none"))),
+    ]
+
+    assert _ranks(outcomes) == {"whole": (1, 1.25), "gap": (2, 1.75)}
+    assert standings(outcomes).rows[1].estimates["ridge_r2"].is_missing
+
+
+def test_rank__leaking_stands_below_everything_that_does_not(board_outcomes):
+    table = standings(board_outcomes)
+
+    diffusion = next(row for row in table.rows if row.label == "diffusion")
+    places = [row.place for row in table.rows if row.place is not None and row is not diffusion]
+    assert diffusion.leaks
+    assert diffusion.mean_rank == min(row.mean_rank for row in table.rows if row.mean_rank is not None)
+    assert diffusion.place == max(places) + 1
+
+
+def test_rank__an_interval_that_reaches_into_the_band_is_no_leak(make_outcome, make_score):
+    outcome = make_outcome("a", scores=(make_score("membership_auc", 0.57, error=0.02),))
+
+    assert not standings([outcome]).rows[0].leaks
+
+
+def test_rank__without_a_band_a_leak_is_measured_against_the_ideal(make_outcome, make_score):
+    outcome = make_outcome("a", scores=(make_score("membership_auc", 0.57, error=0.02, band=None),))
+
+    assert standings([outcome]).rows[0].leaks
+
+
+def test_rank__controls_are_shown_and_not_ranked(board_outcomes):
+    rows = standings(board_outcomes).rows
+
+    controls = [row for row in rows if row.is_control]
+    assert {row.generator for row in controls} == {"copy", "independent", "leaky"}
+    assert all(row.place is None and row.mean_rank is None for row in controls)
+    assert rows[-len(controls) :] == tuple(controls)
+    assert next(row for row in controls if row.generator == "copy").leaks
+
+
+def _column(direction, ideal=None):
+    return Column("x", "fidelity", "r2", direction, ideal, 1, True, "", None, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("direction", "interval", "band", "expected"),
+    [
+        ("lower", (0.60, 0.64), BAND, (0.06, 0.10)),
+        ("lower", (0.40, 0.60), BAND, (0.0, 0.06)),
+        ("higher", (0.30, 0.40), BAND, (0.06, 0.16)),
+        ("higher", (0.50, 0.60), BAND, (0.0, 0.0)),
+        ("target", (0.30, 0.40), BAND, (0.06, 0.16)),
+        ("target", (0.40, 0.60), BAND, (0.0, 0.06)),
+        ("lower", (0.1, 0.2), None, (0.1, 0.2)),
+        ("higher", (0.1, 0.2), None, (-0.2, -0.1)),
+        ("target", (0.6, 0.7), None, (0.1, 0.2)),
+    ],
+)
+def test_loss__is_the_distance_beyond_the_band(direction, interval, band, expected):
+    estimate = Estimate(mean=sum(interval) / 2, interval=interval, n_seeds=2, band=band)
+
+    assert loss_bounds(estimate, _column(direction, 0.5)) == pytest.approx(expected)

@@ -1,0 +1,126 @@
+"""Means over seeds and their intervals."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from genobench.errors import GenobenchError
+from genobench.leaderboard import estimate, standings
+
+
+def test_estimate__without_errors_of_their_own_is_students_interval(make_score):
+    values = [0.51, 0.55, 0.62, 0.49]
+
+    result = estimate([make_score("membership_auc", value) for value in values])
+
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert result.mean == pytest.approx(np.mean(values))
+    assert result.interval == pytest.approx((expected.low, expected.high))
+
+
+def test_estimate__of_seeds_that_agree_keeps_the_noise_of_the_holdout(make_score):
+    """Ten seeds scored on one holdout know its noise no better than one seed does."""
+    result = estimate([make_score("ld_decay_error", 0.02, error=0.01)] * 10)
+
+    assert result.interval == pytest.approx((0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=1e-5)
+
+
+def test_estimate__of_one_seed_is_its_own_interval(make_score):
+    result = estimate([make_score("membership_auc", 0.6, interval=(0.5, 0.65))])
+
+    assert result.interval == (0.5, 0.65)
+    assert result.n_seeds == 1
+
+
+def test_estimate__leaves_missing_scores_out_and_tells_why(make_score):
+    result = estimate([make_score("ridge_r2", 0.2, error=0.01), make_score("ridge_r2", math.nan, reason="one class")])
+
+    assert (result.mean, result.n_seeds, result.reasons) == (0.2, 1, ("one class",))
+
+
+def test_estimate__of_nothing_is_missing_not_zero(make_score):
+    result = estimate([make_score("ridge_r2", math.nan, reason="one class")])
+
+    assert result.is_missing
+    assert math.isnan(result.mean)
+    assert result.against_band is None
+
+
+def test_estimate__of_an_auc_stays_between_0_and_1(make_score):
+    result = estimate([make_score("membership_auc", 0.99, error=0.1), make_score("membership_auc", 0.98, error=0.1)])
+
+    assert result.interval is not None
+    assert result.interval[1] == 1.0
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.5, "as real"), (0.6, "above"), (0.4, "below")])
+def test_estimate__is_set_against_the_band(make_score, value, expected):
+    assert estimate([make_score("membership_auc", value)]).against_band == expected
+
+
+def test_standings__do_not_depend_on_the_order_of_the_outcomes(board_outcomes):
+    assert standings(board_outcomes).to_json() == standings(board_outcomes[::-1]).to_json()
+
+
+def test_standings__give_every_planned_generator_a_row(board_outcomes):
+    table = standings(board_outcomes)
+
+    assert {row.generator for row in table.rows} == {outcome.generator for outcome in board_outcomes}
+    failed = next(row for row in table.rows if row.generator == "ctgan")
+    assert (failed.statuses, failed.place) == ({"out-of-memory": 3}, None)
+    assert failed.messages == ("out-of-memory in fit: the worker asked for more than 8 GiB.",)
+
+
+def test_standings__count_a_failed_seed_with_its_generator(board_outcomes):
+    vae = next(row for row in standings(board_outcomes).rows if row.generator == "vae")
+
+    assert vae.statuses == {"ok": 3, "timeout": 1}
+    assert vae.estimates["membership_auc"].n_seeds == 3
+
+
+def test_standings__tell_settings_apart(board_outcomes):
+    labels = {row.label for row in standings(board_outcomes).rows}
+
+    assert {"leaky (share=0.01)", "leaky (share=0.1)", "wgan"} <= labels
+
+
+def test_standings__compare_only_the_newest_version_of_a_score(make_outcome, make_score):
+    old = make_outcome("vae", scores=(make_score("membership_auc", 0.5, version=1),))
+    new = make_outcome("wgan", scores=(make_score("membership_auc", 0.7, version=2),))
+
+    rows = {row.generator: row for row in standings([old, new]).rows}
+
+    assert rows["vae"].estimates["membership_auc"].is_missing
+    assert "version 1 of the definition; the board compares version 2" in rows["vae"].estimates["membership_auc"].reasons[0]
+
+
+def test_standings__leave_trials_out(make_outcome, make_score):
+    kept = make_outcome("vae", scores=(make_score("membership_auc", 0.5),))
+
+    table = standings([kept, replace(make_outcome("wgan"), is_trial=True)])
+
+    assert [row.generator for row in table.rows] == ["vae"]
+
+
+@pytest.mark.parametrize("change", [{"trait": "milk"}, {"dataset_sha256": "a" * 64}, {"split": {"scheme": "family", "sha256": "b" * 64}}])
+def test_standings__refuse_what_may_not_be_compared(make_outcome, change):
+    with pytest.raises(GenobenchError, match="one dataset, split and trait; these are of 2"):
+        standings([make_outcome("vae"), make_outcome("wgan", **change)])
+
+
+def test_standings__of_nothing_are_refused():
+    with pytest.raises(GenobenchError, match="these are of 0: none"):
+        standings([])
+
+
+def test_standings__become_json_without_nan(board_outcomes):
+    text = json.dumps(standings(board_outcomes).to_json(), allow_nan=False)
+
+    rows = {row["label"]: row for row in json.loads(text)["rows"]}
+    assert rows["ctgan"]["estimates"]["ridge_r2"]["mean"] is None
