@@ -11,7 +11,7 @@ from genobench.calls import MISSING
 from genobench.statgen.frequency import is_autosome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -101,7 +101,7 @@ def corrected_r2(r2: NDArray[np.floating[Any]], n_samples: ArrayLike) -> NDArray
 def ld_decay(
     calls: Calls,
     *,
-    chromosomes: Sequence[str] | NDArray[Any],
+    chromosomes: Iterable[str],
     positions_bp: ArrayLike,
     is_used: NDArray[np.bool_] | None = None,
     blocks: NDArray[np.intp] | None = None,
@@ -124,7 +124,7 @@ def ld_decay(
     Returns:
         Sums by block and bin.
     """
-    names, numbered = np.unique(np.asarray(chromosomes, dtype=str), return_inverse=True)
+    names, numbered = np.unique(np.asarray(list(chromosomes), dtype=str), return_inverse=True)
     blocks = numbered if blocks is None else blocks
     positions = np.asarray(positions_bp, dtype=np.float64)
     edges = np.asarray(edges_bp, dtype=np.float64)
@@ -144,9 +144,7 @@ def ld_decay(
     return decay
 
 
-def filled_positions_bp(
-    *, chromosomes: Sequence[str] | NDArray[Any], positions_bp: ArrayLike, positions_cm: ArrayLike | None
-) -> NDArray[np.float64]:
+def filled_positions_bp(*, chromosomes: Iterable[str], positions_bp: ArrayLike, positions_cm: ArrayLike | None) -> NDArray[np.float64]:
     """Positions, those that are not known read off the genetic map.
 
     Args:
@@ -155,14 +153,15 @@ def filled_positions_bp(
         positions_cm: Shape (n_variants,); used where every variant has one. None where there is no map.
 
     Returns:
-        Shape (n_variants,), whole numbers: as given where known; else linear between the neighbours on the map that are known, beyond the last of them by
-        the chromosome's mean rate, or at 1 Mb a cM where the chromosome has no two that are known; NaN where there is no whole map.
+        Shape (n_variants,), whole numbers: as given where known; else linear between the neighbours on the map that are known, beyond
+        the last of them by the chromosome's mean rate, or at 1 Mb a cM where the chromosome has no two that are known; NaN where there
+        is no whole map.
     """
     filled = np.array(positions_bp, dtype=np.float64)
     centimorgans = None if positions_cm is None else np.asarray(positions_cm, dtype=np.float64)
     if centimorgans is None or not np.isfinite(centimorgans).all():
         return filled
-    names = np.asarray(chromosomes, dtype=str)
+    names = np.asarray(list(chromosomes), dtype=str)
     for name in np.unique(names[np.isnan(filled)]):
         places = np.flatnonzero(names == name)
         known = places[np.isfinite(filled[places])]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import MISSING, FitContext, Genotypes, SettingsError
+from genobench import MISSING, FitContext, Genotypes, PackedCalls, SettingsError
 from genobench.builtin.controls import Copy, Independent, Leaky
 from genobench.statgen import Imputer, genotype_frequencies, r2_matrix
 from genobench.testing import EXAMPLE_TRAITS, FixedTrial, example_genotypes
@@ -60,7 +58,7 @@ def test_independent__is_the_same_however_it_is_cut_into_blocks(context, monkeyp
 def test_independent__gives_zero_where_training_has_no_call(context):
     calls = TRAIN.to_array().copy()
     calls[:, 4] = MISSING
-    sampler = Independent().fit(Genotypes(calls, TRAIN.samples, TRAIN.variants), context)
+    sampler = Independent().fit(Genotypes(PackedCalls.from_calls(calls), TRAIN.samples, TRAIN.variants), context)
     assert not sampler.generate(30, seed=1).to_array()[:, 4].any()
 
 
@@ -107,7 +105,7 @@ def test_leaky__refuses_a_share_that_is_none(share):
 
 
 @pytest.mark.parametrize("generator", [Independent(), Copy(), Leaky()])
-def test_controls__generate_the_same_from_what_they_saved(context, generator, tmp_path: Path):
+def test_controls__generate_the_same_from_what_they_saved(context, generator, tmp_path):
     sampler = generator.fit(TRAIN, context)
     folder = tmp_path / "sampler"
     folder.mkdir()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from genobench import MISSING, Comparison
+from genobench import MISSING, Comparison, Genotypes, PackedCalls
 from genobench.builtin.fidelity import AdversarialAccuracy, AlleleFrequency, PrecisionRecall
 from genobench.statgen import alt_frequency
 from genobench.testing import answer_requests, example_comparison
@@ -15,13 +16,17 @@ from genobench.testing import answer_requests, example_comparison
 COMPARISON = example_comparison(missing_share=0.02)
 
 
-def _scores(metric, comparison: Comparison, seed: int = 1) -> dict:
+def _scores(metric, comparison: Comparison, seed: int = 1) -> dict[str, Any]:
     answered = answer_requests(comparison, metric.needs(comparison.trait))
     return {score.name: score for score in metric.score(answered, seed=seed)}
 
 
+def _with_calls(genotypes: Genotypes, calls: np.ndarray) -> Genotypes:
+    return replace(genotypes, calls=PackedCalls.from_calls(calls.astype(np.int8)))
+
+
 def _with_synthetic(calls: np.ndarray, comparison: Comparison = COMPARISON) -> Comparison:
-    return replace(comparison, synthetic=replace(comparison.synthetic, calls=calls.astype(np.int8)))
+    return replace(comparison, synthetic=_with_calls(comparison.synthetic, calls))
 
 
 def test_allele_frequency__is_the_mean_absolute_difference():
@@ -43,8 +48,8 @@ def test_allele_frequency__of_two_draws_is_what_sampling_gives():
     draws = [rng.binomial(2, 0.4, size=(48, 60)).astype(np.int8) for _ in range(2)]
     comparison = replace(
         comparison,
-        synthetic=replace(comparison.synthetic, calls=draws[0]),
-        holdout=replace(comparison.holdout, calls=draws[1]),
+        synthetic=_with_calls(comparison.synthetic, draws[0]),
+        holdout=_with_calls(comparison.holdout, draws[1]),
     )
     spread = np.sqrt(2 * 0.24 / 96)
     expected, error = spread * np.sqrt(2 / np.pi), spread * np.sqrt((1 - 2 / np.pi) / 60)
@@ -56,10 +61,10 @@ def test_allele_frequency__of_two_draws_is_what_sampling_gives():
 def test_allele_frequency__passes_over_variants_without_calls_and_says_when_none_is_left():
     calls = COMPARISON.holdout.to_array().copy()
     calls[:, :30] = MISSING
-    half = _scores(AlleleFrequency(), replace(COMPARISON, holdout=replace(COMPARISON.holdout, calls=calls)))
+    half = _scores(AlleleFrequency(), replace(COMPARISON, holdout=_with_calls(COMPARISON.holdout, calls)))
     assert np.isfinite(half["allele_frequency_error"].value)
     calls[:] = MISSING
-    none = _scores(AlleleFrequency(), replace(COMPARISON, holdout=replace(COMPARISON.holdout, calls=calls)))["allele_frequency_error"]
+    none = _scores(AlleleFrequency(), replace(COMPARISON, holdout=_with_calls(COMPARISON.holdout, calls)))["allele_frequency_error"]
     assert np.isnan(none.value)
     assert "No variant has a call in both" in none.reason
 
@@ -98,8 +103,8 @@ def test_adversarial_accuracy__is_near_a_half_without_families():
     draws = [rng.binomial(2, 0.4, size=(48, 60)).astype(np.int8) for _ in range(2)]
     comparison = replace(
         comparison,
-        synthetic=replace(comparison.synthetic, calls=draws[0]),
-        holdout=replace(comparison.holdout, calls=draws[1]),
+        synthetic=_with_calls(comparison.synthetic, draws[0]),
+        holdout=_with_calls(comparison.holdout, draws[1]),
     )
     for score in _scores(AdversarialAccuracy(), comparison).values():
         assert abs(score.value - 0.5) < 4 * score.standard_error
@@ -116,7 +121,7 @@ def test_adversarial_accuracy__can_cancel_which_is_why_nothing_is_primary():
     rng = np.random.default_rng(3)
     comparison = replace(
         _with_synthetic(2 * rng.integers(0, 2, size=(48, 60))),
-        holdout=replace(COMPARISON.holdout, calls=np.ones((48, 60), dtype=np.int8)),
+        holdout=_with_calls(COMPARISON.holdout, np.ones((48, 60))),
     )
     scores = _scores(AdversarialAccuracy(distance="squared-euclidean"), comparison)
     assert [scores[name].value for name in ("aats_real", "aats_synthetic", "aats")] == [1.0, 0.0, 0.5]
@@ -133,7 +138,7 @@ def test_manifold_scores__say_when_sets_are_too_small(metric):
 def test_fidelity__does_not_mind_which_allele_is_alt(metric):
     def swapped(genotypes):
         calls = genotypes.to_array()
-        return replace(genotypes, calls=np.where(calls == MISSING, MISSING, 2 - calls).astype(np.int8))
+        return _with_calls(genotypes, np.where(calls == MISSING, MISSING, 2 - calls))
 
     comparison = example_comparison()
     other = replace(comparison, **{part: swapped(getattr(comparison, part)) for part in ("train", "holdout", "nonmembers", "synthetic")})

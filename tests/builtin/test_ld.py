@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import Comparison, FitContext, Genotypes, Trait
+from genobench import Comparison, FitContext, Genotypes, PackedCalls, Trait
 from genobench.builtin.controls import Independent
 from genobench.builtin.ld import LdDecayError
 from genobench.statgen import LD_EDGES_BP, ld_decay
@@ -24,7 +25,7 @@ def _comparison(synthetic: Genotypes, holdout: Genotypes = THIRDS[1], trait: Tra
     return Comparison(trait=trait, train=THIRDS[0], holdout=holdout, nonmembers=THIRDS[0], synthetic=synthetic)
 
 
-def _scores(comparison: Comparison, metric: LdDecayError | None = None) -> dict:
+def _scores(comparison: Comparison, metric: LdDecayError | None = None) -> dict[str, Any]:
     return {score.name: score for score in (metric or LdDecayError()).score(comparison, seed=1)}
 
 
@@ -77,7 +78,8 @@ def test_ld_decay_error__is_not_fooled_by_a_mixture_of_populations():
 
     def draw(name: str) -> Genotypes:
         samples = pd.DataFrame({"id": [f"{name}{row}" for row in range(120)], "population": population})
-        return Genotypes(rng.binomial(2, frequencies, size=(120, 240)).astype(np.int8), samples, variants)
+        calls = rng.binomial(2, frequencies, size=(120, 240)).astype(np.int8)
+        return Genotypes(PackedCalls.from_calls(calls), samples, variants)
 
     holdout, synthetic = draw("h"), draw("s")
     within = _scores(_comparison(synthetic, holdout))
@@ -97,7 +99,7 @@ def test_ld_decay_error__reads_the_map_where_positions_are_not_known():
 
 
 def test_ld_decay_error__says_when_nothing_can_be_measured():
-    nowhere = replace(THIRDS[1], variants=THIRDS[1].variants.assign(position_bp=pd.NA))
+    nowhere = replace(THIRDS[1], variants=THIRDS[1].variants.assign(position_bp=pd.array([pd.NA] * 240, dtype="Int64")))
     few = THIRDS[1].take_samples(np.arange(5))
     for holdout, words in ((nowhere, "fewer than 100 pairs"), (few, "No population has 10 samples")):
         for score in _scores(_comparison(THIRDS[2], holdout)).values():
@@ -107,7 +109,8 @@ def test_ld_decay_error__says_when_nothing_can_be_measured():
 
 def test_ld_decay_error__has_a_standard_error_near_its_spread_over_genomes():
     """30 genomes drawn anew: the mean jackknife error of mean r2 at 100 kb is within a factor of 1.6 of their spread."""
-    values, errors = [], []
+    values: list[float] = []
+    errors: list[float] = []
     for seed in range(30):
         drawn = example_genotypes(n_samples=60, n_variants=240, seed=100 + seed)
         score = _scores(_comparison(drawn, drawn))["ld_r2_100kb"]

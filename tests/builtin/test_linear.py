@@ -10,14 +10,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression as PeerLogistic
 from sklearn.linear_model import Ridge as PeerRidge
 
-from genobench import MISSING, DatasetError, FitContext, Genotypes
+from genobench import MISSING, DatasetError, FitContext, Genotypes, PackedCalls
 from genobench.builtin.linear import HERITABILITIES, INVERSE_PENALTIES, LogisticRegression, RidgeRegression
 from genobench.statgen import Imputer
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 
 GENOTYPES = example_genotypes(n_samples=150, n_variants=300, n_constant=3, missing_share=0.02, seed=6)
 TRAIN, OTHERS = GENOTYPES.take_samples(np.arange(100)), GENOTYPES.take_samples(np.arange(100, 150))
-FEW = replace(TRAIN, calls=TRAIN.calls.columns(slice(10, 40)), variants=TRAIN.variants.iloc[10:40])
+FEW = TRAIN.take_variants(np.arange(10, 40))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _standardised(train: Genotypes, others: Genotypes) -> tuple[np.ndarray, np.n
 
 @pytest.mark.parametrize("train", [TRAIN, FEW], ids=["more variants than samples", "fewer"])
 def test_ridge__predicts_as_scikit_learn_does_with_its_penalty(train, context):
-    others = OTHERS if train is TRAIN else replace(OTHERS, calls=OTHERS.calls.columns(slice(10, 40)), variants=OTHERS.variants.iloc[10:40])
+    others = OTHERS if train is TRAIN else OTHERS.take_variants(np.arange(10, 40))
     predictor = RidgeRegression().fit(train, context["quantitative"])
     x, other_x = _standardised(train, others)
     penalty = (1 - predictor.heritability) / predictor.heritability
@@ -126,6 +126,6 @@ def test_classifiers__say_which_column_is_absent(context):
 
 
 def test_classifiers__need_a_variant_that_varies(context):
-    flat = replace(TRAIN, calls=np.full((100, 300), MISSING, dtype=np.int8))
+    flat = replace(TRAIN, calls=PackedCalls.from_calls(np.full((100, 300), MISSING, dtype=np.int8)))
     with pytest.raises(DatasetError, match="None of the 300 variants varies among the 100 training samples"):
         RidgeRegression().fit(flat, context["quantitative"])

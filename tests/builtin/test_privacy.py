@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def context(tmp_path) -> FitContext:
     return FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
 
 
-def _scores(synthetic, *, nonmembers=NONMEMBERS) -> dict:
+def _scores(synthetic, *, nonmembers=NONMEMBERS) -> dict[str, Any]:
     metric = MembershipDistance()
     comparison = Comparison(trait=TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic)
     return {score.name: score for score in metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)}
@@ -76,10 +77,10 @@ def test_membership__says_when_there_are_too_few_nonmembers(n_nonmembers):
     metric = MembershipDistance()
     nonmembers, synthetic = NONMEMBERS.take_samples(np.arange(n_nonmembers)), TRAIN.take_samples(np.arange(5))
     distances = [np.zeros((n, 5), dtype=np.int32) for n in (TRAIN.n_samples, n_nonmembers)]
-    results = dict(zip(metric.needs(TRAIT), distances, strict=True))
+    results: dict[Any, Any] = dict(zip(metric.needs(TRAIT), distances, strict=True))
     comparison = Comparison(TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic, results=results)
     scores = {score.name: score for score in metric.score(comparison, seed=1)}
-    assert f"two members and two nonmembers; there are {TRAIN.n_samples} and {n_nonmembers}." in scores["membership_auc"].reason
+    assert f"two members and two nonmembers; there are {TRAIN.n_samples} and {n_nonmembers}." in str(scores["membership_auc"].reason)
     assert scores["copied_share"].value == 1
 
 

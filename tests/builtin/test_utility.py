@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
@@ -14,7 +16,7 @@ from genobench.testing import EXAMPLE_TRAITS, example_comparison
 LABELS = ("low", "medium", "high")
 
 
-def _scores(metric, kind: str, result) -> dict:
+def _scores(metric, kind, result) -> dict[str, Any]:
     comparison = example_comparison(kind)
     answered = Comparison(
         trait=comparison.trait,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import MISSING, Genotypes
+from genobench import MISSING, Genotypes, PackedCalls
 from genobench.statgen import king_robust, kinship_clusters, relative_clusters, relative_components
 
 
@@ -21,7 +21,8 @@ def _genotypes(calls: np.ndarray, chromosomes: list[str] | None = None) -> Genot
             "alt": "C",
         }
     )
-    return Genotypes(calls=calls.astype(np.int8), samples=pd.DataFrame({"id": [f"s{row}" for row in range(n_samples)]}), variants=variants)
+    samples = pd.DataFrame({"id": [f"s{row}" for row in range(n_samples)]})
+    return Genotypes(calls=PackedCalls.from_calls(calls.astype(np.int8)), samples=samples, variants=variants)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -14,14 +16,13 @@ SEED = 4
 def _calls(n_samples: int, n_variants: int, *, missing: float = 0.0) -> np.ndarray:
     """Calls with LD: sums of two autoregressive haplotypes."""
     rng = np.random.default_rng(SEED)
-    haplotypes = []
+    calls = np.zeros((n_samples, n_variants), dtype=np.int8)
     for _ in range(2):
         noise = rng.standard_normal((n_samples, n_variants))
         latent = noise.copy()
         for column in range(1, n_variants):
             latent[:, column] = 0.85 * latent[:, column - 1] + np.sqrt(1 - 0.85**2) * noise[:, column]
-        haplotypes.append(latent < 0.2)
-    calls = sum(haplotype.astype(np.int8) for haplotype in haplotypes)
+        calls += latent < 0.2
     calls[rng.random(calls.shape) < missing] = MISSING
     return calls
 
@@ -123,10 +124,10 @@ def test_ld_decay__is_about_zero_without_linkage():
 
 def test_ld_decay__stays_near_when_runs_stand_for_all(monkeypatch):
     calls = _calls(200, 2_000)
-    where = {"chromosomes": ["1"] * 2_000, "positions_bp": np.arange(1, 2_001) * 10_000.0}
-    whole = ld_decay(calls, **where)
+    decay_of = partial(ld_decay, chromosomes=["1"] * 2_000, positions_bp=np.arange(1, 2_001) * 10_000.0)
+    whole = decay_of(calls)
     monkeypatch.setattr("genobench.statgen.linkage.MAX_PAIRS_PER_CHROMOSOME", 200_000)
-    thinned = ld_decay(calls, **where)
+    thinned = decay_of(calls)
     assert thinned.pair_count.sum() < 250_000 < whole.pair_count.sum()
     is_filled = whole.pair_count.sum(axis=0) > 0
     np.testing.assert_allclose(thinned.mean_r2[is_filled], whole.mean_r2[is_filled], atol=0.02)

@@ -23,7 +23,7 @@ def _constant() -> np.ndarray:
     return calls
 
 
-def _triple(reference: np.ndarray, synthetic: np.ndarray, distance: str):
+def _triple(reference, synthetic, distance):
     return (
         pairwise_distances(reference, reference, distance),
         pairwise_distances(synthetic, reference, distance),
