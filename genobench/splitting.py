@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from genobench.errors import SplitError
 from genobench.home import write_json_atomically
-from genobench.statgen.kinship import king_robust, kinship_clusters
+from genobench.statgen.kinship import SECOND_DEGREE, king_robust, kinship_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -215,7 +215,10 @@ def split_samples(
     )
     split = replace(split, sha256=split_sha256(split, genotypes))
     phi, pair = _largest_kinship(genotypes, split, draft.phi)
-    return replace(split, largest_kinship=phi, largest_kinship_pair=pair)
+    notes = split.notes
+    if phi is not None and phi >= SECOND_DEGREE and draft.scheme in ("family", "kinship", "column"):
+        notes = (*notes, f"The holdout is not free of relatives of other parts: kinship reaches {phi:.3f} (half sibs have 0.125).")
+    return replace(split, largest_kinship=phi, largest_kinship_pair=pair, notes=notes)
 
 
 def load_or_make_split(

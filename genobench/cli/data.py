@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from genobench.contracts import DatasetCard
-    from genobench.datasets import Description, ImportReport
+    from genobench.datasets import Description, ImportReport, JoinReport
     from genobench.genotypes import Genotypes
     from genobench.splitting import Split
 
@@ -87,18 +89,14 @@ def import_command(
     path: Annotated[Path, typer.Argument(help="A .bed, .vcf(.gz), .bcf, .hap, .npz, .csv, .parquet, a prefix, or a folder.")],
     *,
     phenotypes: Annotated[Path | None, typer.Option(help="A CSV or TSV with a header, joined by sample id.")] = None,
-    id_column: Annotated[
-        str | None, typer.Option(help="Its column of sample ids; by default id, IID, sample, ..., else the first.")
-    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Its column of sample ids; by default id, IID, sample, ... or the first.")] = None,
     trait: Annotated[list[str] | None, typer.Option(help="A column to predict and condition on; repeat it, the default one first.")] = None,
     kind: Annotated[str | None, typer.Option(help="quantitative, categorical or ordinal; by default inferred.")] = None,
     classes: Annotated[str | None, typer.Option(help="Classes of an ordinal trait in order, separated by commas.")] = None,
     covariate: Annotated[list[str] | None, typer.Option(help="A column known beside the traits; repeat it.")] = None,
     family: Annotated[str | None, typer.Option(help="The column that groups relatives; by default `family` where there is one.")] = None,
     birth: Annotated[str | None, typer.Option(help="A sortable column (year, date) for splits forward in time.")] = None,
-    missing: Annotated[
-        list[str] | None, typer.Option(help="A text that means missing in the phenotypes, for example -9; repeat it.")
-    ] = None,
+    missing: Annotated[list[str] | None, typer.Option(help="A text that means missing there, for example -9; repeat it.")] = None,
     autosomes: Annotated[int | None, typer.Option(help="Number of autosomes: the numbers after it are X, Y, XY and MT.", min=1)] = None,
     title: Annotated[str, typer.Option(help="For the card.")] = "",
     species: Annotated[str, typer.Option(help="For the card.")] = "not stated",
@@ -221,7 +219,7 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -287,24 +285,26 @@ def _print_import(report: ImportReport) -> None:
     share = read.n_missing_calls / max(1, read.n_samples * read.n_variants)
     typer.echo(f"  {read.n_missing_calls:,} calls missing ({share:.2%}); {report.n_constant_variants:,} variants have one genotype only")
     if join is not None:
-        typer.echo(
-            f"  {join.n_matched:,} of {read.n_samples:,} samples found among the {join.n_rows:,} rows of {join.path}, by '{join.id_column}'"
-        )
-        for ids, what in (
-            (join.without_phenotypes, "samples without phenotypes"),
-            (join.without_genotypes, "phenotyped but not genotyped"),
-        ):
-            if ids:
-                more = f" and {len(ids) - _SHOWN_IDS:,} more" if len(ids) > _SHOWN_IDS else ""
-                typer.echo(f"  {len(ids):,} {what}: {', '.join(ids[:_SHOWN_IDS])}{more}")
-        for column, count in join.disagreements:
-            typer.echo(f"  '{column}' differs from the genotype files in {count:,} samples; the phenotype table was believed")
+        _print_join(join, read.n_samples)
     for trait, n_known in zip(report.traits, report.n_with_trait, strict=True):
         classes = f" ({' < '.join(trait.classes) if trait.kind == 'ordinal' else ', '.join(trait.classes)})" if trait.classes else ""
         typer.echo(f"  trait '{trait.column}': {trait.kind}{classes}, known in {n_known:,} samples")
     _print_lines("decided:", [decision.text for decision in read.decisions])
     _print_lines("notes:", report.notes)
     typer.echo(f"  sha256 {report.sha256}")
+
+
+def _print_join(join: JoinReport, n_samples: int) -> None:
+    typer.echo(f"  {join.n_matched:,} of {n_samples:,} samples found among the {join.n_rows:,} rows of {join.path}, by '{join.id_column}'")
+    for ids, what in (
+        (join.without_phenotypes, "samples without phenotypes"),
+        (join.without_genotypes, "phenotyped but not genotyped"),
+    ):
+        if ids:
+            more = f" and {len(ids) - _SHOWN_IDS:,} more" if len(ids) > _SHOWN_IDS else ""
+            typer.echo(f"  {len(ids):,} {what}: {', '.join(ids[:_SHOWN_IDS])}{more}")
+    for column, count in join.disagreements:
+        typer.echo(f"  '{column}' differs from the genotype files in {count:,} samples; the phenotype table was believed")
 
 
 def _print_split(name: str, split: Split) -> None:

@@ -78,9 +78,7 @@ def write_arrays(genotypes: Genotypes, path: Path) -> tuple[Path, ...]:
     for prefix, table in ((_SAMPLES, genotypes.samples), (_VARIANTS, genotypes.variants)):
         arrays |= {prefix + str(name): _array(table[name]) for name in table.columns}
     with written_together(path) as (draft,):
-        # savez appends .npz to a name that lacks it, never to an open file.
-        with draft.open("wb") as handle:
-            np.savez_compressed(handle, allow_pickle=False, **arrays)
+        np.savez_compressed(draft, allow_pickle=False, **arrays)
     return (path,)
 
 

@@ -257,6 +257,7 @@ def _duplicates(variants: pd.DataFrame) -> list[Decision]:
     same_place = placed.duplicated(["chromosome", "position_bp"])
     if same_place.any():
         first = placed[same_place].iloc[0]
-        text = f"{int(same_place.sum())} variants stand where another one stands (first: {first['chromosome']}:{first['position_bp']}); they were kept."
+        where = f"{first['chromosome']}:{first['position_bp']}"
+        text = f"{int(same_place.sum())} variants stand where another one stands (first: {where}); they were kept."
         decisions.append(Decision("same-position", int(same_place.sum()), text))
     return decisions

@@ -10,8 +10,6 @@ import numpy as np
 from genobench.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -56,11 +54,6 @@ def chromosome_name(name: str, n_autosomes: int | None = None) -> str:
     return _BEYOND_THE_AUTOSOMES[beyond]
 
 
-def is_autosome(chromosomes: Sequence[str] | NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Whether each chromosome is an autosome: a number other than 0, shape (n_variants,)."""
-    return np.array([name.isascii() and name.isdigit() and name != UNKNOWN for name in chromosomes], dtype=bool)
-
-
 def chromosome_rank(name: str) -> tuple[int, int, str]:
     """Sorts chromosomes as people do: 1, 2, 10, X, Y, XY, MT, other names by alphabet, and last those not placed."""
     if name == UNKNOWN:
@@ -86,10 +79,10 @@ def variant_order(variants: pd.DataFrame) -> NDArray[np.intp]:
         Indices into the table, shape (n_variants,).
     """
     chromosomes = variants["chromosome"].to_numpy(dtype=object)
-    position_bp = variants["position_bp"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    position_cm = np.full(len(variants), np.nan)
+    position_bp = variants["position_bp"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    position_cm = np.full(len(variants), np.nan, dtype=np.float64)
     if "position_cm" in variants.columns:
-        position_cm = variants["position_cm"].to_numpy(dtype=float, na_value=np.nan)
+        position_cm = variants["position_cm"].to_numpy(dtype=np.float64, na_value=np.nan)
     pieces = []
     for name in sorted(set(chromosomes), key=chromosome_rank):
         members = np.flatnonzero(chromosomes == name)
@@ -97,7 +90,7 @@ def variant_order(variants: pd.DataFrame) -> NDArray[np.intp]:
     return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.intp)
 
 
-def _order_within(position_bp: NDArray[np.float64], position_cm: NDArray[np.float64]) -> NDArray[np.intp]:
+def _order_within(position_bp: NDArray[np.floating[Any]], position_cm: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
     filled_bp = _carried_forward(position_bp)
     if not np.isnan(position_cm).any() and np.ptp(position_cm) > 0:
         if (np.diff(position_cm) >= 0).all():
@@ -106,7 +99,6 @@ def _order_within(position_bp: NDArray[np.float64], position_cm: NDArray[np.floa
     return np.argsort(filled_bp, kind="stable")
 
 
-def _carried_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _carried_forward(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     last_known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
-    filled: Any = np.where(last_known < 0, -np.inf, values[last_known])
-    return np.asarray(filled, dtype=np.float64)
+    return np.where(last_known < 0, -np.inf, values[last_known])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from genobench.calls import Calls
+    from genobench.calls import Calls, PackedBytes
     from genobench.genotypes import Genotypes
 
 FORMAT: Final = "PLINK 1"
@@ -127,7 +127,8 @@ def _bed_bytes(calls: Calls) -> bytes:
     padded = np.zeros((len(codes), -(-codes.shape[1] // 4) * 4), dtype=np.uint8)
     padded[:, : codes.shape[1]] = codes
     quads = padded.reshape(len(codes), -1, 4)
-    return (quads[..., 0] | (quads[..., 1] << 2) | (quads[..., 2] << 4) | (quads[..., 3] << 6)).tobytes()
+    packed: PackedBytes = quads[..., 0] | (quads[..., 1] << 2) | (quads[..., 2] << 4) | (quads[..., 3] << 6)
+    return packed.tobytes()
 
 
 def _fields(path: Path, what: str) -> list[list[str]]:
@@ -185,13 +186,13 @@ def _read_fam(fam: Path) -> tuple[pd.DataFrame, list[Decision]]:
     if table["sex"].isin(list(_SEXES)).any():
         samples["sex"] = table["sex"].map(_SEXES).where(table["sex"].isin(list(_SEXES)), None)
     is_informative = (table["family"] != table["id"]) & (table["family"] != "0")
-    if is_informative.any() and table["family"].nunique() > 1:
+    if is_informative.any() and not (table["family"] == table["family"].iloc[0]).all():
         samples["family"] = table["family"].where(table["family"] != "0", None)
     for parent in ("sire", "dam"):
         if (table[parent] != "0").any():
             samples[parent] = (prefix + table[parent]).where(table[parent] != "0", None)
     phenotype = _phenotype(table["phenotype"])
-    if phenotype.nunique() > 1:
+    if len(set(phenotype.dropna())) > 1:
         samples["phenotype"] = phenotype
     return samples, decisions
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import re
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -23,32 +26,45 @@ _INTEGER: Final = re.compile(r"[+-]?(0|[1-9]\d*)")
 
 
 def read_text_table(path: Path) -> pd.DataFrame:
-    """A table as text, unchanged but for surrounding blanks; the separator is a comma, a tab, a semicolon or blanks, as its header has it.
+    """A table as text, unchanged but for surrounding blanks; the separator is a tab, a comma, a semicolon or blanks, as its header has it.
 
     Args:
         path: A text file with a header, possibly gzipped.
 
     Returns:
-        A table of str.
+        A table of str; an empty cell is "".
 
     Raises:
-        FormatError: If the file is no such table; the message gives the line where pandas does.
+        FormatError: If the file is absent or no such table; the message gives the line.
     """
     import pandas as pd
 
     try:
-        with pd.io.common.get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
-            header = opened.handle.readline()
-        separator = next((mark for mark in ("\t", ",", ";") if mark in header), r"\s+")
-        table = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, index_col=False
-        )
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise FormatError(f"{path} cannot be read as a table: {str(error).strip()}") from error
-    table.columns = [str(column).strip() for column in table.columns]
-    if table.columns.duplicated().any():
-        raise FormatError(f"{path} has the column '{table.columns[table.columns.duplicated()][0]}' more than once.")
-    return table.apply(lambda column: column.fillna("").str.strip())
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as handle:
+            lines = handle.read().splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} cannot be read as a table: {error}") from error
+    if not lines or not lines[0].strip():
+        raise FormatError(f"{path} is empty, or its first line is; a table begins with a header.")
+    separator = next((mark for mark in ("\t", ",", ";") if mark in lines[0]), None)
+    header, *rows = _rows(lines, separator, path)
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise FormatError(f"{path} has the column '{repeated[0]}' more than once.")
+    return pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
+
+
+def _rows(lines: list[str], separator: str | None, path: Path) -> Iterator[list[str]]:
+    reader = csv.reader(lines, delimiter=separator) if separator else (line.split() for line in lines)
+    n_columns = 0
+    for number, fields in enumerate(reader, start=1):
+        cells = [cell.strip() for cell in fields]
+        if not any(cells):
+            continue
+        n_columns = n_columns or len(cells)
+        if len(cells) != n_columns:
+            raise FormatError(f"{path}, line {number}, has {len(cells)} cells; its header has {n_columns}.")
+        yield cells
 
 
 def typed_table(table: pd.DataFrame, *, text_columns: Collection[str] = ALWAYS_TEXT, missing: Collection[str] = ()) -> pd.DataFrame:
@@ -68,11 +84,11 @@ def typed_table(table: pd.DataFrame, *, text_columns: Collection[str] = ALWAYS_T
     )
 
 
-def _text(column: pd.Series[str], missing: Collection[str]) -> pd.Series[str]:
+def _text(column: pd.Series[str], missing: Collection[str]) -> pd.Series[Any]:
     return column.astype(object).where(~column.isin(list(missing)), None)
 
 
-def _typed(column: pd.Series[str], missing: Collection[str]) -> pd.Series[str]:
+def _typed(column: pd.Series[str], missing: Collection[str]) -> pd.Series[Any]:
     import pandas as pd
 
     is_missing = column.isin(list(missing))
