@@ -60,23 +60,19 @@ def info(
     from dataclasses import asdict
 
     from genobench.datasets import describe, open_dataset
-    from genobench.formats import read_with_report
+    from genobench.errors import UnknownNameError
     from genobench.registry import load_registry
 
-    if Path(name).exists() or ("/" in name and Path(name).parent.is_dir()):
-        genotypes, report = read_with_report(Path(name), n_autosomes=autosomes)
-        if as_json:
-            _print_json({"read": asdict(report), "genotypes": asdict(describe(genotypes))})
-            return
-        typer.echo(f"{report.path}: {report.format}")
-        _print_description(describe(genotypes))
-        _print_lines("decided:", [decision.text for decision in report.decisions])
+    try:
+        dataset = open_dataset(name, load_registry())
+    except UnknownNameError:
+        if not any(Path(name + suffix).exists() for suffix in ("", ".bed", ".hap")):
+            raise
+        _print_file(Path(name), autosomes, as_json=as_json)
         return
-    dataset = open_dataset(name, load_registry())
     if as_json:
-        _print_json(
-            {"name": name, "sha256": dataset.sha256, "card": asdict(dataset.card), "genotypes": asdict(describe(dataset.genotypes))}
-        )
+        facts = {"card": asdict(dataset.card), "genotypes": asdict(describe(dataset.genotypes))}
+        _print_json({"name": name, "sha256": dataset.sha256, **facts})
         return
     _print_card(name, dataset.card, dataset.sha256)
     _print_description(describe(dataset.genotypes))
@@ -217,6 +213,21 @@ def _kind(kind: str | None) -> Any:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_file(path: Path, n_autosomes: int | None, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from genobench.datasets import describe
+    from genobench.formats import read_with_report
+
+    genotypes, report = read_with_report(path, n_autosomes=n_autosomes)
+    if as_json:
+        _print_json({"read": asdict(report), "genotypes": asdict(describe(genotypes))})
+        return
+    typer.echo(f"{report.path}: {report.format}")
+    _print_description(describe(genotypes))
+    _print_lines("decided:", [decision.text for decision in report.decisions])
 
 
 def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
