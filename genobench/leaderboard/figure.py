@@ -46,12 +46,17 @@ def draw_board(standings: Standings) -> Figure:
     from matplotlib.figure import Figure
 
     columns = standings.primary
+    has_ceiling = any(column.ceiling is not None for column in columns)
     n_across = max(1, min(_COLUMNS, len(columns)))
     n_down = max(1, -(-len(columns) // n_across))
-    height = 0.9 + n_down * (0.85 + 0.27 * len(standings.rows))
+    height = 1.1 + n_down * (0.85 + 0.27 * len(standings.rows))
     figure = Figure(figsize=(2.0 + 2.35 * n_across, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
     figure.suptitle(standings.board, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
+    key = ["dot: mean over seeds", "whisker: 95 % interval", "shaded: real samples", "hollow: control", "orange: leaks"]
+    figure.supxlabel(
+        "   ".join([*key, "dashed: all real training samples"] if has_ceiling else key), x=0.012, ha="left", fontsize=7.5, color=_SOFT
+    )
     grid = figure.subplots(n_down, n_across, squeeze=False, sharey=True)
     for axes, column in zip(grid.flat, columns, strict=False):
         _draw_score(axes, standings, column)
