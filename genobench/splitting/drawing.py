@@ -1,0 +1,102 @@
+"""The draws: whole groups for holdout and validation, a share of every group for nonmembers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genobench.errors import SplitError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from genobench.calls import Indices
+    from genobench.splitting.grouping import Grouping
+    from genobench.splitting.split import Shares
+
+
+def draw_judging_parts(
+    samples: pd.DataFrame, grouping: Grouping, *, shares: Shares, generator: np.random.Generator
+) -> tuple[dict[str, Indices], tuple[str, ...]]:
+    """Draw `validation` and `holdout`; what stays is `rest`.
+
+    Args:
+        samples: The sample table.
+        grouping: Which samples to draw from, and how they hang together.
+        shares: Of the parts.
+        generator: Of every draw.
+
+    Returns:
+        Positions of samples by part, and what a reader of the split must know.
+
+    Raises:
+        SplitError: If groups are too large to be kept whole.
+    """
+    members = np.flatnonzero(grouping.usable)
+    n_holdout, n_validation = round(shares.holdout * len(members)), round(shares.validation * len(members))
+    if grouping.keeps_groups_whole:
+        groups = grouping.groups[members]
+        is_holdout = _whole_groups(groups, n_holdout, generator, part="holdout", column=grouping.column)
+        rest = np.flatnonzero(~is_holdout)
+        is_validation = _whole_groups(groups[rest], n_validation, generator, part="validation", column=grouping.column)
+        parts = {"validation": rest[is_validation], "holdout": np.flatnonzero(is_holdout), "rest": rest[~is_validation]}
+        return {name: members[places] for name, places in parts.items()}, ()
+    order = generator.permutation(len(members))
+    notes: tuple[str, ...] = ()
+    if grouping.column is not None:
+        # Latest first; samples of one time stay in the random order.
+        born = samples[grouping.column].iloc[members].rank(method="dense").to_numpy(dtype=np.float64)
+        order = order[np.argsort(-born[order], kind="stable")]
+        notes = _ties(born[order], n_holdout, grouping.column)
+    ends = (n_holdout, n_holdout + n_validation)
+    return {"holdout": members[order[: ends[0]]], "validation": members[order[ends[0] : ends[1]]], "rest": members[order[ends[1] :]]}, notes
+
+
+def spread_over_groups(groups: Indices, n_wanted: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw a share of every group.
+
+    Samples stand in a random order of groups, random within each group, and every so many-th one is taken from a random start. So each
+    has the same chance, the number is exact, and every group gives its share, rounded down or up; among groups of one sample this is a
+    plain random draw.
+
+    Args:
+        groups: A number per sample, shape (n_samples,).
+        n_wanted: How many to draw.
+        generator: Of the draw.
+
+    Returns:
+        Which samples are drawn, shape (n_samples,).
+    """
+    labels, numbers = np.unique(groups, return_inverse=True)
+    order = np.lexsort((generator.random(len(groups)), generator.permutation(len(labels))[numbers]))
+    marks = (np.arange(len(groups) + 1) * n_wanted + generator.integers(len(groups))) // len(groups)
+    chosen = np.zeros(len(groups), dtype=bool)
+    chosen[order] = np.diff(marks) > 0
+    return chosen
+
+
+def _ties(born: NDArray[np.floating[Any]], n_holdout: int, column: str) -> tuple[str, ...]:
+    edge = born[n_holdout - 1]
+    if born[n_holdout] != edge:
+        return ()
+    return (f"{int((born == edge).sum())} samples share the '{column}' at the edge of the holdout; they were drawn at random.",)
+
+
+def _whole_groups(groups: Indices, n_wanted: int, generator: np.random.Generator, *, part: str, column: str | None) -> NDArray[np.bool_]:
+    """Groups in a random order, each taken where it still fits."""
+    labels, sizes = np.unique(groups, return_counts=True)
+    taken: list[int] = []
+    n_left = n_wanted
+    for place in generator.permutation(len(labels)):
+        if sizes[place] <= n_left:
+            taken.append(labels[place])
+            n_left -= sizes[place]
+    if n_left > n_wanted / 2 or len(taken) == len(labels):
+        what = f"values of '{column}'" if column is not None else "groups of relatives"
+        raise SplitError(
+            f"The {part} part would hold {n_wanted - n_left} of the {n_wanted} samples it should: the {len(labels)} {what} "
+            f"have up to {sizes.max()} samples each and are kept whole. Split by something finer, or at random."
+        )
+    return np.isin(groups, taken)
