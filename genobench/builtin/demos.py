@@ -1,8 +1,8 @@
 """Two simulated datasets that ship with genobench and need no download.
 
-They were simulated once by `genobench_simulation.make_demos` (the plugin genobench-simulation). Each lies in a folder of `demo_data`: calls at
-two bits each, sample-major, and CSV tables, all compressed by xz; and `card.json`, which holds the sha256 of each file's content, what
-is simulated and how, and what was measured on it.
+They were simulated once by `genobench_simulation.make_demos` (the plugin genobench-simulation). Each lies in a folder of `demo_data`:
+calls at two bits each, sample-major, and CSV tables, all compressed by xz; and `card.json`, which holds the sha256 of each file's
+content, what is simulated and how, and what was measured on it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_TEXT_COLUMNS: Final = ("id", "sire", "dam", "family", "chromosome", "ref", "alt")
+_NUMBERS: Final = {
+    "position_bp": "int64",
+    "birth_year": "int64",
+    "fat_content": "float64",
+    "pavca_index": "float64",
+    "effect": "float64",
+    "share": "float64",
+}
+"""Columns that are no text."""
 
 
 class _Demo(Dataset):
@@ -78,7 +86,9 @@ class _Demo(Dataset):
             raise DatasetError(f"The embedded file {file} cannot be read: {error}. Install genobench again.") from error
         found = sha256(content).hexdigest()
         if found != expected:
-            raise DatasetError(f"The embedded file {file} holds content of sha256 {found}; its card says {expected}. Install genobench again.")
+            raise DatasetError(
+                f"The embedded file {file} holds content of sha256 {found}; its card says {expected}. Install genobench again."
+            )
         return content
 
     def _table(self, name: str) -> pd.DataFrame:
@@ -86,8 +96,8 @@ class _Demo(Dataset):
 
         import pandas as pd
 
-        texts = dict.fromkeys(_TEXT_COLUMNS, str)
-        return pd.read_csv(BytesIO(self._content(name)), dtype=texts, keep_default_na=False, float_precision="round_trip")
+        table = pd.read_csv(BytesIO(self._content(name)), dtype=str, keep_default_na=False)
+        return table.astype({column: kind for column, kind in _NUMBERS.items() if column in table.columns})
 
 
 class CattleDemo(_Demo):

@@ -12,7 +12,7 @@ from genobench import Dataset, DatasetCard, SettingsError
 from genobench_simulation.cards import CATTLE_CARD
 from genobench_simulation.coalescent import founder_haplotypes
 from genobench_simulation.gene_drop import drop_genes
-from genobench_simulation.panel import Cells, carrier_counts, drawn_quotas, spaced_cells, variant_table
+from genobench_simulation.panel import NO_SITE, Cells, carrier_counts, spaced_cells, variant_table
 from genobench_simulation.pedigree import FEMALE, FOUNDER, MALE, DairyDesign, dairy_pedigree
 from genobench_simulation.simulated import Simulated, cached_genotypes
 from genobench_simulation.traits import Qtl, additive_trait
@@ -32,6 +32,9 @@ DISCRETE_GENERATIONS: Final = 30.0
 
 QTL_WINDOW_BP: Final = 150_000
 """How far from its locus a causal variant may lie, so that one of the wanted frequency is found."""
+
+_LEAST_WEIGHT: Final = 1e-6
+"""Weight of a frequency bin that has all its variants, so that a cell with sites in no other bin still gets one."""
 
 _FEWEST_CALVES: Final = 1000
 _CALVES_PER_SAMPLE: Final = 4
@@ -153,16 +156,17 @@ def _simulate_chromosome(
     )
     carried = carrier_counts(origins, 2 * n_founders)
     frequencies = [founders.alleles[sites] @ count / (2 * len(panel)) for sites, count in zip(cells.slices(founders), carried, strict=True)]
-    chosen, swap = _chosen_sites(founders.position_bp, cells, frequencies, rng)
-    large = {}
+    chosen = _chosen_sites(founders.position_bp, cells, frequencies, rng)
+    swap = rng.random(len(cells)) < 0.5
+    shares = np.zeros(len(cells))
     for locus in qtl:
-        cell, chosen_there, swap_there = _site_like(locus, founders.position_bp, cells, frequencies)
-        chosen[cell], swap[cell] = chosen_there, swap_there
-        large[cell] = locus.share
-    derived = np.stack([founders.alleles[site][origins[:, :, cell]].sum(axis=1) for cell, site in enumerate(chosen)], axis=1)
-    variants = variant_table(chromosome, founders.position_bp[chosen], prefix="BTA", rng=rng)
-    calls = np.where(swap, 2 - derived, derived).astype(np.int8)
-    return calls, variants, {variants["id"].iloc[cell]: share for cell, share in large.items()}
+        cell, chosen[cell], swap[cell] = _site_like(locus, founders.position_bp, cells, frequencies)
+        shares[cell] = locus.share
+    kept = np.flatnonzero(chosen != NO_SITE)
+    derived = np.stack([founders.alleles[chosen[cell]][origins[:, :, cell]].sum(axis=1) for cell in kept], axis=1)
+    variants = variant_table(chromosome, founders.position_bp[chosen[kept]], prefix="BTA", rng=rng)
+    calls = np.where(swap[kept], 2 - derived, derived).astype(np.int8)
+    return calls, variants, dict(zip(variants["id"][shares[kept] > 0], shares[shares > 0], strict=True))
 
 
 def _cells(chromosome: str, length: int, settings: CattleSim, qtl: list[Qtl], rng: np.random.Generator) -> Cells:
@@ -176,17 +180,26 @@ def _cells(chromosome: str, length: int, settings: CattleSim, qtl: list[Qtl], rn
 
 def _chosen_sites(
     position_bp: npt.NDArray[np.int64], cells: Cells, frequencies: list[npt.NDArray[np.float64]], rng: np.random.Generator
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """For each cell the site nearest its centre that suits the frequency bin drawn for it, and whether its derived allele is the reference."""
-    targets = drawn_quotas(np.array(MAF_COUNTS, dtype=float), len(cells), rng)
-    chosen = np.empty(len(cells), dtype=np.int64)
-    for cell, (frequency, target) in enumerate(zip(frequencies, targets, strict=True)):
-        start = np.searchsorted(position_bp, cells.first_bp[cell])
+) -> npt.NDArray[np.int64]:
+    """For each cell the site nearest its centre in a drawn bin of minor allele frequency; NO_SITE where no site segregates.
+
+    Bins are drawn among those that the cell has a site for, by how many of each are still wanted, so that the histogram is met.
+    """
+    wanted = np.array(MAF_COUNTS) / sum(MAF_COUNTS) * len(cells)
+    chosen = np.full(len(cells), NO_SITE)
+    for cell in rng.permutation(len(cells)):
+        frequency = frequencies[cell]
+        start = int(np.searchsorted(position_bp, cells.first_bp[cell]))
         distance = np.abs(position_bp[start : start + len(frequency)] - cells.centre_bp[cell])
         minor = np.minimum(frequency, 1 - frequency)
-        miss = np.maximum(0, np.maximum(MAF_EDGES[target] - minor, minor - MAF_EDGES[target + 1])) + (minor == 0)
-        chosen[cell] = start + np.lexsort((distance, miss))[0]
-    return chosen, rng.random(len(cells)) < 0.5
+        in_bin = np.digitize(minor, MAF_EDGES[1:-1])
+        in_bin[minor == 0] = NO_SITE
+        weight = np.maximum(wanted, _LEAST_WEIGHT) * np.isin(np.arange(len(wanted)), in_bin)
+        if weight.any():
+            target = int(rng.choice(len(wanted), p=weight / weight.sum()))
+            wanted[target] -= 1
+            chosen[cell] = start + int(np.argmin(np.where(in_bin == target, distance, np.iinfo(np.int64).max)))
+    return chosen
 
 
 def _site_like(
@@ -205,10 +218,12 @@ def _site_like(
 
 def _pedigree_table(pedigree: Pedigree) -> pd.DataFrame:
     ids = np.array([f"HOL{row:05d}" for row in range(len(pedigree))] + [""], dtype=object)
-    return pd.DataFrame({
-        "id": ids[:-1],
-        "sire": ids[pedigree.sire],
-        "dam": ids[pedigree.dam],
-        "sex": np.where(pedigree.sex == MALE, "male", "female"),
-        "birth_year": pedigree.birth,
-    })
+    return pd.DataFrame(
+        {
+            "id": ids[:-1],
+            "sire": ids[pedigree.sire],
+            "dam": ids[pedigree.dam],
+            "sex": np.where(pedigree.sex == MALE, "male", "female"),
+            "birth_year": pedigree.birth,
+        }
+    )

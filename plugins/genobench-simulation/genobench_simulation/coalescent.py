@@ -88,9 +88,7 @@ def founder_haplotypes(
     return _segregating_sites(mutated, origin=origin)
 
 
-def _mutation_map(
-    regions: Sequence[tuple[int, int]], *, origin: int, length: int, mutation_rate: float
-) -> msprime.RateMap:
+def _mutation_map(regions: Sequence[tuple[int, int]], *, origin: int, length: int, mutation_rate: float) -> msprime.RateMap:
     borders = [0.0]
     rates: list[float] = []
     for first, last in regions:

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from genobench_simulation.pedigree import Indices, Pedigree
 
 
-
-
 def drop_genes(
-    pedigree: Pedigree, border_bp: npt.NDArray[np.int64], *, recombination_rate: float, rng: np.random.Generator
+    pedigree: Pedigree, centre_bp: npt.NDArray[np.int64], *, recombination_rate: float, rng: np.random.Generator
 ) -> npt.NDArray[np.int16]:
     """Which founder haplotype each animal carries in each cell of a chromosome.
 
@@ -26,7 +24,7 @@ def drop_genes(
 
     Args:
         pedigree: Who descends from whom, parents first.
-        border_bp: Centres of the cells in bp, shape (n_cells,); the distance between two neighbours sets how often they are separated.
+        centre_bp: Centres of the cells in bp, shape (n_cells,); the distance between two neighbours sets how often they are separated.
         recombination_rate: Crossovers per bp per meiosis.
         rng: The source of chance.
 
@@ -36,8 +34,8 @@ def drop_genes(
     References:
         Haldane 1919, The combination of linkage values, J. Genet. 8:299-309: the map function.
     """
-    n_cells = len(border_bp)
-    separated = 0.5 * (1 - np.exp(-2 * recombination_rate * np.diff(border_bp)))
+    n_cells = len(centre_bp)
+    separated = 0.5 * (1 - np.exp(-2 * recombination_rate * np.diff(centre_bp)))
     origins = np.empty((len(pedigree), 2, n_cells), dtype=np.int16)
     founders = np.flatnonzero(pedigree.sire == FOUNDER)
     origins[founders] = (2 * np.arange(len(founders))[:, None] + [0, 1])[:, :, None]
@@ -55,4 +53,5 @@ def _gametes(
     switches[:, 0] = rng.integers(0, 2, size=len(parents))
     switches[:, 1:] = rng.random((len(parents), len(separated)), dtype=np.float32) < separated
     is_second = np.bitwise_xor.accumulate(switches, axis=1).astype(bool)
-    return np.where(is_second, origins[parents, 1], origins[parents, 0])
+    gametes: npt.NDArray[np.int16] = np.where(is_second, origins[parents, 1], origins[parents, 0])
+    return gametes

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 GAP_SPREAD: Final = 0.69
 """Standard deviation of the logarithm of a gap: mean gap over median gap is then 1.27, as on 50k chips."""
 
+NO_SITE: Final = -1
+"""Where a cell has no site that could be its variant; it is left out of the panel."""
+
 _SUBSTITUTIONS: Final = (("A", "G"), ("C", "T"), ("A", "C"), ("G", "T"))
 _SUBSTITUTION_SHARES: Final = (0.4, 0.4, 0.1, 0.1)
 
@@ -84,14 +87,6 @@ def carrier_counts(origins: npt.NDArray[np.int16], n_haplotypes: int) -> npt.NDA
     n_cells = origins.shape[2]
     flat = origins.reshape(-1, n_cells).astype(np.int64) + n_haplotypes * np.arange(n_cells)
     return np.bincount(flat.ravel(), minlength=n_cells * n_haplotypes).reshape(n_cells, n_haplotypes)
-
-
-def drawn_quotas(counts: npt.NDArray[np.float64], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Classes for `n` cells, in random order, whose counts are in proportion to `counts` (largest remainders first)."""
-    exact = counts / counts.sum() * n
-    quota = np.floor(exact).astype(np.int64)
-    quota[np.argsort(quota - exact, kind="stable")[: n - quota.sum()]] += 1
-    return rng.permutation(np.repeat(np.arange(len(counts)), quota))
 
 
 def variant_table(chromosome: str, position_bp: npt.NDArray[np.int64], *, prefix: str, rng: np.random.Generator) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from genobench import Genotypes, PackedCalls
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
-
-_TEXTS: Final = dict.fromkeys(("id", "sire", "dam", "family", "chromosome", "ref", "alt"), str)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +51,7 @@ class Simulation(Protocol):
 
 def to_genotypes(simulated: Simulated) -> Genotypes:
     """What genobench reads: calls with the sample and variant tables."""
-    return Genotypes(simulated.calls, simulated.samples, simulated.variants)
+    return Genotypes(PackedCalls.from_calls(simulated.calls), simulated.samples, simulated.variants)
 
 
 def cached_genotypes(dataset: Simulation, cache: Path) -> Genotypes:
@@ -72,10 +70,7 @@ def cached_genotypes(dataset: Simulation, cache: Path) -> Genotypes:
     folder = cache / sha256(settings.encode()).hexdigest()[:16]
     if not folder.exists():
         _keep(to_genotypes(dataset.simulate()), folder)
-    samples, variants = (
-        pd.read_csv(folder / f"{table}.csv", dtype=_TEXTS, keep_default_na=False, float_precision="round_trip")
-        for table in ("samples", "variants")
-    )
+    samples, variants = (pd.read_parquet(folder / f"{table}.parquet") for table in ("samples", "variants"))
     return Genotypes(PackedCalls(np.load(folder / "calls.npy", mmap_mode="r"), n_variants=len(variants)), samples, variants)
 
 
@@ -85,8 +80,8 @@ def _keep(genotypes: Genotypes, folder: Path) -> None:
     temporary = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         np.save(temporary / "calls.npy", genotypes.calls.packed)
-        genotypes.samples.to_csv(temporary / "samples.csv", index=False)
-        genotypes.variants.to_csv(temporary / "variants.csv", index=False)
+        genotypes.samples.to_parquet(temporary / "samples.parquet", index=False)
+        genotypes.variants.to_parquet(temporary / "variants.parquet", index=False)
         temporary.rename(folder)
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,8 @@ def additive_trait(
     noise -= known @ np.linalg.lstsq(known, noise)[0]
     values = by_large + small_calls @ small_effects + noise * np.sqrt((1 - heritability) / noise.var())
     order = np.argsort(index)
-    causal = pd.DataFrame({"id": variants["id"].to_numpy()[index], "effect": _rounded(effect), "share": _rounded((effect * deviation[index]) ** 2)})
+    alone = (effect * deviation[index]) ** 2
+    causal = pd.DataFrame({"id": variants["id"].to_numpy()[index], "effect": _rounded(effect), "share": _rounded(alone)})
     return values, causal.iloc[order].reset_index(drop=True)
 
 
@@ -180,8 +181,9 @@ def _drawn_by_value(values: pd.Series[str], rng: np.random.Generator) -> dict[st
     return dict(zip(levels, rng.normal(size=len(levels)).tolist(), strict=True))
 
 
-def _standardised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return (values - values.mean()) / values.std()
+def _standardised(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    scores: npt.NDArray[np.float64] = (values - values.mean()) / values.std()
+    return scores
 
 
 def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
