@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def cell(home: Path) -> Path:
     return folder
 
 
-def _rows(home: Path, query: str) -> list[tuple[object, ...]]:
+def _rows(home: Path, query: str) -> list[tuple[Any, ...]]:
     connection = sqlite3.connect(home / "mlflow.db")
     try:
         return connection.execute(query).fetchall()

@@ -1,7 +1,8 @@
 """Leaderboards: outcomes to statistics to a ranked table to Markdown, a page and a picture."""
 
 from genobench.leaderboard.boards import publish, read_board, render, select
-from genobench.leaderboard.standings import Column, Estimate, Row, Standings, comparable_groups, estimate, standings
+from genobench.leaderboard.estimates import Estimate, estimate
+from genobench.leaderboard.standings import Column, Row, Standings, comparable_groups, standings
 from genobench.leaderboard.text import to_markdown
 
 __all__ = [

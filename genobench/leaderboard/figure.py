@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from genobench.leaderboard.standings import Column, Estimate, Row, Standings
+    from genobench.leaderboard.estimates import Estimate
+    from genobench.leaderboard.standings import Column, Row, Standings
 
 # Okabe and Ito's palette, told apart by every kind of colour vision: https://jfly.uni-koeln.de/color/
 _RANKED: Final = "#0072B2"

@@ -27,7 +27,8 @@ from genobench.leaderboard.text import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genobench.leaderboard.standings import Column, Estimate, Row, Standings
+    from genobench.leaderboard.estimates import Estimate
+    from genobench.leaderboard.standings import Column, Row, Standings
 
 _WIDTH: Final = 460
 _RIGHT: Final = 14

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genobench.leaderboard.standings import Column, Estimate, Row
+    from genobench.leaderboard.estimates import Estimate
+    from genobench.leaderboard.standings import Column, Row
 
 RULES: Final = (
     "On one score a generator beats another only where their 95 % intervals do not overlap; otherwise it is a draw.",

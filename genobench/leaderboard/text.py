@@ -10,7 +10,8 @@ from genobench.leaderboard.ranking import RULES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genobench.leaderboard.standings import Column, Estimate, Row, Standings
+    from genobench.leaderboard.estimates import Estimate
+    from genobench.leaderboard.standings import Column, Row, Standings
 
 MISSING: Final = "\N{EN DASH}"
 """What stands in place of a score that is missing."""

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from genobench.leaderboard import standings
+from genobench.leaderboard.estimates import Estimate
 from genobench.leaderboard.ranking import loss_bounds
-from genobench.leaderboard.standings import Column, Estimate
+from genobench.leaderboard.standings import Column
 from genobench.outcomes import Band
 
 BAND = Band(mean=0.5, standard_deviation=0.02, low=0.46, high=0.54, n_draws=100)

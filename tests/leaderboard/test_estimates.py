@@ -1,0 +1,61 @@
+"""Means over seeds and their intervals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from genobench.leaderboard import estimate
+
+
+def test_estimate__without_errors_of_their_own_is_students_interval(make_score):
+    values = [0.51, 0.55, 0.62, 0.49]
+
+    result = estimate([make_score("membership_auc", value) for value in values])
+
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert result.mean == pytest.approx(np.mean(values))
+    assert result.interval == pytest.approx((expected.low, expected.high))
+
+
+def test_estimate__of_seeds_that_agree_keeps_the_noise_of_the_holdout(make_score):
+    """Ten seeds scored on one holdout know its noise no better than one seed does."""
+    result = estimate([make_score("ld_decay_error", 0.02, error=0.01)] * 10)
+
+    assert result.interval == pytest.approx((0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=1e-5)
+
+
+def test_estimate__of_one_seed_is_its_own_interval(make_score):
+    result = estimate([make_score("membership_auc", 0.6, interval=(0.5, 0.65))])
+
+    assert result.interval == (0.5, 0.65)
+    assert result.n_seeds == 1
+
+
+def test_estimate__leaves_missing_scores_out_and_tells_why(make_score):
+    result = estimate([make_score("ridge_r2", 0.2, error=0.01), make_score("ridge_r2", math.nan, reason="one class")])
+
+    assert (result.mean, result.n_seeds, result.reasons) == (0.2, 1, ("one class",))
+
+
+def test_estimate__of_nothing_is_missing_not_zero(make_score):
+    result = estimate([make_score("ridge_r2", math.nan, reason="one class")])
+
+    assert result.is_missing
+    assert math.isnan(result.mean)
+    assert result.against_band is None
+
+
+def test_estimate__of_an_auc_stays_between_0_and_1(make_score):
+    result = estimate([make_score("membership_auc", 0.99, error=0.1), make_score("membership_auc", 0.98, error=0.1)])
+
+    assert result.interval is not None
+    assert result.interval[1] == 1.0
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.5, "as real"), (0.6, "above"), (0.4, "below")])
+def test_estimate__is_set_against_the_band(make_score, value, expected):
+    assert estimate([make_score("membership_auc", value)]).against_band == expected
