@@ -64,16 +64,21 @@ def info(name: Annotated[str, typer.Argument(help="A plugin's name, or distribut
 
 
 @app.command("check")
-def check(name: Annotated[str, typer.Argument(help="A plugin's name, or distribution/name.")]) -> None:
-    """Hold an installed plugin to its contract: run the conformance suite of its kind."""
+def check(
+    name: Annotated[str, typer.Argument(help="A plugin's name, or distribution/name.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting that makes it quick, name=value; may be repeated.")] = None,
+) -> None:
+    """Hold an installed plugin to its contract: run the conformance suite of its kind (about twenty fits of a generator)."""
+    from genobench.cli.run import read_settings
     from genobench.registry import load_registry, load_target
-    from genobench.testing import check_plugin
+    from genobench.testing import iterate_checks
 
+    chosen = read_settings(settings or [], None)
     n_broken = 0
     for entry in load_registry().find_any(name):
         assert entry.kind is not None  # noqa: S101 - find_any gives offers only
         typer.echo(f"{entry.kind} {entry.name} ({entry.distribution} {entry.version})")
-        for result in check_plugin(entry.kind, load_target(entry.kind, entry)):
+        for result in iterate_checks(entry.kind, load_target(entry.kind, entry), chosen):
             typer.echo(f"  {'ok  ' if result.ok else 'FAIL'}  {result.rule}" + ("" if result.ok else f"\n        {result.message}"))
             n_broken += not result.ok
     if n_broken:
