@@ -36,8 +36,9 @@ class LdDecayError(Metric):
 
     r2 is corrected for the number of samples. The variants are the autosomal ones with a known position whose minor allele is frequent
     enough in the holdout. Where samples come from several populations all is done within each and averaged by their share of the holdout:
-    a mixture of populations has r2 between any two variants that differ in frequency. A bin counts if both sides have at least 100
-    pairs in it. The standard error leaves out a block of the genome at a time.
+    a mixture of populations has r2 between any two variants that differ in frequency. A population with fewer than 10 samples on either
+    side is left out. A bin counts if both sides have at least 100 pairs in it. The standard error leaves out a block of the genome at a
+    time.
 
     Args:
         population_columns: The first of these columns that both sides have says the population.

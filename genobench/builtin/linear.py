@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 _VARIANTS_PER_BLOCK: Final = 8192
 _RANK_TOLERANCE: Final = 1e-6
-_N_FOLDS: Final = 4
+_N_FOLDS: Final = 3
 
 HERITABILITIES: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99)
 """Shares of the trait's variance that the calls might explain; each stands for a ridge penalty."""
 
-INVERSE_PENALTIES: Final = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+INVERSE_PENALTIES: Final = (0.01, 0.05, 0.2, 1.0, 5.0)
 """Values of scikit-learn's C that logistic regression chooses from."""
 
 

@@ -11,7 +11,7 @@ from genobench.statgen.frequency import (
     observed_heterozygosity,
 )
 from genobench.statgen.impute import Imputer
-from genobench.statgen.kinship import king_robust, kinship_clusters, relative_clusters, relative_components
+from genobench.statgen.kinship import SECOND_DEGREE, king_robust, kinship_clusters, relative_clusters, relative_components
 from genobench.statgen.linkage import LD_EDGES_BP, LdDecay, corrected_r2, filled_positions_bp, ld_decay, r2_matrix
 from genobench.statgen.neighbours import (
     adversarial_accuracy,
@@ -24,6 +24,7 @@ from genobench.statgen.resampling import genome_blocks, jackknife_standard_error
 
 __all__ = [
     "LD_EDGES_BP",
+    "SECOND_DEGREE",
     "Imputer",
     "LdDecay",
     "adversarial_accuracy",

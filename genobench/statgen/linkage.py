@@ -46,15 +46,15 @@ class LdDecay:
     @property
     def mean_r2(self) -> NDArray[np.float64]:
         """Mean corrected r2 of each bin, shape (n_bins,); NaN in an empty bin."""
-        return ratio_of_sums(self.r2_sum.sum(axis=0), self.pair_count.sum(axis=0))
+        return _ratio_of_sums(self.r2_sum.sum(axis=0), self.pair_count.sum(axis=0))
 
     @property
     def mean_r2_without(self) -> NDArray[np.float64]:
         """The same with each block left out, shape (n_blocks, n_bins)."""
-        return ratio_of_sums(self.r2_sum.sum(axis=0) - self.r2_sum, self.pair_count.sum(axis=0) - self.pair_count)
+        return _ratio_of_sums(self.r2_sum.sum(axis=0) - self.r2_sum, self.pair_count.sum(axis=0) - self.pair_count)
 
 
-def ratio_of_sums(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ratio_of_sums(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Means from sums and counts of one shape; NaN where the count is zero."""
     means = np.full(sums.shape, np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
