@@ -91,7 +91,8 @@ def test_demo__positions_increase_within_chromosomes(demo):
 def _genetic_values(genotypes: Genotypes, causal: pd.DataFrame) -> np.ndarray:
     columns = pd.Index(genotypes.variants["id"]).get_indexer(causal["id"])
     assert (columns >= 0).all(), "every causal variant is among the variants"
-    return genotypes.calls.columns(columns) @ causal["effect"].to_numpy()
+    values: np.ndarray = genotypes.calls.columns(columns) @ causal["effect"].to_numpy()
+    return values
 
 
 def _mean_r2(genotypes: Genotypes, rows: np.ndarray, distance_bp: int) -> float:

@@ -14,7 +14,7 @@ from genobench_simulation.coalescent import founder_haplotypes
 from genobench_simulation.gene_drop import drop_genes
 from genobench_simulation.panel import NO_SITE, Cells, carrier_counts, spaced_cells, variant_table
 from genobench_simulation.pedigree import FEMALE, FOUNDER, MALE, DairyDesign, dairy_pedigree
-from genobench_simulation.simulated import Simulated, cached_genotypes
+from genobench_simulation.simulated import Simulated, cached_genotypes, check_size
 from genobench_simulation.traits import Qtl, additive_trait
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from genobench_simulation.pedigree import Indices, Pedigree
 
 MODEL: Final = "HolsteinFriesian_1M13"
+AUTOSOMES: Final = tuple(str(number) for number in range(1, 30))
 FOUNDER_GENERATION: Final = 6.0
 """How many generations before the model's present the founders lived: the pedigree takes the place of the last ones."""
 DISCRETE_GENERATIONS: Final = 30.0
@@ -71,7 +72,7 @@ class CattleSim(Dataset):
     """
 
     n_samples: int = 1950
-    chromosomes: tuple[str, ...] = tuple(str(number) for number in range(1, 30))
+    chromosomes: tuple[str, ...] = AUTOSOMES
     whole: tuple[str, ...] = ("14",)
     mean_gap_bp: int = 46_530
     block_variants: int = 80
@@ -80,6 +81,11 @@ class CattleSim(Dataset):
     first_birth_year: int = 2010
     last_birth_year: int = 2019
     seed: int = 20260714
+
+    def __post_init__(self) -> None:
+        check_size(self.n_samples, self.chromosomes, AUTOSOMES)
+        if not set(self.whole) <= set(AUTOSOMES):
+            raise SettingsError(f"whole is {self.whole}; it must name autosomes of cattle, '1' to '29'.")
 
     @property
     def card(self) -> DatasetCard:

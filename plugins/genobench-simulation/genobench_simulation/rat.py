@@ -15,7 +15,7 @@ from genobench_simulation.coalescent import founder_haplotypes
 from genobench_simulation.gene_drop import drop_genes
 from genobench_simulation.panel import NO_SITE, carrier_counts, joined_cells, spaced_cells, variant_table
 from genobench_simulation.pedigree import FOUNDER, MALE, litter_pedigree
-from genobench_simulation.simulated import Simulated, cached_genotypes
+from genobench_simulation.simulated import Simulated, cached_genotypes, check_size
 from genobench_simulation.traits import conditioning_index
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from genobench_simulation.panel import Cells
     from genobench_simulation.pedigree import Pedigree
 
+AUTOSOMES: Final = tuple(str(number) for number in range(1, 21))
 VENDORS: Final = ("charles-river-like", "harlan-like")
 VENDOR_SIZES: Final = (250, 80)
 ANCESTOR_SIZE: Final = 2000
@@ -68,13 +69,16 @@ class RatSim(Dataset):
     """
 
     n_samples: int = 1900
-    chromosomes: tuple[str, ...] = tuple(str(number) for number in range(1, 21))
+    chromosomes: tuple[str, ...] = AUTOSOMES
     blocks: int = 4
     block_variants: int = 48
     mean_gap_bp: int = 40_000
     n_causal: int = 200
     heritability: float = 0.30
     seed: int = 2
+
+    def __post_init__(self) -> None:
+        check_size(self.n_samples, self.chromosomes, AUTOSOMES)
 
     @property
     def card(self) -> DatasetCard:

@@ -9,15 +9,20 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 
-from genobench import Genotypes, PackedCalls
+from genobench import Genotypes, PackedCalls, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import pandas as pd
+
+FEWEST_SAMPLES: Final = 60
+"""Below this, a facility or a birth year has too few samples for its effect to be told from the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,24 @@ class Simulation(Protocol):
     def simulate(self) -> Simulated:
         """Simulate."""
         ...
+
+
+def check_size(n_samples: int, chromosomes: Sequence[str], autosomes: Sequence[str]) -> None:
+    """Refuse settings that no simulation can follow.
+
+    Args:
+        n_samples: How many samples are asked for.
+        chromosomes: Which chromosomes are asked for.
+        autosomes: The autosomes of the species.
+
+    Raises:
+        SettingsError: If there are too few samples for a trait of stated heritability, or the chromosomes are none or unknown.
+    """
+    if n_samples < FEWEST_SAMPLES:
+        raise SettingsError(f"n_samples is {n_samples}; the trait can be made to measure for {FEWEST_SAMPLES} samples or more.")
+    unknown = [name for name in chromosomes if name not in autosomes]
+    if unknown or not chromosomes:
+        raise SettingsError(f"chromosomes are {tuple(chromosomes)}; they must be some of the autosomes '1' to '{autosomes[-1]}'.")
 
 
 def to_genotypes(simulated: Simulated) -> Genotypes:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from genobench import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -59,16 +61,28 @@ def additive_trait(
         Trait values, mean 0 and variance 1, shape (n_samples,); and the causal variants: id, effect of one ALT allele in phenotypic
         standard deviations, share of the phenotypic variance taken alone.
 
+    Raises:
+        SettingsError: If the large variants leave nothing to the small ones, or there are too few variants.
+
     What the small effects add up to is made uncorrelated with the large variants (by the least change of the small effects), and the
     normal residual with both, so that heritability and shares hold among these very samples and not only on average.
     """
     large = np.flatnonzero(variants["id"].isin(list(large_shares)))
     shares = np.array([large_shares[variant] for variant in variants["id"].iloc[large]])
+    if shares.sum() >= heritability:
+        raise SettingsError(
+            f"The heritability is {heritability}; it must be more than the {shares.sum():.3f} of the large causal variants."
+        )
     deviation = calls.std(axis=0)
     large_effects = np.sqrt(shares) / deviation[large]
     frequency = calls.mean(axis=0) / 2
     common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= 0.01)
-    small = np.sort(rng.choice(np.setdiff1d(common, large), size=n_polygenic, replace=False))
+    possible = np.setdiff1d(common, large)
+    if n_polygenic > len(possible):
+        raise SettingsError(
+            f"n_polygenic is {n_polygenic}, but only {len(possible)} variants can be causal; ask for fewer or more variants."
+        )
+    small = np.sort(rng.choice(possible, size=n_polygenic, replace=False))
     large_calls, small_calls = calls[:, large] - calls[:, large].mean(axis=0), calls[:, small] - calls[:, small].mean(axis=0)
     small_effects = rng.normal(size=n_polygenic)
     overlap = large_calls.T @ small_calls
@@ -114,7 +128,12 @@ def conditioning_index(
 
     Returns:
         The index in [-1, 1], shape (n_samples,); and the causal variants: id, effect of one ALT allele on the liability.
+
+    Raises:
+        SettingsError: If there are fewer variants than causal ones are asked for.
     """
+    if n_causal > calls.shape[1]:
+        raise SettingsError(f"n_causal is {n_causal}, but there are {calls.shape[1]} variants; ask for fewer or simulate more.")
     index = np.sort(rng.choice(calls.shape[1], size=n_causal, replace=False))
     causal_calls = calls[:, index].astype(np.float64)
     members = [(samples["vendor"] == vendor).to_numpy() for vendor in class_shares]
@@ -139,6 +158,8 @@ def _balanced_effects(
     variances = [float((calls[mine] @ effect).var()) for mine in members]
     wanted, poorer = max(variances), int(np.argmin(variances))
     private = varies[poorer] & ~varies[1 - poorer]
+    if not private.any():
+        return effect
     shared_part = calls[members[poorer]][:, ~private] @ effect[~private]
     private_part = calls[members[poorer]][:, private] @ effect[private]
     a, b = private_part.var(), 2 * float(np.cov(shared_part, private_part, bias=True)[0, 1])
