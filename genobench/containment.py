@@ -82,7 +82,7 @@ def run_worker(
         )
     patience_seconds = 0.0
     try:
-        ending = _follow(process, seconds_per_phase, on_event)
+        ending = _follow(process, log, seconds_per_phase, on_event)
         patience_seconds = _SECONDS_TO_EXIT if ending["values"] else 0.0
     finally:
         _stop(process, patience_seconds)
@@ -90,7 +90,7 @@ def run_worker(
 
 
 def _follow(
-    process: subprocess.Popen[bytes], seconds_per_phase: float | None, on_event: Callable[[Mapping[str, Any]], None]
+    process: subprocess.Popen[bytes], log: Path, seconds_per_phase: float | None, on_event: Callable[[Mapping[str, Any]], None]
 ) -> dict[str, Any]:
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
@@ -102,7 +102,7 @@ def _follow(
             message = f"the phase '{phase}' took longer than the limit of {seconds_per_phase:g} s"
             return {"status": "timeout", "phase": phase, "message": message, "values": {}}
         if line is None:
-            return _died(process, phase)
+            return _died(process, log, phase)
         event = _event(line)
         if event.get("event") == "phase":
             phase, deadline = str(event["phase"]), _deadline(seconds_per_phase)
@@ -131,14 +131,15 @@ def _event(line: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _died(process: subprocess.Popen[bytes], phase: str) -> dict[str, Any]:
+def _died(process: subprocess.Popen[bytes], log: Path, phase: str) -> dict[str, Any]:
     code = process.wait()
     if code == -signal.SIGKILL:
         message = "the worker was killed (signal 9): by hand, or by the system for want of memory"
         return {"status": "preempted", "phase": phase, "message": message, "values": {}}
     if code in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
         return {"status": "preempted", "phase": phase, "message": f"the worker was stopped by signal {-code}", "values": {}}
-    message = f"the worker ended with exit code {code} and without a word; the log may say why"
+    written = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    message = f"the worker ended with exit code {code}; the last line of its log: {written[-1] if written else 'none'}"
     return {"status": "failed", "phase": phase, "message": message, "values": {}}
 
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from genobench.cells import hash_json
 from genobench.containment import run_worker
-from genobench.home import write_json_atomically
+from genobench.errors import CellError
 from genobench.outcomes import Band, ScoreRecord
 from genobench.registry import Registered, code_sha256
 from genobench.scoring import N_DRAWS, ScoringJob
@@ -87,14 +87,11 @@ def score_cell(
     """
     keys = {entry.qualified_name: _metric_key(entry) for entry in metrics}
     files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
-    bands: dict[str, Mapping[str, Any]] = {}
+    bands: Mapping[str, Mapping[str, Any]] = {}
     if with_bands:
         bands = _bands(keys, parts=parts, trait=trait, home=home, log=log, on_event=on_event)
-    _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
-    joined: list[ScoreRecord] = []
-    for name, file in files.items():
-        joined.extend(_joined(_read(file), bands.get(name, {})))
-    return tuple(joined)
+    found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
+    return tuple(score for name in files for score in _joined(found[name], bands.get(name, _failure(name, "no band was asked for"))))
 
 
 def _metric_key(entry: Registered) -> str:
@@ -103,22 +100,28 @@ def _metric_key(entry: Registered) -> str:
 
 def _bands(
     keys: Mapping[str, str], *, parts: RealParts, trait: Trait, home: Path, log: Path, on_event: OnEvent
-) -> dict[str, Mapping[str, Any]]:
+) -> Mapping[str, Mapping[str, Any]]:
     """The bands of all metrics; computed once per split, sizes, trait and metric version, and kept under the home."""
     key = hash_json([parts.identity, asdict(trait), parts.seed, N_DRAWS])[:16]
     folder = home / "bands" / key
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
     with FileLock(folder / "lock"):
-        _compute(files, parts=parts, trait=trait, synthetic=None, log=log, on_event=on_event)
-    return {name: _read(file) for name, file in files.items()}
+        return _compute(files, parts=parts, trait=trait, synthetic=None, log=log, on_event=on_event)
 
 
-def _compute(files: Mapping[str, Path], *, parts: RealParts, trait: Trait, synthetic: Path | None, log: Path, on_event: OnEvent) -> None:
-    """Fill in the records that are not there; a metric that takes its worker down is recorded as failed and left out of the next worker."""
+def _compute(
+    files: Mapping[str, Path], *, parts: RealParts, trait: Trait, synthetic: Path | None, log: Path, on_event: OnEvent
+) -> Mapping[str, Mapping[str, Any]]:
+    """The records of all metrics; those that are not there are computed.
+
+    A metric that takes its worker down is left out of the next worker; its record says so, and is not kept, so that the next run tries it
+    again.
+    """
     task = "band" if synthetic is None else "score"
+    failures: dict[str, Mapping[str, Any]] = {}
     n_kills = 0
-    while missing := {name: file for name, file in files.items() if not file.exists()}:
+    while missing := {name: file for name, file in files.items() if not file.exists() and name not in failures}:
         with tempfile.TemporaryDirectory() as folder:
             job = ScoringJob(
                 metrics={name: str(file) for name, file in missing.items()},
@@ -144,10 +147,16 @@ def _compute(files: Mapping[str, Path], *, parts: RealParts, trait: Trait, synth
         if ending.status == "preempted" and n_kills <= _MOST_KILLS:
             on_event({"event": "warning", "task": task, "message": f"{ending.message}; scoring starts again"})
             continue
-        culprit = ending.phase if ending.phase in missing else next(iter(missing))
-        failure: dict[str, Any] = {"plugin": culprit, "specs": [], "family": None, "values": [], "bands": {}, "ceilings": {}, "reasons": {}}
-        write_json_atomically(missing[culprit], failure | {"error": f"{ending.status}: {ending.message}"})
-        on_event({"event": "warning", "task": task, "message": f"{culprit}: {ending.status}, {ending.message}"})
+        if ending.phase not in missing:
+            raise CellError(f"The scoring worker did not begin ({ending.status}): {ending.message}. Log: {log}")
+        failures[ending.phase] = _failure(ending.phase, f"{ending.status}: {ending.message}")
+        on_event({"event": "warning", "task": task, "message": f"{ending.phase}: {ending.status}, {ending.message}"})
+    return {name: failures[name] if name in failures else _read(file) for name, file in files.items()}
+
+
+def _failure(name: str, error: str) -> Mapping[str, Any]:
+    """The record of a metric that gave nothing."""
+    return {"plugin": name, "specs": [], "family": None, "values": [], "bands": {}, "ceilings": {}, "reasons": {}, "error": error}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -157,13 +166,13 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[ScoreRecord]:
     """The score records of one metric, each with its band."""
-    specs = {spec["name"]: spec for spec in record["specs"] or band_record.get("specs", [])}
+    specs = {spec["name"]: spec for spec in record["specs"] or band_record["specs"]}
     values = {value["name"]: value for value in record["values"]}
     missing = {"value": None, "standard_error": None, "interval": None, "reason": record.get("error") or "not computed"}
     joined = []
     for name, spec in specs.items():
         value = values.get(name, missing)
-        band = (band_record.get("bands") or {}).get(name)
+        band = band_record["bands"].get(name)
         interval = value["interval"]
         joined.append(
             ScoreRecord(
@@ -173,7 +182,7 @@ def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[S
                 standard_error=value["standard_error"],
                 interval=None if interval is None or None in interval else (float(interval[0]), float(interval[1])),
                 band=None if band is None else Band(**band),
-                ceiling=(band_record.get("ceilings") or {}).get(name),
+                ceiling=band_record["ceilings"].get(name),
                 unit=spec["unit"],
                 direction=spec["direction"],
                 ideal=spec["ideal"],

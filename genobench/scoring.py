@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from genobench.contracts import Classifier, Metric, Part, Request
+    from genobench.contracts import Classifier, Distance, Metric, Part, Request
     from genobench.genotypes import Genotypes
     from genobench.statgen import Imputer
 
@@ -79,14 +79,13 @@ def main(arguments: list[str]) -> int:
     events = Events.take_stdout()
     end_with_parent()
     job = ScoringJob(**json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
-    registry = load_registry()
+    requests = _Requests(load_registry())
     comparison = _read_comparison(job)
     for name, record_file in job.metrics.items():
         events.phase(name)
         begin = time.perf_counter()
-        record = (
-            _band_record(registry, name, comparison, job, events) if not job.synthetic else _score_record(registry, name, comparison, job)
-        )
+        record_of = _score_record if job.synthetic else _band_record
+        record = record_of(requests, name, comparison, job, events)
         record["seconds"] = round(time.perf_counter() - begin, 3)
         write_json_atomically(Path(record_file), _without_nan(record))
     events.send("end", status="ok", phase="done", message="")
@@ -108,12 +107,11 @@ def _read_comparison(job: ScoringJob) -> Comparison:
     )
 
 
-def _score_record(registry: Registry, name: str, comparison: Comparison, job: ScoringJob) -> dict[str, Any]:
+def _score_record(requests: _Requests, name: str, comparison: Comparison, job: ScoringJob, _events: Events) -> dict[str, Any]:
     """The scores of one metric; what goes wrong becomes the reason of a missing score."""
-    metric, record = _open_metric(registry, name, comparison.trait)
+    metric, record = _open_metric(requests.registry, name, comparison.trait)
     if metric is None:
         return record
-    requests = _Requests(registry)
     shown = comparison
     if metric.family != "privacy":
         n_matched = min(comparison.holdout.n_samples, comparison.synthetic.n_samples)
@@ -124,15 +122,14 @@ def _score_record(registry: Registry, name: str, comparison: Comparison, job: Sc
     return record
 
 
-def _band_record(registry: Registry, name: str, comparison: Comparison, job: ScoringJob, events: Events) -> dict[str, Any]:
+def _band_record(requests: _Requests, name: str, comparison: Comparison, job: ScoringJob, events: Events) -> dict[str, Any]:
     """What real samples score in the place of synthetic ones, over `n_draws` draws."""
-    metric, record = _open_metric(registry, name, comparison.trait)
+    metric, record = _open_metric(requests.registry, name, comparison.trait)
     if metric is None:
         return record
-    requests = _Requests(registry)
     values: dict[str, list[float]] = {spec.name: [] for spec in metric.scores}
     reasons: dict[str, str] = {}
-    for draw, drawn in enumerate(_real_draws(metric, comparison, job)):
+    for draw, drawn in enumerate(_real_draws(metric, comparison, job, requests)):
         for score in _scored(metric, drawn, requests, job.seed):
             if math.isfinite(score.value):
                 values[score.name].append(score.value)
@@ -161,7 +158,7 @@ def _summary(values: list[float]) -> dict[str, Any] | None:
     }
 
 
-def _real_draws(metric: Metric, comparison: Comparison, job: ScoringJob) -> Iterator[Comparison]:
+def _real_draws(metric: Metric, comparison: Comparison, job: ScoringJob, requests: _Requests) -> Iterator[Comparison]:
     """Comparisons in which real samples stand for the synthetic ones.
 
     Fidelity and utility: as many training samples as there are in the holdout, whole families where the split keeps them whole.
@@ -173,18 +170,15 @@ def _real_draws(metric: Metric, comparison: Comparison, job: ScoringJob) -> Iter
         if metric.family == "privacy":
             order = generator.permutation(comparison.nonmembers.n_samples)
             half = len(order) // 2
-            yield _with_nonmembers_halved(comparison, np.sort(order[:half]), np.sort(order[half:]))
+            halves = (np.sort(order[:half]), np.sort(order[half:]))
+            stand_in, rest = (requests.take(comparison.nonmembers, chosen) for chosen in halves)
+            groups = {**comparison.groups, "nonmembers": comparison.groups["nonmembers"][halves[1]]}
+            yield replace(comparison, synthetic=stand_in, nonmembers=rest, groups=groups)
         else:
             n_wanted = min(comparison.holdout.n_samples, comparison.train.n_samples)
-            groups = comparison.groups["train"] if job.has_families else np.arange(comparison.train.n_samples)
-            chosen = draw_whole_groups(groups, n_wanted, generator)
-            yield replace(comparison, synthetic=comparison.train.take_samples(chosen))
-
-
-def _with_nonmembers_halved(comparison: Comparison, synthetic: NDArray[np.intp], rest: NDArray[np.intp]) -> Comparison:
-    groups = {**comparison.groups, "nonmembers": comparison.groups["nonmembers"][rest]}
-    nonmembers = comparison.nonmembers
-    return replace(comparison, synthetic=nonmembers.take_samples(synthetic), nonmembers=nonmembers.take_samples(rest), groups=groups)
+            units = comparison.groups["train"] if job.has_families else np.arange(comparison.train.n_samples)
+            chosen = draw_whole_groups(units, n_wanted, generator)
+            yield replace(comparison, synthetic=requests.take(comparison.train, chosen))
 
 
 def draw_whole_groups(groups: NDArray[np.intp], n_wanted: int, generator: np.random.Generator) -> NDArray[np.intp]:
@@ -238,60 +232,90 @@ def _scored(metric: Metric, comparison: Comparison, requests: _Requests, seed: i
     ]
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Samples drawn from a part: the part, and their positions in it."""
+
+    source: Genotypes
+    positions: NDArray[np.intp]
+
+
 class _Requests:
-    """Computes what metrics ask for; what does not hang on the synthetic samples is computed once."""
+    """Computes what metrics ask for, once.
+
+    Distances between parts are kept, and those of samples drawn from a part are read off the part's own: a band of 100 draws costs one
+    matrix, not a hundred.
+    """
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        self.registry = registry
         self._kept: dict[Any, tuple[tuple[Genotypes, ...], Any]] = {}
+        self._drawn: list[tuple[Genotypes, _Drawn]] = []
         self._imputer: Imputer | None = None
 
+    def take(self, source: Genotypes, positions: NDArray[np.intp]) -> Genotypes:
+        """Samples drawn from a part; only the last two draws are remembered."""
+        taken = source.take_samples(positions)
+        self._drawn = [*self._drawn[-1:], (taken, _Drawn(source, positions))]
+        return taken
+
     def result(self, request: Request, comparison: Comparison) -> Any:
+        """The answer to one request."""
         match request:
             case Distances():
                 return self._distances(request, comparison)
             case Predictions():
                 return self._predictions(request, comparison)
 
-    def _calls(self, part: Part, comparison: Comparison) -> NDArray[np.int8]:
+    def _distances(self, request: Distances, comparison: Comparison) -> NDArray[np.int32]:
         from genobench.statgen import Imputer
 
         if self._imputer is None:
             self._imputer = Imputer.fit(comparison.train.to_array())
-        imputer, genotypes = self._imputer, getattr(comparison, part)
-        calls: NDArray[np.int8] = self._keep(part, (genotypes,), lambda: imputer.complete(genotypes.to_array()))
-        return calls
+        queries, references = (self._origin(getattr(comparison, part)) for part in (request.queries, request.references))
+        whole = self._whole_distances(queries.source, references.source, request.distance)
+        return whole[np.ix_(queries.positions, references.positions)]
 
-    def _keep(self, name: Any, sources: tuple[Genotypes, ...], compute: Callable[[], Any]) -> Any:
-        """The value made from these very sources; a value made from others under the same name is dropped."""
-        kept_sources, value = self._kept.get(name, ((), None))
-        if len(kept_sources) != len(sources) or any(kept is not source for kept, source in zip(kept_sources, sources, strict=True)):
-            value = compute()
-            self._kept[name] = (sources, value)
-        return value
+    def _origin(self, genotypes: Genotypes) -> _Drawn:
+        for taken, drawn in self._drawn:
+            if taken is genotypes:
+                return drawn
+        return _Drawn(genotypes, np.arange(genotypes.n_samples))
 
-    def _distances(self, request: Distances, comparison: Comparison) -> NDArray[np.int32]:
+    def _whole_distances(self, queries: Genotypes, references: Genotypes, distance: Distance) -> NDArray[np.int32]:
         from genobench.statgen import pairwise_distances
 
-        queries, references = getattr(comparison, request.queries), getattr(comparison, request.references)
         n_bytes = 4 * queries.n_samples * references.n_samples
         if n_bytes > _MOST_DISTANCE_BYTES:
             raise MemoryError(
                 f"distances between {queries.n_samples} and {references.n_samples} samples take {n_bytes / 2**30:.1f} GiB; "
                 "the budget is 2 GiB"
             )
-        query_calls, reference_calls = self._calls(request.queries, comparison), self._calls(request.references, comparison)
-        distances: NDArray[np.int32] = self._keep(
-            request, (queries, references), lambda: pairwise_distances(query_calls, reference_calls, request.distance)
+        sources = (queries, references)
+        whole: NDArray[np.int32] = self._keep(
+            ("distances", distance), sources, lambda: pairwise_distances(self._calls(queries), self._calls(references), distance)
         )
-        return distances
+        return whole
+
+    def _calls(self, genotypes: Genotypes) -> NDArray[np.int8]:
+        assert self._imputer is not None  # noqa: S101 - _distances fits it first
+        imputer = self._imputer
+        calls: NDArray[np.int8] = self._keep(("calls",), (genotypes,), lambda: imputer.complete(genotypes.to_array()))
+        return calls
+
+    def _keep(self, name: tuple[str, ...], sources: tuple[Genotypes, ...], compute: Callable[[], Any]) -> Any:
+        """The value made from these very genotypes, which are held on to so that their identity stays theirs."""
+        key = (name, *(id(source) for source in sources))
+        if key not in self._kept:
+            self._kept[key] = (sources, compute())
+        return self._kept[key][1]
 
     def _predictions(self, request: Predictions, comparison: Comparison) -> Prediction | str:
         trait = comparison.trait
         source: Genotypes = getattr(comparison, request.arm)
         if trait.column not in source.samples.columns:
             return f"the {request.arm} samples carry no '{trait.column}'"
-        classifier: Classifier = self._registry.load("classifier", request.classifier)()
+        classifier: Classifier = self.registry.load("classifier", request.classifier)()
         if trait.kind not in classifier.trait_kinds:
             return f"the classifier '{request.classifier}' takes no {trait.kind} trait"
         n_values = source.samples[trait.column].nunique()

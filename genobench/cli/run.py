@@ -171,7 +171,7 @@ def _show_plan(prepared: Prepared) -> None:
     for entry, _, generator in prepared.generators:
         if plan.trials:
             typer.echo(
-                f"{entry.name}: {plan.trials} trials for {plan.objective} on validation, then {len(plan.seeds)} seeds with the best settings"
+                typer.echo(f"{entry.name}: {plan.trials} trials for {plan.objective} on validation samples, then {len(plan.seeds)} seeds")
             )
             continue
         for seed in plan.seeds:
