@@ -22,14 +22,18 @@ import numpy as np
 from filelock import FileLock
 
 from genobench.cells import Cell, CellKey, FitResult, hash_json
+from genobench.contracts import Comparison
 from genobench.datasets import OpenDataset, open_dataset
 from genobench.errors import GenobenchError, UnknownNameError
 from genobench.evaluation import RealParts, score_cell
 from genobench.fitting import FitRequest, fit_cell
-from genobench.outcomes import Outcome, ScoreRecord, write_outcome
+from genobench.outcomes import FILE_NAME as OUTCOME_FILE
+from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.registry import Registered, Registry, code_sha256, with_settings
+from genobench.report.curves import read_curves
+from genobench.report.figures import draw_figures
 from genobench.splitting import Split, load_or_make_split
-from genobench.storage import is_store, write_store
+from genobench.storage import is_store, read_store, write_store
 from genobench.tuning import DEFAULT_OBJECTIVE, Objective, tune
 
 if TYPE_CHECKING:
@@ -248,9 +252,10 @@ def run_prepared(prepared: Prepared, on_event: OnEvent = lambda _event: None) ->
                     log=cell.log,
                     on_event=on_event,
                 )
-            outcome = _outcome(prepared, entry, cell=cell, result=result, scores=scores)
-            write_outcome(outcome, cell.folder)
-            yield outcome
+                if not cell.figures.is_dir():
+                    on_event({"event": "stage", "stage": "draw figures"})
+                    draw_figures(_comparison(prepared, cell), read_curves(cell.curves), cell.figures)
+            yield _kept(_outcome(prepared, entry, cell=cell, result=result, scores=scores), cell)
 
 
 def _find_objective(score: str, registry: Registry, metrics: tuple[Registered, ...]) -> Objective:
@@ -364,6 +369,28 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
         environment=_environment(prepared.device),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _comparison(prepared: Prepared, cell: Cell) -> Comparison:
+    return Comparison(
+        trait=prepared.trait,
+        train=read_store(prepared.store("train")),
+        holdout=read_store(prepared.store("holdout")),
+        nonmembers=read_store(prepared.store("nonmembers")),
+        synthetic=read_store(cell.synthetic),
+    )
+
+
+def _kept(outcome: Outcome, cell: Cell) -> Outcome:
+    """The outcome as it stands on disk: written when it is new or says something new, else the one that was there."""
+    path = cell.folder / OUTCOME_FILE
+    if path.exists():
+        before = read_outcome(path)
+        same_moment = dataclasses.replace(outcome, created_at=before.created_at, environment=before.environment)
+        if same_moment.to_json() == before.to_json():
+            return before
+    write_outcome(outcome, cell.folder)
+    return outcome
 
 
 def _environment(device: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def info(name: Annotated[str, typer.Argument(help="A plugin's name, or distribut
             continue
         typer.echo(f"{entry.kind} {entry.name}  ({entry.distribution} {entry.version}, {entry.target})\n\n{text}\n")
         if settings:
-            width = max(len(item["name"]) for item in settings)
+            width = max(len(str(item["name"])) for item in settings)
             typer.echo("Settings (--set name=value):")
             for item in settings:
                 typer.echo(f"  {item['name']:<{width}}  {item['type']} = {item['default']!r}")
@@ -68,7 +68,7 @@ def check(
     name: Annotated[str, typer.Argument(help="A plugin's name, or distribution/name.")],
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting that makes it quick, name=value; may be repeated.")] = None,
 ) -> None:
-    """Hold an installed plugin to its contract: run the conformance suite of its kind (about twenty fits of a generator)."""
+    """Hold an installed plugin to its contract: run the conformance suite of its kind (ten fits of a generator)."""
     from genobench.cli.run import read_settings
     from genobench.registry import load_registry, load_target
     from genobench.testing import iterate_checks

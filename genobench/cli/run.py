@@ -170,9 +170,7 @@ def _show_plan(prepared: Prepared) -> None:
     typer.echo(f"{prepared.dataset.name}: {prepared.split.scheme} split, {parts}; trait {prepared.trait.column}; device {prepared.device}")
     for entry, _, generator in prepared.generators:
         if plan.trials:
-            typer.echo(
-                typer.echo(f"{entry.name}: {plan.trials} trials for {plan.objective} on validation samples, then {len(plan.seeds)} seeds")
-            )
+            typer.echo(f"{entry.name}: {plan.trials} trials for {plan.objective} on validation, then {len(plan.seeds)} seeds")
             continue
         for seed in plan.seeds:
             key = prepared.cell_key(entry, generator, seed)

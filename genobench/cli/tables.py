@@ -28,15 +28,8 @@ def print_outcome(outcome: Outcome) -> None:
     if not outcome.scores:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading, justify in (
-        ("", "left"),
-        ("score", "left"),
-        ("value", "right"),
-        ("95 % interval", "left"),
-        ("real samples", "left"),
-        ("", "left"),
-    ):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type] - the literals above
+    for heading in ("", "score", "value", "95 % interval", "real samples", ""):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
     family = ""
     for score in outcome.scores:
         shown = score.family if score.family != family else ""
