@@ -133,6 +133,15 @@ def test_ld_decay__stays_near_when_runs_stand_for_all(monkeypatch):
     np.testing.assert_allclose(thinned.mean_r2[is_filled], whole.mean_r2[is_filled], atol=0.02)
 
 
+def test_ld_decay__passes_over_pairs_that_do_not_vary_together():
+    """The first two variants vary, but not among the samples that have both calls; the far one is too far for a pair."""
+    calls = np.array([[0, 0, 0], [1, MISSING, 1], [0, 0, 2], [0, 1, 0], [0, 0, 1]], dtype=np.int8)
+    decay = ld_decay(calls, chromosomes=["1"] * 3, positions_bp=[1e4, 2e4, 9e9], edges_bp=(1e3, 1e6))
+    assert decay.pair_count.tolist() == [[0]]
+    decay = ld_decay(calls, chromosomes=["1"] * 3, positions_bp=[1e4, 2e4, 3e4], edges_bp=(1e3, 1e6))
+    assert decay.pair_count.tolist() == [[2]]
+
+
 def test_ld_decay__is_empty_for_two_samples():
     decay = ld_decay(_calls(2, 10), chromosomes=["1"] * 10, positions_bp=np.arange(10) * 1e4)
     assert np.isnan(decay.mean_r2).all()
