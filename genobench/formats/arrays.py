@@ -89,7 +89,8 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         FormatError: If it is no archive, or is damaged, or holds objects that would have to be unpickled.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as handle:
+            archive = np.load(handle, allow_pickle=False)
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise FormatError(f"{path} cannot be read as a NumPy archive: {error}") from error

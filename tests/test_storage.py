@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genobench.errors import FormatError
+from genobench.storage import content_sha256, is_store, read_store, write_store
+from genobench.testing.examples import example_genotypes
+
+if TYPE_CHECKING:
+    from genobench.genotypes import Genotypes
+
+
+@pytest.fixture
+def genotypes() -> Genotypes:
+    made = example_genotypes(n_samples=24, n_variants=15, missing_share=0.1)
+    table = made.samples.assign(year=pd.Series([2001, pd.NA] * 12, dtype="Int64"), note=[None, "x, y"] * 12, is_odd=[True, False] * 12)
+    bits = (made.to_array() == 1) & (np.arange(15) % 2 == 0)
+    return replace(made, samples=table, phase=np.packbits(bits, axis=1, bitorder="little"))
+
+
+def test_a_store__gives_back_everything(genotypes, tmp_path):
+    opened = read_store(write_store(genotypes, tmp_path / "store"))
+    assert np.array_equal(opened.to_array(), genotypes.to_array())
+    assert opened.phase is not None
+    assert genotypes.phase is not None
+    assert np.array_equal(opened.phase, genotypes.phase)
+    pd.testing.assert_frame_equal(opened.variants, genotypes.variants)
+    pd.testing.assert_frame_equal(opened.samples, genotypes.samples, check_dtype=False)
+
+
+def test_a_store__is_memory_mapped(genotypes, tmp_path):
+    opened = read_store(write_store(genotypes, tmp_path / "store"))
+    assert isinstance(opened.calls.packed, np.memmap)
+
+
+def test_content_hash__survives_storage(genotypes, tmp_path):
+    assert content_sha256(read_store(write_store(genotypes, tmp_path / "store"))) == content_sha256(genotypes)
+
+
+def test_content_hash__changes_with_any_part(genotypes):
+    calls = genotypes.to_array()
+    calls = np.where(calls == 0, 1, calls).astype(np.int8)
+    others = [
+        replace(genotypes, calls=calls),
+        replace(genotypes, phase=None),
+        genotypes.with_samples(genotypes.samples.assign(note="z")),
+        replace(genotypes, variants=genotypes.variants.assign(alt="T")),
+        genotypes.take_samples(np.arange(23, -1, -1)),
+    ]
+    assert len({content_sha256(other) for other in [genotypes, *others]}) == 6
+
+
+def test_writing__replaces_a_store_whole(genotypes, tmp_path):
+    write_store(genotypes, tmp_path / "store")
+    write_store(genotypes.take_samples(np.arange(3)), tmp_path / "store")
+    assert read_store(tmp_path / "store").n_samples == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_full_disk__leaves_the_old_store_and_nothing_else(genotypes, tmp_path, monkeypatch):
+    write_store(genotypes, tmp_path / "store")
+
+    def full(*_args: object, **_kwargs: object):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_store(genotypes.take_samples(np.arange(3)), tmp_path / "store")
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert read_store(tmp_path / "store").n_samples == 24
+
+
+def test_is_store__wants_the_last_file(tmp_path, genotypes):
+    write_store(genotypes, tmp_path / "store")
+    assert is_store(tmp_path / "store")
+    (tmp_path / "store" / "store.json").unlink()
+    assert not is_store(tmp_path / "store")
+    with pytest.raises(FormatError, match="is not a whole genobench store"):
+        read_store(tmp_path / "store")
+
+
+def test_another_schema__is_refused(tmp_path, genotypes):
+    write_store(genotypes, tmp_path / "store")
+    (tmp_path / "store" / "store.json").write_text(json.dumps({"schema": 99, "n_samples": 1, "n_variants": 1}))
+    with pytest.raises(FormatError, match="has schema 99; this genobench reads 1"):
+        read_store(tmp_path / "store")
+
+
+def test_cut_off_calls__are_an_error(tmp_path, genotypes):
+    write_store(genotypes, tmp_path / "store")
+    calls = tmp_path / "store" / "calls.npy"
+    calls.write_bytes(calls.read_bytes()[:-5])
+    with pytest.raises(FormatError, match="is not a whole genobench store"):
+        read_store(tmp_path / "store")
