@@ -63,6 +63,8 @@ class IndependentSampler(Sampler):
 class Independent(Generator):
     """Each variant from its own genotype frequencies in training, unconditionally: no linkage, no structure, nobody copied."""
 
+    is_control = True
+
     def fit(self, train: Genotypes, context: FitContext) -> IndependentSampler:  # noqa: ARG002 - the trait changes nothing
         """Count genotypes; a variant without a call in training becomes 0."""
         return _independent_sampler(train)
@@ -142,6 +144,8 @@ class Leaky(Generator):
         share: Share of copies, in [0, 1].
     """
 
+    is_control = True
+
     share: float = 0.05
 
     def __post_init__(self) -> None:
@@ -166,6 +170,8 @@ class Leaky(Generator):
 @dataclass(frozen=True)
 class Copy(Generator):
     """The training samples themselves, each once before any comes again: perfect in training, and no privacy at all."""
+
+    is_control = True
 
     def fit(self, train: Genotypes, context: FitContext) -> LeakySampler:
         """Keep the training samples, missing calls completed."""

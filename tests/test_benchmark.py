@@ -1,0 +1,137 @@
+"""The walk on a small imported dataset: outcomes, bands, resuming, tuning."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from genobench.benchmark import GeneratorPlan, Plan, prepare, run
+from genobench.datasets import TraitRequest, import_dataset
+from genobench.errors import GenobenchError, SettingsError, UnknownNameError
+from genobench.fitting import generate_from_cell
+from genobench.formats import write_genotypes
+from genobench.outcomes import read_local_outcomes
+from genobench.registry import load_registry
+from genobench.testing.examples import example_genotypes
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    """A home with a small dataset, and what one run of two controls gave."""
+    patch = pytest.MonkeyPatch()
+    home = tmp_path_factory.mktemp("home")
+    patch.setenv("GENOBENCH_HOME", str(home))
+    path = home / "example.npz"
+    write_genotypes(example_genotypes(n_samples=240, n_variants=80), path)
+    import_dataset("example", path, traits=TraitRequest(columns=("weight",), covariates=("sex",), family="family"))
+    plan = Plan(dataset="example", generators=(GeneratorPlan("independent"), GeneratorPlan("copy")), device="cpu")
+    outcomes = list(run(plan, registry=load_registry(), home=home))
+    yield home, plan, outcomes
+    patch.undo()
+
+
+def _score(outcome, name):
+    return next(score for score in outcome.scores if score.metric == name)
+
+
+def test_run__gives_an_outcome_for_every_cell(walked):
+    _, _, outcomes = walked
+    assert [(outcome.generator, outcome.status, outcome.is_control) for outcome in outcomes] == [
+        ("independent", "ok", True),
+        ("copy", "ok", True),
+    ]
+
+
+def test_run__every_score_has_noise_or_a_reason(walked):
+    _, _, outcomes = walked
+    for score in outcomes[0].scores:
+        assert score.reason or score.bounds is not None, score.metric
+
+
+def test_run__every_fidelity_score_has_a_band_of_100_draws(walked):
+    _, _, outcomes = walked
+    bands = [score.band for score in outcomes[0].scores if score.family == "fidelity" and not score.is_missing]
+    assert bands
+    assert all(band is not None and band.n_draws == 100 for band in bands)
+
+
+def test_run__copy_is_found_out(walked):
+    _, _, (_, copy) = walked
+    assert _score(copy, "membership_auc").value >= 0.99
+
+
+def test_run__again_gives_the_same_outcomes_and_fits_nothing(walked):
+    home, plan, outcomes = walked
+    events: list[str] = []
+    again = list(run(plan, registry=load_registry(), home=home, on_event=lambda event: events.append(event["event"])))
+    assert [outcome.to_json() for outcome in again] == [outcome.to_json() for outcome in outcomes]
+    assert "phase" not in events, "no worker was started"
+
+
+def test_run__same_seed_same_scores_in_a_fresh_home(walked, tmp_path, monkeypatch):
+    _, plan, outcomes = walked
+    monkeypatch.setenv("GENOBENCH_HOME", str(tmp_path / "other"))
+    path = tmp_path / "example.npz"
+    write_genotypes(example_genotypes(n_samples=240, n_variants=80), path)
+    import_dataset("example", path, traits=TraitRequest(columns=("weight",), covariates=("sex",), family="family"))
+    one = dataclasses.replace(plan, generators=plan.generators[:1])
+    (other,) = run(one, registry=load_registry(), home=tmp_path / "other")
+    assert other.cell_id == outcomes[0].cell_id
+    assert [score.value for score in other.scores if not score.is_missing] == [
+        score.value for score in outcomes[0].scores if not score.is_missing
+    ]
+
+
+def test_run__outcomes_lie_beside_their_cells(walked):
+    home, _, outcomes = walked
+    assert {outcome.cell_id for outcome, _ in read_local_outcomes(home)} >= {outcome.cell_id for outcome in outcomes}
+
+
+def test_run__draws_figures(walked):
+    home, _, outcomes = walked
+    assert list((home / "cells" / outcomes[0].cell_id / "figures").glob("*.png"))
+
+
+def test_run__tunes_on_validation_and_reports_the_best(walked):
+    home, plan, _ = walked
+    tuned = dataclasses.replace(plan, generators=(GeneratorPlan("leaky"),), trials=2, objective="allele_frequency_error")
+    events: list[dict] = []
+    (outcome,) = run(tuned, registry=load_registry(), home=home, on_event=lambda event: events.append(dict(event)))
+    assert [event["trial"] for event in events if event["event"] == "trial-end"] == [1, 2]
+    assert outcome.status == "ok"
+    repeated: list[dict] = []
+    (again,) = run(tuned, registry=load_registry(), home=home, on_event=lambda event: repeated.append(dict(event)))
+    assert again.cell_id == outcome.cell_id
+    assert not [event for event in repeated if event["event"] == "trial"], "the study was finished"
+
+
+def test_generate_from_cell__generates_more_from_the_saved_model(walked):
+    home, _, outcomes = walked
+    drawn = [
+        generate_from_cell(
+            outcomes[0].cell_id[:8], n_samples=7, seed=seed, home=home, registry=load_registry(), on_event=lambda _event: None
+        )
+        for seed in (5, 5, 6)
+    ]
+    assert drawn[0].calls.shape == (7, 80)
+    assert (drawn[0].to_array() == drawn[1].to_array()).all()
+    assert (drawn[0].to_array() != drawn[2].to_array()).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"dataset": "exmaple"}, UnknownNameError, "example"),
+        ({"generators": (GeneratorPlan("indpendent"),)}, UnknownNameError, "Did you mean 'independent'"),
+        ({"generators": (GeneratorPlan("leaky", {"shar": "0.1"}),)}, SettingsError, "Did you mean 'share'"),
+        ({"trait": "height"}, GenobenchError, "its traits are: weight"),
+        ({"device": "cuda:99x"}, GenobenchError, "is no device"),
+        ({"trials": 1, "objective": "no_such_score"}, UnknownNameError, "There is no score 'no_such_score'"),
+        ({"metrics": ("aatss",)}, UnknownNameError, "Did you mean 'aats'"),
+    ],
+)
+def test_prepare__wrong_name_ends_before_anything_is_fitted(walked, change, error, message):
+    home, plan, _ = walked
+    with pytest.raises(error, match=message):
+        prepare(dataclasses.replace(plan, **change), registry=load_registry(), home=home)
