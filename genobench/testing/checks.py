@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from genobench.registry import with_settings
 from genobench.testing.rules import run_rule
 from genobench.testing.rules_classifier import CLASSIFIER_RULES, ClassifierSubject
 from genobench.testing.rules_dataset import DATASET_RULES, DatasetSubject
@@ -36,11 +38,16 @@ def iterate_checks(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | 
     Args:
         kind: `generator`, `classifier`, `metric` or `dataset`.
         plugin: The class.
-        settings: Settings that make it quick (a fit takes place about fifteen times); None for the defaults.
+        settings: Settings that make it quick (a generator is fitted ten times); None for the defaults.
 
     Yields:
         A check for each rule, as soon as it is done.
+
+    Raises:
+        SettingsError: If the plugin does not take the settings: that is the caller's fault, no broken rule.
     """
+    if settings and is_dataclass(plugin):
+        with_settings(plugin, settings)
     with tempfile.TemporaryDirectory() as folder:
         subject = SUBJECTS[kind](plugin=plugin, folder=Path(folder), settings=settings or {})
         for rule in RULES[kind]:

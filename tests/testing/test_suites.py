@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genobench.testing import RULES, Check, FixedTrial, iterate_checks
+from genobench.errors import SettingsError
+from genobench.testing import RULES, Check, FixedTrial, check_plugin, iterate_checks
 from genobench.testing.saved_files import find_unsafe_file
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ def test_iterate_checks__gives_each_check_as_it_is_done() -> None:
 
     first = next(iter(iterate_checks("generator", Mosaic)))
     assert first == Check(rule="is_documented", ok=True)
+
+
+def test_check_plugin__wrong_settings_are_the_callers_fault() -> None:
+    from genobench_example.mosaic import Mosaic
+
+    with pytest.raises(SettingsError, match=r"no setting 'segment'\. Did you mean 'segment_variants'"):
+        check_plugin("generator", Mosaic, {"segment": 3})
 
 
 def test_fixed_trial__stays_within_the_range() -> None:

@@ -1,0 +1,51 @@
+"""Everything that is installed here keeps its contract: the built-ins and the plugins of plugins/, by the same door."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from genobench.registry import KINDS, load_registry
+from genobench.testing import RULES, check_plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from genobench.registry import Registered
+
+QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
+    {
+        "genobench-neural/wgan": {"n_steps": 3},
+        "genobench-simulation/cattle-sim": {
+            "n_samples": 120,
+            "chromosomes": ("5", "14", "20"),
+            "whole": (),
+            "block_variants": 20,
+            "n_polygenic": 20,
+        },
+        "genobench-simulation/rat-sim": {"n_samples": 200, "chromosomes": ("1", "2"), "blocks": 1, "block_variants": 20, "n_causal": 20},
+    }
+)
+"""Settings that make a plugin quick; a conformance suite asks whether it keeps the rules, not whether it is good."""
+
+OFFERS: Final = tuple(entry for kind in KINDS for entry in load_registry().offers(kind))
+
+
+def test_registry__every_plugin_loads() -> None:
+    assert load_registry().failures() == ()
+    assert {entry.distribution for entry in OFFERS} >= {"genobench", "genobench-example", "genobench-neural", "genobench-simulation"}
+
+
+def test_registry__quick_settings_are_for_what_is_offered() -> None:
+    assert set(QUICK) <= {entry.qualified_name for entry in OFFERS}
+
+
+@pytest.mark.parametrize("offer", [pytest.param(entry, id=f"{entry.kind}-{entry.name}") for entry in OFFERS])
+def test_plugin__keeps_every_rule(offer: Registered) -> None:
+    assert offer.kind is not None
+    plugin = load_registry().load(offer.kind, offer.qualified_name)
+    checks = check_plugin(offer.kind, plugin, QUICK.get(offer.qualified_name))
+    assert len(checks) == len(RULES[offer.kind])
+    assert [check.message for check in checks if not check.ok] == []
