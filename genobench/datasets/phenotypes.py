@@ -154,7 +154,7 @@ def make_trait(
     known = values.dropna()
     distinct = list(known.unique())
     if len(distinct) < 2:
-        what = f"is {distinct[0]!r} in all {len(known)} samples that have it" if distinct else "is not known in any sample"
+        what = f"is '{distinct[0]}' in all {len(known)} samples that have it" if distinct else "is not known in any sample"
         raise DatasetError(f"The trait '{column}' {what}; a trait must vary.")
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     kind = kind or _inferred_kind(values, column, is_number=is_number)

@@ -112,6 +112,6 @@ def _with_trait(samples: pd.DataFrame, trait: Trait) -> NDArray[np.bool_]:
     known: NDArray[np.bool_] = samples[trait.column].notna().to_numpy(dtype=bool)
     n_values = samples.loc[known, trait.column].nunique()
     if n_values < 2:
-        what = f"is {samples.loc[known, trait.column].iloc[0]!r} in every sample" if n_values else "is not known in any sample"
+        what = f"is '{samples.loc[known, trait.column].iloc[0]}' in every sample" if n_values else "is not known in any sample"
         raise SplitError(f"The trait '{trait.column}' {what}; it must vary.")
     return known
