@@ -125,7 +125,7 @@ class Registry:
 
     def _unknown(self, what: str, name: str, names: list[str]) -> str:
         message = f"There is no {what} '{name}'."
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
         message += f" Did you mean '{nearest[0]}'?" if nearest else f" Installed: {', '.join(sorted(set(names))) or 'none'}."
         n_failed = len(self.failures())
         if n_failed:
@@ -254,7 +254,7 @@ def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
     fields = [field.name for field in dataclasses.fields(plugin)]
     for name in settings:
         if name not in fields:
-            nearest = difflib.get_close_matches(name, fields, n=1, cutoff=0.5)
+            nearest = difflib.get_close_matches(name, fields, n=1, cutoff=0.6)
             hint = f" Did you mean '{nearest[0]}'?" if nearest else f" Its settings: {', '.join(fields) or 'none'}."
             raise SettingsError(f"{plugin.__name__} has no setting '{name}'.{hint}")
     try:

@@ -23,6 +23,7 @@ from genobench.genotypes import Genotypes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 SCHEMA: Final = 1
 """Version of the store's layout; a store of another version is refused."""
@@ -47,9 +48,9 @@ def write_store(genotypes: Genotypes, folder: Path) -> Path:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         temporary.chmod(0o755)
-        np.save(temporary / "calls.npy", np.asarray(genotypes.calls.packed))
+        _save_array(temporary / "calls.npy", np.asarray(genotypes.calls.packed))
         if genotypes.phase is not None:
-            np.save(temporary / "phase.npy", np.asarray(genotypes.phase))
+            _save_array(temporary / "phase.npy", np.asarray(genotypes.phase))
         genotypes.samples.to_parquet(temporary / "samples.parquet", index=False)
         genotypes.variants.to_parquet(temporary / "variants.parquet", index=False)
         description = {"schema": SCHEMA, "n_samples": genotypes.n_samples, "n_variants": genotypes.n_variants}
@@ -120,6 +121,13 @@ def content_sha256(genotypes: Genotypes) -> str:
     for table in (genotypes.samples, genotypes.variants):
         digest.update(_canonical_csv(table))
     return digest.hexdigest()
+
+
+def _save_array(path: Path, array: NDArray[Any]) -> None:
+    """`numpy.save`, but a full disk gives the system's own error (numpy's says only how many bytes it wrote)."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)
 
 
 def _canonical_csv(table: pd.DataFrame) -> bytes:

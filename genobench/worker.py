@@ -6,6 +6,7 @@ it never learns where holdout and nonmembers are. It speaks through `genobench.e
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from genobench.contracts import FitContext, Sampler, Trait
 from genobench.errors import ContractError
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
+
+    from genobench.outcomes import Status
+
+_OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "Unable to allocate")
+"""What PyTorch (CUDA, CPU) and numpy say, in this order; they do not all raise MemoryError."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +146,13 @@ def _trait(values: Mapping[str, Any]) -> Trait:
     return Trait(**{**values, "classes": tuple(values["classes"]), "covariates": tuple(values["covariates"])})
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    texts = ("out of memory", "can't allocate memory", "Unable to allocate")
-    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
+def _status_of(error: Exception) -> Status:
+    """The status that an exception stands for; a full disk is nobody's fault, so the cell is left to be run again."""
+    if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
+        return "out-of-memory"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "preempted"
+    return "invalid-output" if isinstance(error, ContractError) else "failed"
 
 
 def _peak_gpu_memory_bytes(device: str) -> int | None:
@@ -163,7 +173,7 @@ def main(arguments: list[str]) -> int:
         run_job(job, events, clock)
     except Exception as error:  # noqa: BLE001 - the plugin boundary: a plugin may raise anything
         traceback.print_exc()
-        status = "out-of-memory" if _is_out_of_memory(error) else "invalid-output" if isinstance(error, ContractError) else "failed"
+        status = _status_of(error)
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         events.send("end", status=status, phase=clock.phase, message=message, timings=clock.timings, peak_memory_bytes=peak_memory_bytes())
         return 1
