@@ -55,6 +55,13 @@ def example_genotypes(
 
     Returns:
         Genotypes whose sample table has `id`, `sex`, `family` and the columns of `EXAMPLE_TRAITS`.
+
+    Example:
+        >>> genotypes = example_genotypes(n_samples=12)
+        >>> genotypes.calls.shape
+        (12, 60)
+        >>> list(genotypes.samples.columns)
+        ['id', 'sex', 'family', 'weight', 'coat', 'grade']
     """
     import pandas as pd
 

@@ -21,6 +21,10 @@ class FixedTrial:
     Args:
         place: In [0, 1]: 0 gives each lower end and the first choice, 1 each upper end and the last choice.
         asked: The names asked for so far, with the answers.
+
+    Example:
+        >>> FixedTrial(1.0).suggest_int("width", 64, 256, step=64)
+        256
     """
 
     place: float
