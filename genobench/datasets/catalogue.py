@@ -184,7 +184,7 @@ def _whole_store(folder: Path, sha256: str) -> Genotypes | None:
     """A cached store, or None where it is damaged and must be made again."""
     try:
         genotypes = read_store(folder)
-    except FormatError:
+    except (FormatError, EOFError):
         return None
     return genotypes if content_sha256(genotypes) == sha256 else None
 
@@ -194,7 +194,7 @@ def _open_imported(name: str, folder: Path) -> OpenDataset:
     try:
         genotypes = read_store(folder / _STORE)
         digest = content_sha256(genotypes)
-    except FormatError as error:
+    except (FormatError, EOFError) as error:
         raise DatasetError(f"The imported dataset '{name}' is damaged: {error} Import it again.") from error
     if digest != card.sha256:
         raise DatasetError(

@@ -22,6 +22,7 @@ MISSING_TEXTS: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None",
 ALWAYS_TEXT: Final = frozenset({"id", "family", "sire", "dam", "sex"})
 """Columns that name things, whatever their values look like."""
 
+_RELATIONS: Final = ALWAYS_TEXT - {"id"}
 _INTEGER: Final = re.compile(r"[+-]?(0|[1-9]\d*)")
 
 
@@ -72,16 +73,23 @@ def typed_table(table: pd.DataFrame, *, text_columns: Collection[str] = ALWAYS_T
 
     Args:
         table: A table of str.
-        text_columns: Columns that stay text; only an empty cell is missing there.
+        text_columns: Columns that stay text. Only an empty cell is missing there, but in `family`, `sire`, `dam` and `sex` the texts of
+            `MISSING_TEXTS` are too, and in `sire` and `dam` also 0, as in PLINK.
         missing: Texts that mean "missing" beside `MISSING_TEXTS`, for example "-9".
 
     Returns:
         Columns of Int64 (whole numbers), float64 (other numbers) or text; missing values are <NA>, NaN or None.
     """
     absent = MISSING_TEXTS | set(missing)
-    return table.assign(
-        **{name: _text(table[name], {"", *missing}) if name in text_columns else _typed(table[name], absent) for name in table.columns}
-    )
+    typed = {}
+    for name in table.columns:
+        if name not in text_columns:
+            typed[name] = _typed(table[name], absent)
+        elif name in _RELATIONS:
+            typed[name] = _text(table[name], absent | {"0"} if name in {"sire", "dam"} else absent)
+        else:
+            typed[name] = _text(table[name], {""})
+    return table.assign(**typed)
 
 
 def _text(column: pd.Series[str], missing: Collection[str]) -> pd.Series[Any]:

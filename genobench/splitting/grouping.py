@@ -93,7 +93,7 @@ def _family_column(samples: pd.DataFrame, trait: Trait, usable: NDArray[np.bool_
         _column(samples, trait.family)
     for name in (trait.family, "sire"):
         if name is not None and name in samples.columns:
-            values = samples.loc[usable, name].dropna()
+            values = samples.loc[usable & _is_known(samples[name]), name]
             if 2 * len(values) >= usable.sum() and values.duplicated().any():
                 return name
     return None
@@ -101,9 +101,14 @@ def _family_column(samples: pd.DataFrame, trait: Trait, usable: NDArray[np.bool_
 
 def _groups_of(column: pd.Series[Any]) -> Indices:
     """Numbers from 0 in order of first appearance; a sample without a value is a group of its own."""
-    texts = [f"={value}" if known else f"#{row}" for row, (value, known) in enumerate(zip(column, column.notna(), strict=True))]
+    texts = [f"={value}" if known else f"#{row}" for row, (value, known) in enumerate(zip(column, _is_known(column), strict=True))]
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     return np.array([numbers[text] for text in texts], dtype=np.intp)
+
+
+def _is_known(column: pd.Series[Any]) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = (column.notna() & (column.astype(str) != "")).to_numpy(dtype=bool)
+    return known
 
 
 def _with_trait(samples: pd.DataFrame, trait: Trait) -> NDArray[np.bool_]:
