@@ -15,7 +15,7 @@ from genobench_simulation.gene_drop import drop_genes
 from genobench_simulation.panel import NO_SITE, Cells, carrier_counts, spaced_cells, variant_table
 from genobench_simulation.pedigree import FEMALE, FOUNDER, MALE, DairyDesign, dairy_pedigree
 from genobench_simulation.simulated import Simulated, cached_genotypes, check_size
-from genobench_simulation.traits import Qtl, additive_trait
+from genobench_simulation.traits import additive_trait
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +46,30 @@ MAF_COUNTS: Final = (1272, 667, 984, 2564, 4593, 9446, 9959, 10187, 10489)
 """Minor allele frequencies of 50,161 chip variants in 93,484 Holstein cows, computed from the mean dosages published with
 Xie et al. 2026, Deep generative models for discrete genotype simulation, doi:10.1093/gigascience/giag044."""
 
+
+@dataclass(frozen=True)
+class Qtl:
+    """A causal variant of large effect.
+
+    Args:
+        chromosome: Its chromosome.
+        position_bp: Near where it lies.
+        alt_frequency: Frequency, among the samples, of the allele that raises the trait.
+        share: Share of the phenotypic variance that it explains alone: 2 p q a^2 as it is among the samples.
+    """
+
+    chromosome: str
+    position_bp: int
+    alt_frequency: float
+    share: float
+
+
 FAT_QTL: Final = (
     Qtl(chromosome="14", position_bp=611_019, alt_frequency=0.37, share=0.200),
     Qtl(chromosome="5", position_bp=93_520_000, alt_frequency=0.45, share=0.035),
     Qtl(chromosome="20", position_bp=31_890_000, alt_frequency=0.20, share=0.023),
 )
-"""Where DGAT1, MGST1 and GHR lie on ARS-UCD1.2, nearly; frequencies of the second and third are ours."""
+"""Where DGAT1, MGST1 and GHR lie on ARS-UCD1.3, nearly; frequencies of the second and third are ours."""
 
 
 @dataclass(frozen=True)

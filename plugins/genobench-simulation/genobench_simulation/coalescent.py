@@ -21,13 +21,12 @@ class Haplotypes:
 
     Attributes:
         position_bp: 1-based positions of the segregating sites, increasing, shape (n_sites,).
-        alleles: 0 for the ancestral allele, 1 for the derived one, shape (n_sites, n_haplotypes).
-        populations: Name of the population each haplotype was drawn from, shape (n_haplotypes,).
+        alleles: 0 for the ancestral allele, 1 for the derived one, shape (n_sites, n_haplotypes); founders in the order that they were
+            asked for, two haplotypes each.
     """
 
     position_bp: npt.NDArray[np.int64]
     alleles: npt.NDArray[np.int8]
-    populations: npt.NDArray[np.str_]
 
 
 def founder_haplotypes(
@@ -110,6 +109,4 @@ def _segregating_sites(sequence: tskit.TreeSequence, *, origin: int) -> Haplotyp
     position = sequence.sites_position[keep].astype(np.int64) + origin + 1
     count = matrix.sum(axis=1, dtype=np.int64)
     segregating = (count > 0) & (count < matrix.shape[1])
-    nodes = sequence.samples()
-    names = [sequence.population(int(p)).metadata["name"] for p in sequence.nodes_population[nodes]]
-    return Haplotypes(position[segregating], matrix[segregating], np.array(names))
+    return Haplotypes(position[segregating], matrix[segregating])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,23 +18,6 @@ if TYPE_CHECKING:
 _FACILITY_SHARE: Final = 0.03
 _SEX_SHARE: Final = 0.02
 _BISECTIONS: Final = 50
-
-
-@dataclass(frozen=True)
-class Qtl:
-    """A causal variant of large effect.
-
-    Args:
-        chromosome: Its chromosome.
-        position_bp: Near where it lies.
-        alt_frequency: Frequency, among the samples, of the allele that raises the trait.
-        share: Share of the phenotypic variance that it explains alone: 2 p q a^2 as it is among the samples.
-    """
-
-    chromosome: str
-    position_bp: int
-    alt_frequency: float
-    share: float
 
 
 def additive_trait(
