@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from genobench.outcomes import Band, ScoreRecord
 
 _UNITS_FROM_0_TO_1: Final = frozenset({"AUC", "share", "probability"})
-_Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,20 @@ class Estimate:
 def estimate(scores: Sequence[ScoreRecord], *, reasons: Sequence[str] = ()) -> Estimate:
     """Mean over seeds with a 95 % interval.
 
-    Two sources of noise are kept apart and added in quadrature: seeds differ (Student's t interval of their mean), and each score has its
-    own error, mostly that of the holdout. All seeds share one holdout, so the second does not shrink with more seeds. What a score's own
-    error says of the draw of synthetic samples is thereby counted twice: the interval is on the wide side.
+    Two sources of noise are kept apart and their squares added: the spread of the seeds, and each score's own error, mostly that of the
+    holdout. All seeds share one holdout, so the second does not shrink with more seeds. What a score's own error says of the draw of
+    synthetic samples is thereby counted twice: the interval is on the wide side. Few seeds tell their spread badly, and the interval is
+    widened for that by Student's t, with as many degrees of freedom as the share of the spread in all noise leaves.
 
     Args:
         scores: Those of the seeds, one each; missing ones are left out of the mean.
         reasons: Why further seeds have none.
 
     Returns:
-        The estimate; with one seed, the score's own interval.
+        The estimate; with one seed, the score's own interval, which knows nothing of other seeds.
+
+    References:
+        Welch B.L. 1947. Biometrika 34: 28-35, the effective degrees of freedom. https://doi.org/10.1093/biomet/34.1-2.28
     """
     from scipy.special import stdtrit
 
@@ -74,11 +77,11 @@ def estimate(scores: Sequence[ScoreRecord], *, reasons: Sequence[str] = ()) -> E
     mean = math.fsum(score.value for score in present) / n_seeds
     if n_seeds == 1:
         return Estimate(mean=mean, interval=_clipped(present[0].bounds, present[0].unit), n_seeds=1, band=band, reasons=told)
-    variance = math.fsum((score.value - mean) ** 2 for score in present) / (n_seeds - 1)
-    between = float(stdtrit(n_seeds - 1, 0.975)) * math.sqrt(variance / n_seeds)
+    between = math.fsum((score.value - mean) ** 2 for score in present) / (n_seeds - 1) / n_seeds
     errors = [score.error for score in present if score.error is not None]
-    within = _Z_95 * math.sqrt(math.fsum(error**2 for error in errors) / len(errors)) if errors else 0.0
-    half_width = math.hypot(between, within)
+    within = math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
+    degrees = (n_seeds - 1) * ((between + within) / between) ** 2 if between > 0 else math.inf
+    half_width = float(stdtrit(degrees, 0.975)) * math.sqrt(between + within)
     interval = _clipped((mean - half_width, mean + half_width), present[0].unit)
     return Estimate(mean=mean, interval=interval, n_seeds=n_seeds, band=band, reasons=told)
 

@@ -22,7 +22,7 @@ _CONTROL: Final = "#8A949A"
 _REAL: Final = "#009E73"
 _INK: Final = "#1D2327"
 _SOFT: Final = "#5D686F"
-_COLUMNS: Final = 4
+_MOST_ACROSS: Final = 5
 
 
 def to_svg(standings: Standings) -> str:
@@ -48,8 +48,8 @@ def draw_board(standings: Standings) -> Figure:
 
     columns = standings.primary
     has_ceiling = any(column.ceiling is not None for column in columns)
-    n_across = max(1, min(_COLUMNS, len(columns)))
-    n_down = max(1, -(-len(columns) // n_across))
+    n_down = max(1, -(-len(columns) // _MOST_ACROSS))
+    n_across = max(1, -(-len(columns) // n_down))
     height = 1.1 + n_down * (0.85 + 0.27 * len(standings.rows))
     figure = Figure(figsize=(2.0 + 2.35 * n_across, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]

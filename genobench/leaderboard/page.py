@@ -34,8 +34,8 @@ _WIDTH: Final = 460
 _RIGHT: Final = 14
 _TOP: Final = 8
 _ROW_HEIGHT: Final = 26
-_LABEL_CHARACTERS: Final = 24
-_PIXELS_A_CHARACTER: Final = 6.7
+_LABEL_CHARACTERS: Final = 23
+_PIXELS_A_CHARACTER: Final = 7.3
 _MAX_TICKS: Final = 5
 
 

@@ -1,7 +1,7 @@
 """From outcomes to standings: an estimate with its interval for each score of each generator.
 
 Outcomes are compared only where the dataset's hash, the split's hash and the trait agree. A row is a generator with its settings, its
-version and the number of samples it generated; its seeds are averaged.
+version, its code and the number of samples it generated; its seeds are averaged.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Row:
         generator: Its name.
         distribution: Who offers it.
         plugin_version: In which version.
+        code_sha256: Hash of its code: the same version with other code is another row.
         settings: Its settings.
         n_generated: Synthetic samples a cell.
         is_control: Controls are shown and never ranked.
@@ -85,6 +86,7 @@ class Row:
     generator: str
     distribution: str
     plugin_version: str
+    code_sha256: str
     settings: Mapping[str, Any]
     n_generated: int
     is_control: bool
@@ -166,7 +168,7 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
     ((board, dataset_sha256, _, trait), members) = next(iter(groups.items()))
     members = sorted(members, key=lambda outcome: (outcome.generator, outcome.distribution, outcome.seed, outcome.cell_id))
     columns = _columns(members)
-    cells: dict[tuple[str, str, str, str, int], list[Outcome]] = defaultdict(list)
+    cells: dict[tuple[str, str, str, str, str, int], list[Outcome]] = defaultdict(list)
     for outcome in members:
         cells[_row_key(outcome)].append(outcome)
     # A cell that generated nothing belongs to the row of its own settings, whatever number the others generated.
@@ -186,11 +188,12 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
     )
 
 
-def _row_key(outcome: Outcome) -> tuple[str, str, str, str, int]:
+def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int]:
     return (
         outcome.generator,
         outcome.distribution,
         outcome.plugin_version,
+        outcome.code_sha256,
         settings_sha256(outcome.settings),
         outcome.n_generated,
     )
@@ -241,6 +244,7 @@ def _row(outcomes: Sequence[Outcome], columns: Sequence[Column]) -> Row:
         generator=first.generator,
         distribution=first.distribution,
         plugin_version=first.plugin_version,
+        code_sha256=first.code_sha256,
         settings=first.settings,
         n_generated=max(outcome.n_generated for outcome in outcomes),
         is_control=any(outcome.is_control for outcome in outcomes),
@@ -286,6 +290,8 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
             parts.append(f"n={row.n_generated}")
         if len({other.plugin_version for other in peers}) > 1:
             parts.append(f"v{row.plugin_version}")
+        if len({(other.plugin_version, other.code_sha256) for other in peers}) > len({other.plugin_version for other in peers}):
+            parts.append(f"code {row.code_sha256[:6]}")
         name = row.generator if len({other.distribution for other in peers}) == 1 else f"{row.distribution}/{row.generator}"
         labelled.append(replace(row, label=f"{name} ({', '.join(parts)})" if parts else name))
     return labelled

@@ -174,6 +174,7 @@ def legend() -> list[str]:
     """How to read a board, line by line."""
     return [
         "Numbers are means over seeds with 95 % intervals, which hold the spread of the seeds and the noise of the holdout.",
+        "With one seed there is no spread to know, and the interval holds the noise of the holdout alone.",
         f"{MARKS['as real']} within the real band, {MARKS['above']} above it, {MARKS['below']} below it.",
         "The real band holds the middle 95 % of what real samples score in place of synthetic ones.",
         *RULES,

@@ -28,6 +28,17 @@ def test_estimate__of_seeds_that_agree_keeps_the_noise_of_the_holdout(make_score
     assert result.interval == pytest.approx((0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=1e-5)
 
 
+def test_estimate__of_two_seeds_is_not_drowned_by_the_spread_it_cannot_know(make_score):
+    """Welch: 1 degree of freedom, times the square of all noise over the noise of the spread."""
+    spread = 0.02 / math.sqrt(2)
+    scores = [make_score("ld_decay_error", value, error=spread) for value in (0.48, 0.52)]
+
+    result = estimate(scores)
+
+    half_width = stats.t(df=(1 + (spread / 0.02) ** 2) ** 2).ppf(0.975) * math.hypot(0.02, spread)
+    assert result.interval == pytest.approx((0.5 - half_width, 0.5 + half_width))
+
+
 def test_estimate__of_one_seed_is_its_own_interval(make_score):
     result = estimate([make_score("membership_auc", 0.6, interval=(0.5, 0.65))])
 

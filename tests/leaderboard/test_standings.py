@@ -37,6 +37,12 @@ def test_standings__tell_settings_apart(board_outcomes):
     assert {"leaky (share=0.01)", "leaky (share=0.1)", "wgan"} <= labels
 
 
+def test_standings__tell_other_code_of_one_version_apart(make_outcome):
+    labels = {row.label for row in standings([make_outcome("vae"), make_outcome("vae", 1, code_sha256="a" * 64)]).rows}
+
+    assert labels == {"vae (code ffffff)", "vae (code aaaaaa)"}
+
+
 def test_standings__compare_only_the_newest_version_of_a_score(make_outcome, make_score):
     old = make_outcome("vae", scores=(make_score("membership_auc", 0.5, version=1),))
     new = make_outcome("wgan", scores=(make_score("membership_auc", 0.7, version=2),))
