@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
@@ -32,7 +32,7 @@ from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.registry import Registered, Registry, code_sha256, with_settings
 from genobench.report.curves import read_curves
 from genobench.report.figures import draw_figures
-from genobench.splitting import Split, load_or_make_split
+from genobench.splitting import PARTS, Split, load_or_make_split
 from genobench.storage import is_store, read_store, write_store
 from genobench.tuning import DEFAULT_OBJECTIVE, Objective, tune
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
     from genobench.contracts import Generator, Trait
     from genobench.genotypes import Genotypes
-
-PARTS: Final = ("train", "validation", "holdout", "nonmembers")
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 
@@ -128,7 +126,7 @@ class Prepared:
             nonmembers=self.store("nonmembers"),
             groups={
                 "train": groups[self.split.train].tolist(),
-                "holdout": groups[getattr(self.split, holdout)].tolist(),
+                "holdout": groups[self.split.part(holdout)].tolist(),
                 "nonmembers": groups[self.split.nonmembers].tolist(),
             },
             has_families=self.split.scheme in ("family", "kinship", "column"),
@@ -194,6 +192,7 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
         column=plan.split_column,
         seed=plan.split_seed,
     )
+    on_event({"event": "split", **split_facts(split), "notes": split.notes, "largest_kinship_pair": split.largest_kinship_pair})
     folder = home / "splits" / f"{dataset.sha256[:8]}-{split.sha256[:16]}"
     _write_parts(dataset.genotypes, split, folder)
     return Prepared(
@@ -287,7 +286,7 @@ def _write_parts(genotypes: Genotypes, split: Split, folder: Path) -> None:
     with FileLock(f"{folder}.lock"):
         for part in PARTS:
             if not is_store(folder / part):
-                write_store(genotypes.take_samples(np.asarray(getattr(split, part))), folder / part)
+                write_store(genotypes.take_samples(np.asarray(split.part(part))), folder / part)
 
 
 def _settings(generator: Any) -> dict[str, Any]:
@@ -337,8 +336,18 @@ def _specs(prepared: Prepared, entry: Registered) -> tuple[Any, ...]:
     return tuple(prepared.registry.load("metric", entry.qualified_name).scores)
 
 
+def split_facts(split: Split) -> dict[str, Any]:
+    """What an outcome says of its split."""
+    return {
+        "scheme": split.scheme,
+        "seed": split.seed,
+        "sha256": split.sha256,
+        "n": {part: len(split.part(part)) for part in PARTS},
+        "largest_kinship": split.largest_kinship,
+    }
+
+
 def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitResult, scores: tuple[ScoreRecord, ...]) -> Outcome:
-    split = prepared.split
     is_control = bool(prepared.registry.load("generator", entry.qualified_name).is_control)
     return Outcome(
         cell_id=cell.key.cell_id,
@@ -347,13 +356,7 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
         message=result.message,
         dataset=prepared.dataset.name,
         dataset_sha256=prepared.dataset.sha256,
-        split={
-            "scheme": split.scheme,
-            "seed": split.seed,
-            "sha256": split.sha256,
-            "n": {part: len(getattr(split, part)) for part in PARTS},
-            "largest_kinship": split.largest_kinship,
-        },
+        split=split_facts(prepared.split),
         trait=prepared.trait.column,
         generator=entry.name,
         distribution=entry.distribution,

@@ -9,6 +9,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from rich.markup import escape
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
@@ -51,6 +53,8 @@ class RunProgress:
         match event.get("event"):
             case "stage":
                 self._begin({"load": f"load {event.get('dataset')}", "split": "split"}.get(event["stage"], event["stage"]))
+            case "split":
+                self._split(event)
             case "cell":
                 self._say(f"[bold]{event['generator']}[/bold] seed {event['seed']}, cell {event['cell_id']}")
             case "trial":
@@ -67,7 +71,16 @@ class RunProgress:
             case "step":
                 self._step(int(event["step"]), dict(event["losses"]) if "losses" in event else {})
             case "warning":
-                self._say(f"[yellow]warning[/yellow] {event['message']}")
+                self._say(f"[yellow]warning[/yellow] {escape(str(event['message']))}")
+
+    def _split(self, event: Mapping[str, Any]) -> None:
+        parts = ", ".join(f"{part} {n:,}" for part, n in event["n"].items())
+        self._say(f"{event['scheme']} split: {parts}")
+        if event["largest_kinship"] is not None:
+            pair = " and ".join(event["largest_kinship_pair"])
+            self._say(escape(f"  largest kinship between the holdout and the rest: {event['largest_kinship']:.3f} ({pair})"))
+        for note in event["notes"]:
+            self._say(escape(f"  {note}"))
 
     def _begin(self, doing: str) -> None:
         self._phase_began = time.monotonic()

@@ -145,6 +145,10 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
                 _record(outcome, home, progress)
             if outcome.status != "ok":
                 failed.append(outcome)
+    if not json_lines:
+        from genobench.cli.leaderboard import show
+
+        show(f"{prepared.dataset.name}.{prepared.split.scheme}")
     if failed:
         worst = failed[0]
         raise GenobenchError(
