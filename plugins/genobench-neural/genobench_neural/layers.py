@@ -101,49 +101,39 @@ class NeighbourBlock(nn.Module):
         return x + update
 
 
-class HardGenotypes(torch.autograd.Function):
-    """Genotypes drawn by the Gumbel-max trick, with the gradient of the Gumbel-softmax (straight-through, Jang et al. 2017).
+class HardAlleles(torch.autograd.Function):
+    """Alleles drawn by the Gumbel-max trick, with the gradient of the Gumbel-softmax (straight-through, Jang et al. 2017).
 
-    The critic then sees 0, 1 and 2 from both sides and cannot tell them apart by softness.
+    With two classes only the difference of their Gumbel values counts, which is logistic. The critic sees 0 and 1 from both sides and
+    cannot tell them apart by softness.
     """
 
     @staticmethod
-    def forward(ctx: Any, one: torch.Tensor, two: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(ctx: Any, noisy: torch.Tensor, temperature: float) -> torch.Tensor:
         """Draw.
 
         Args:
             ctx: Keeps what the gradient needs.
-            one: Log-odds of genotype 1 against 0 with Gumbel noise, any shape.
-            two: Likewise of genotype 2.
+            noisy: Log-odds of ALT with logistic noise, any shape.
             temperature: Of the softmax whose gradient is used.
 
         Returns:
-            The number of ALT alleles and whether it is 1, as floats.
+            1 for ALT, else 0, as floats.
         """
-        is_two = (two > one) & (two > 0)
-        is_one = (one > 0) & ~is_two
-        top = torch.maximum(one, two).clamp_(min=0)
-        soft_one, soft_two = ((one - top) / temperature).exp_(), ((two - top) / temperature).exp_()
-        total = soft_one + soft_two + (-top / temperature).exp_()
-        ctx.save_for_backward(soft_one / total, soft_two / total)
+        ctx.save_for_backward(noisy)
         ctx.temperature = temperature
-        heterozygous = is_one.to(one.dtype)
-        return heterozygous + 2 * is_two, heterozygous
+        return (noisy > 0).to(noisy.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """The gradient of alleles = p1 + 2 p2 and heterozygous = p1 under the softmax."""
-        by_alleles, by_heterozygous = gradients
-        soft_one, soft_two = ctx.saved_tensors
-        on_one = by_alleles + by_heterozygous
-        mean = soft_one * on_one + soft_two * (2 * by_alleles)
-        return soft_one * (on_one - mean) / ctx.temperature, soft_two * (2 * by_alleles - mean) / ctx.temperature, None
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient of P(ALT) under the softmax."""
+        soft = torch.sigmoid(ctx.saved_tensors[0] / ctx.temperature)
+        return gradients[0] * soft * (1 - soft) / ctx.temperature, None
 
 
-def gumbel_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    """Standard Gumbel values, float32, on the generator's device."""
-    uniform = torch.rand(shape, generator=generator, device=generator.device).clamp_(min=1e-20)
-    return uniform.log_().neg_().log_().neg_()
+def logistic_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    """Differences of two standard Gumbel values, float32, on the generator's device."""
+    return torch.rand(shape, generator=generator, device=generator.device).clamp_(1e-7, 1 - 1e-7).logit_()
 
 
 def handed_on(x: torch.Tensor, is_followed: torch.Tensor) -> torch.Tensor:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from genobench_neural.layers import NEGATIVE_SLOPE, BlockDense, Dense, NeighbourBlock, ResidualBlock, drawn, gumbel_noise
+from genobench_neural.layers import NEGATIVE_SLOPE, BlockDense, Dense, NeighbourBlock, ResidualBlock, drawn, logistic_noise
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
-    from genobench_neural.factors import FactorModel
+    from numpy.typing import NDArray
+
+    from genobench_neural.effects import ConditionEffects
+    from genobench_neural.haplotypes import HaplotypeClusters
+
+
+_SAMPLES_PER_CALIBRATION: Final = 64
+
+_LARGEST_LOGIT: Final = 9.0
+"""Log-odds of the alleles of a cluster are held within this: shares of 1e-4."""
+
+_SMALLEST_SLOPE: Final = 0.02
+_LARGEST_SHIFT: Final = 2.0
+"""Log-odds by which a unit of condition may shift an allele at the start: beyond this a shift undoes linkage."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +38,8 @@ class GeneratorSize:
         n_blocks: Blocks of variants.
         block_size: Places in a block.
         n_condition: Numbers of condition a sample.
-        n_shared: Genome-wide factors.
-        n_local: Factors of each block.
+        n_shared: Genome-wide noise factors.
+        n_clusters: Haplotype clusters of each block.
         n_context: Numbers that tell every block about condition and genome-wide factors.
         width: Width of the genome-wide residual blocks.
         n_hidden: Width of the residual blocks along the genome.
@@ -36,7 +50,7 @@ class GeneratorSize:
     block_size: int
     n_condition: int
     n_shared: int
-    n_local: int
+    n_clusters: int
     n_context: int
     width: int
     n_hidden: int
@@ -44,16 +58,20 @@ class GeneratorSize:
 
 
 class GenotypeGenerator(GenotypeNetwork):
-    """Noise and condition to log-odds of genotypes.
+    """Noise and condition to two haplotypes a sample, and their sum.
 
-    z_shared passes through residual blocks with the condition, z_local through residual blocks along the genome; both then load on the
-    variants. All residual blocks begin as the identity, so that the network begins as the factor model whose loadings it is given.
+    Noise is of two kinds. A walk through haplotype clusters along each chromosome, one for each haplotype, passes one-hot through
+    residual blocks along the genome; z passes through genome-wide residual blocks with the condition. Both then add up to the log-odds
+    of ALT on each haplotype, and a two-class Gumbel-softmax draws the allele. The residual blocks begin as the identity, so that the
+    network begins as the clusters and effects that it is given; the walk itself stays as it was fitted.
 
     Args:
         size: Shapes.
         is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
         generator: Draws the weights.
     """
+
+    cumulated: torch.Tensor
 
     def __init__(self, size: GeneratorSize, is_followed: torch.Tensor, generator: torch.Generator) -> None:
         super().__init__()
@@ -66,68 +84,100 @@ class GenotypeGenerator(GenotypeNetwork):
         self.to_context = Dense(size.width, size.n_context, generator=generator, device=device)
         self.along = nn.ModuleList(
             NeighbourBlock(
-                is_followed, n_channels=size.n_local, n_context=size.n_context, n_hidden=size.n_hidden, generator=generator
+                is_followed, n_channels=size.n_clusters, n_context=size.n_context, n_hidden=size.n_hidden, generator=generator
             )
             for _ in range(size.n_residual)
         )
+        self.alleles = nn.Parameter(torch.zeros(n_blocks, size.n_clusters, block_size, device=device))
         self.shared = nn.Parameter(torch.zeros(n_blocks, size.n_condition + size.n_shared, block_size, device=device))
-        self.local = nn.Parameter(torch.zeros(n_blocks, size.n_local, 2 * block_size, device=device))
-        self.slope = nn.Parameter(torch.ones(n_blocks, 1, block_size, device=device))
-        self.offset_one = nn.Parameter(torch.zeros(n_blocks, 1, block_size, device=device))
-        self.offset_two = nn.Parameter(torch.zeros(n_blocks, 1, block_size, device=device))
+        self.offset = nn.Parameter(torch.zeros(n_blocks, 1, block_size, device=device))
+        self.register_buffer("cumulated", torch.ones(n_blocks, size.n_clusters, size.n_clusters, device=device))
+        self._steps = [torch.from_numpy(step).to(device) for step in steps_along(is_followed.cpu().numpy())]
 
-    def begin_with(self, factors: FactorModel) -> None:
-        """Take the loadings and log-odds of a factor model."""
+    def begin_with(self, clusters: HaplotypeClusters, effects: ConditionEffects) -> None:
+        """Take haplotype clusters, and effects in alleles turned into log-odds by the slope 2 p (1 − p) averaged over clusters."""
         with torch.no_grad():
-            self.shared.copy_(factors.shared)
-            self.local.copy_(factors.local)
-            self.slope.copy_(factors.slope[:, None])
-            self.offset_one.copy_(factors.offset[..., 0][:, None])
-            self.offset_two.copy_(factors.offset[..., 1][:, None])
+            self.alleles.copy_(clusters.alleles.logit(eps=1e-6).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT))
+            self.cumulated.copy_(clusters.transitions.cumsum(dim=-1))
+            usual = clusters.transitions.mean(dim=1)[..., None]
+            slope = 2 * (usual * clusters.alleles * (1 - clusters.alleles)).sum(dim=1, keepdim=True)
+            shift = (effects.slopes / slope.clamp(min=_SMALLEST_SLOPE)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
+            self.shared[:, : self.size.n_condition] = shift
 
-    def forward(self, condition: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-odds of genotypes 1 and 2 against 0, with Gumbel noise.
+    def forward(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Log-odds of ALT on each haplotype, without noise.
 
         Args:
             condition: Shape (n_samples, n_condition).
             generator: Draws all noise.
 
         Returns:
-            Two tensors of shape (n_blocks, n_samples, block_size): the genotype drawn is 0 where both are negative, else that of the
-            larger.
+            Shape (n_blocks, 2 * n_samples, block_size): first haplotypes, then second ones.
         """
-        n_samples, device = len(condition), condition.device
-        z_shared = torch.randn(n_samples, self.size.n_shared, generator=generator, device=device)
-        z_local = torch.randn(self.size.n_blocks, n_samples, self.size.n_local, generator=generator, device=device)
-        zero, one, two = gumbel_noise((3, self.size.n_blocks, n_samples, self.size.block_size), generator)
-        push = self.slope * self.latent(z_shared, z_local, condition)
-        return push + self.offset_one + (one - zero), 2 * push + self.offset_two + (two - zero)
-
-    def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Genotypes, as `GenotypeNetwork.draw` says."""
-        one, two = self(condition, generator)
-        is_two = (two > one) & (two > 0)
-        return is_two.byte() * 2 + ((one > 0) & ~is_two).byte()
-
-    def latent(self, z_shared: torch.Tensor, z_local: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """Latent values, shape (n_blocks, n_samples, block_size).
-
-        Args:
-            z_shared: Shape (n_samples, n_shared).
-            z_local: Shape (n_blocks, n_samples, n_local).
-            condition: Shape (n_samples, n_condition).
-        """
-        hidden = self.entry(torch.cat([z_shared, condition], dim=-1))
+        z = torch.randn(len(condition), self.size.n_shared, generator=generator, device=condition.device)
+        hidden = self.entry(torch.cat([z, condition], dim=-1))
         for block in self.trunk:
             hidden = block(hidden)
         hidden = functional.leaky_relu(hidden, NEGATIVE_SLOPE)
-        shared = torch.cat([condition, z_shared + self.to_shared(hidden)], dim=-1)
-        context = self.to_context(hidden)
-        for block in self.along:
-            z_local = block(z_local, context)
-        head, tail = torch.bmm(z_local, self.local).chunk(2, dim=-1)
-        everywhere = torch.bmm(shared.expand(self.size.n_blocks, -1, -1), self.shared)
-        return everywhere + head + functional.pad(tail[:-1], (0, 0, 0, 0, 1, 0))
+        shared = torch.cat([condition, z + self.to_shared(hidden)], dim=-1)
+        x = functional.one_hot(self.walk(2 * len(condition), generator), self.size.n_clusters).to(hidden.dtype)
+        if self.along:
+            context = self.to_context(hidden).repeat(2, 1)
+            for block in self.along:
+                x = block(x, context)
+        everywhere = torch.baddbmm(self.offset, shared.expand(self.size.n_blocks, -1, -1), self.shared)
+        return torch.bmm(x, self.alleles) + everywhere.repeat(1, 2, 1)
+
+    @torch.no_grad()
+    def walk(self, n_haplotypes: int, generator: torch.Generator) -> torch.Tensor:
+        """Clusters along the genome, shape (n_blocks, n_haplotypes), all chromosomes at a time."""
+        uniform = torch.rand(self.size.n_blocks, n_haplotypes, 1, generator=generator, device=generator.device)
+        clusters = torch.zeros(self.size.n_blocks, n_haplotypes, dtype=torch.long, device=generator.device)
+        last = self.size.n_clusters - 1
+        for step, blocks in enumerate(self._steps):
+            before = clusters[blocks - 1] if step else clusters[blocks]
+            rows = self.cumulated[blocks[:, None], before]
+            clusters[blocks] = (uniform[blocks] > rows).sum(dim=-1).clamp_(max=last)
+        return clusters
+
+    def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Genotypes, as `GenotypeNetwork.draw` says."""
+        logits = self(condition, generator)
+        first, second = (logits + logistic_noise(tuple(logits.shape), generator) > 0).byte().chunk(2, dim=1)
+        return first + second
+
+    @torch.no_grad()
+    def calibrate(self, shares: torch.Tensor, condition: torch.Tensor, generator: torch.Generator, *, n_rounds: int) -> None:
+        """Set the offsets so that each ALT allele has its frequency in training, by Newton steps on generated haplotypes.
+
+        Args:
+            shares: Share of each genotype among the training calls, shape (n_blocks, block_size, 3).
+            condition: Conditions to generate for, shape (n_samples, n_condition).
+            generator: Draws all noise.
+            n_rounds: Newton steps.
+        """
+        wanted = shares[..., 1] / 2 + shares[..., 2]
+        is_varying = (wanted > 0) & (wanted < 1)
+        for _ in range(n_rounds):
+            reached, slope = torch.zeros_like(wanted), torch.zeros_like(wanted)
+            for some in condition.split(_SAMPLES_PER_CALIBRATION):
+                p = torch.sigmoid(self(some, generator))
+                reached += p.sum(dim=1) / (2 * len(condition))
+                slope += (p * (1 - p)).sum(dim=1) / (2 * len(condition))
+            change = ((wanted - reached) / slope.clamp(min=1e-3)).clamp(-1, 1)
+            self.offset += torch.where(is_varying, change, 0.0)[:, None]
+
+
+def steps_along(is_followed: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """The first block of every chromosome, then the second of every one that has it, and so on."""
+    steps: list[list[int]] = []
+    place = 0
+    for block, goes_on in enumerate(is_followed):
+        if place == len(steps):
+            steps.append([])
+        steps[place].append(block)
+        place = place + 1 if goes_on else 0
+    return [np.array(step, dtype=np.int64) for step in steps]
 
 
 class Critic(nn.Module):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
 from genobench import FitContext, GenobenchError, Generator, Genotypes, Sampler, SettingsError, Trial
 from genobench_neural.batches import PackedBatches
 from genobench_neural.conditioning import ConditionEncoder
-from genobench_neural.factors import FactorSettings, fit_factors
-from genobench_neural.layers import HardGenotypes
+from genobench_neural.effects import fit_effects
+from genobench_neural.haplotypes import fit_clusters
+from genobench_neural.layers import HardAlleles, logistic_noise
 from genobench_neural.layout import Layout
 from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.sampling import NetworkSampler, load_sampler
@@ -26,22 +27,26 @@ if TYPE_CHECKING:
 class Wgan(Generator):
     """Conditional Wasserstein GAN with gradient penalty whose genotypes are drawn by Gumbel-softmax.
 
-    The generator begins as a factor model fitted to the training samples in closed form (see `genobench_neural.factors`), whose linkage
-    disequilibrium is near right before the first step; adversarial training then bends it. Both networks have weights along the genome,
-    so that a step costs n_variants x (channels of a block) where dense layers cost n_variants x width.
+    The generator begins as haplotype clusters and effects of the condition that are fitted to the training samples in closed form (see
+    `genobench_neural.haplotypes` and `genobench_neural.effects`): its linkage disequilibrium is near right before the first step, and
+    adversarial training bends it from there. Both networks have weights along the genome, so that a step costs n_variants x (channels
+    of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as the average in a batch.
 
     Args:
-        n_steps: Updates of the generator. Fixed, so that the same seed gives the same result.
+        training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same
+            seed gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training.
         batch_size: Samples a batch; more than there are repeats some.
         n_critic: Updates of the critic for each of the generator, each on a fresh batch.
         learning_rate: Of both networks' Adam (betas .5 and .9).
-        loading_rate: Share of `learning_rate` for the loadings and log-odds that come from the factor model.
+        loading_rate: Share of `learning_rate` for the weights that begin with what the closed forms give.
         gradient_penalty: Weight of (norm of the critic's gradient − 1)².
-        temperature: Of the Gumbel-softmax whose gradient the generator follows; the genotypes themselves are drawn hard.
+        temperature: Of the Gumbel-softmax whose gradient the generator follows; alleles themselves are drawn hard.
         average_decay: Of the moving average of the generator's weights, which is what is kept.
-        block_size: The most variants in a block; linkage is learned within a block and with the next.
-        n_local: Noise factors of each block.
-        n_shared: Genome-wide noise factors; more of them follow families closer, and training samples too.
+        block_size: The most variants in a block, within which a haplotype does not change its cluster.
+        n_clusters: Haplotype clusters of each block; more follow linkage closer, and training samples too.
+        n_rounds: Rounds of expectation-maximisation.
+        n_shared: Genome-wide noise factors, which begin without effect.
+        ridge: Penalty of the regression of variants on the condition, in samples.
         width: Width of the genome-wide residual blocks.
         n_hidden: Width of the residual blocks along the genome.
         n_residual: Residual blocks of either kind.
@@ -53,7 +58,7 @@ class Wgan(Generator):
         Xie et al. 2025, arXiv:2508.09212 (generative models of genotypes; its WGAN is the one this goes on from).
     """
 
-    n_steps: int = 1000
+    training_calls: int = 300_000_000
     batch_size: int = 64
     n_critic: int = 3
     learning_rate: float = 2e-4
@@ -61,11 +66,13 @@ class Wgan(Generator):
     gradient_penalty: float = 10.0
     temperature: float = 1.0
     average_decay: float = 0.99
-    block_size: int = 64
-    n_local: int = 32
+    block_size: int = 16
+    n_clusters: int = 16
+    n_rounds: int = 12
     n_shared: int = 16
+    ridge: float = 10.0
     width: int = 64
-    n_hidden: int = 32
+    n_hidden: int = 16
     n_residual: int = 1
     is_bf16: bool = True
 
@@ -86,10 +93,14 @@ class Wgan(Generator):
             learning_rate=trial.suggest_float("learning_rate", 5e-5, 1e-3, log=True),
             loading_rate=trial.suggest_float("loading_rate", 0.01, 1.0, log=True),
             n_shared=trial.suggest_int("n_shared", 4, 32),
-            n_local=trial.suggest_categorical("n_local", [16, 32, 48]),
-            block_size=trial.suggest_categorical("block_size", [32, 64, 128]),
-            n_hidden=trial.suggest_categorical("n_hidden", [16, 32, 64]),
+            n_clusters=trial.suggest_int("n_clusters", 8, 24),
+            block_size=trial.suggest_categorical("block_size", [8, 16, 32]),
+            n_hidden=trial.suggest_categorical("n_hidden", [8, 16, 32]),
         )
+
+    def steps(self, n_variants: int) -> int:
+        """Updates of the generator: as many as `training_calls` allows for; the same for the same settings and data."""
+        return -(-self.training_calls // (n_variants * self.batch_size * (self.n_critic + 1)))
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
@@ -101,25 +112,29 @@ class Wgan(Generator):
         encoder = ConditionEncoder.of_samples(train.samples, context.trait)
         condition = torch.from_numpy(encoder.encode(train.samples)).to(device)
         batches = PackedBatches.of_genotypes(train, layout, device)
-        factors = fit_factors(batches, layout, condition, FactorSettings(n_shared=self.n_shared, n_local=self.n_local), random)
+        clusters = fit_clusters(batches, layout, n_clusters=self.n_clusters, n_rounds=self.n_rounds, generator=random)
+        effects = fit_effects(batches, layout, condition, ridge=self.ridge)
         size = GeneratorSize(
             n_blocks=layout.n_blocks,
             block_size=layout.block_size,
             n_condition=encoder.width,
-            n_shared=factors.shared.shape[1] - encoder.width,
-            n_local=factors.local.shape[1],
-            n_context=16,
+            n_shared=self.n_shared,
+            n_clusters=clusters.alleles.shape[1],
+            n_context=_N_CONTEXT,
             width=self.width,
             n_hidden=self.n_hidden,
             n_residual=self.n_residual,
         )
         is_followed = torch.from_numpy(layout.is_followed).to(device)
         network = GenotypeGenerator(size, is_followed, random)
-        network.begin_with(factors)
+        network.begin_with(clusters, effects)
+        drawn_from = condition[torch.randperm(len(condition), generator=random, device=device)[:_MOST_CALIBRATED]]
+        network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
         critic = Critic(size, is_followed, random)
-        duel = _Duel(self, network, critic, Standardiser(factors.shares), batches=batches, condition=condition, random=random)
-        run_steps(duel.step, self.n_steps, context)
+        duel = _Duel(self, network, critic, Standardiser(effects.shares), batches=batches, condition=condition, random=random)
+        run_steps(duel.step, self.steps(train.n_variants), context)
         duel.average.install()
+        network.calibrate(effects.shares, drawn_from, random, n_rounds=2)
         return NetworkSampler(
             network=network.requires_grad_(False).to("cpu").eval(),
             description=asdict(size),
@@ -134,15 +149,20 @@ class Wgan(Generator):
         return load_sampler(folder, _network)
 
 
-_LOWEST = {
-    "n_steps": 0,
+_N_CONTEXT: Final = 16
+_MOST_CALIBRATED: Final = 512
+
+_LOWEST: Final = {
+    "training_calls": 0,
     "batch_size": 1,
     "n_critic": 1,
     "loading_rate": 0,
     "gradient_penalty": 0,
     "block_size": 4,
-    "n_local": 1,
-    "n_shared": 0,
+    "n_clusters": 1,
+    "n_rounds": 0,
+    "ridge": 0.001,
+    "n_shared": 1,
     "width": 1,
     "n_hidden": 1,
     "n_residual": 0,
@@ -166,7 +186,7 @@ class _Duel:
         self.settings, self.network, self.critic, self.standardise = settings, network, critic, standardise
         self.batches, self.condition, self.random = batches, condition, random
         self.rows: Iterator[torch.Tensor] = batches.rows_for_ever(settings.batch_size, random)
-        taken = [network.shared, network.local, network.slope, network.offset_one, network.offset_two]
+        taken = [network.alleles, network.shared, network.offset]
         drawn = [weight for weight in network.parameters() if not any(weight is other for other in taken)]
         rate = settings.learning_rate
         groups = [{"params": drawn, "lr": rate}, {"params": taken, "lr": rate * settings.loading_rate}]
@@ -204,8 +224,10 @@ class _Duel:
         return {"critic distance": distance.detach(), "gradient penalty": penalty.detach()}
 
     def _generated(self, condition: torch.Tensor) -> torch.Tensor:
-        alleles, heterozygous = HardGenotypes.apply(*self.network(condition, self.random), self.settings.temperature)
-        x: torch.Tensor = self.standardise(alleles, heterozygous)
+        logits = self.network(condition, self.random).float()
+        noisy = logits + logistic_noise(tuple(logits.shape), self.random)
+        first, second = HardAlleles.apply(noisy, self.settings.temperature).chunk(2, dim=1)
+        x: torch.Tensor = self.standardise(first + second, first + second - 2 * first * second)
         return x
 
     def _autocast(self) -> torch.autocast:
