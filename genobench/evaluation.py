@@ -19,7 +19,7 @@ from genobench.cells import hash_json
 from genobench.containment import run_worker
 from genobench.errors import CellError
 from genobench.outcomes import Band, ScoreRecord
-from genobench.registry import Registered, code_sha256
+from genobench.registry import Registered, Registry, code_sha256
 from genobench.scoring import N_DRAWS, ScoringJob
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def score_cell(
     parts: RealParts,
     trait: Trait,
     metrics: tuple[Registered, ...],
+    registry: Registry,
     home: Path,
     log: Path,
     on_event: OnEvent,
@@ -77,6 +78,7 @@ def score_cell(
         parts: The real samples.
         trait: The trait of the run.
         metrics: Which metrics.
+        registry: Where they come from.
         home: Where bands are kept.
         log: Where the scoring worker's stderr goes.
         on_event: Called with each event of the worker.
@@ -91,7 +93,22 @@ def score_cell(
     if with_bands:
         bands = _bands(keys, parts=parts, trait=trait, home=home, log=log, on_event=on_event)
     found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
-    return tuple(score for name in files for score in _joined(found[name], bands.get(name, _failure(name, "no band was asked for"))))
+    scores: list[ScoreRecord] = []
+    for name in files:
+        record, band = found[name], bands.get(name, _failure(name, "no band was asked for"))
+        if not record["specs"] and "error" in record:
+            record = {**record, **_declaration(registry, name)}
+        scores.extend(_joined(record, band))
+    return tuple(scores)
+
+
+def _declaration(registry: Registry, name: str) -> Mapping[str, Any]:
+    """What a metric that gave nothing would have given, so that its scores are missing and not unheard of."""
+    try:
+        metric = registry.load("metric", name)
+        return {"specs": [asdict(spec) for spec in metric.scores], "family": metric.family}
+    except Exception:  # noqa: BLE001 - the plugin boundary: the record already says what went wrong
+        return {}
 
 
 def _metric_key(entry: Registered) -> str:
@@ -166,7 +183,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[ScoreRecord]:
     """The score records of one metric, each with its band."""
-    specs = {spec["name"]: spec for spec in record["specs"] or band_record["specs"]}
+    specs = {spec["name"]: spec for spec in record["specs"]}
     values = {value["name"]: value for value in record["values"]}
     missing = {"value": None, "standard_error": None, "interval": None, "reason": record.get("error") or "not computed"}
     joined = []
@@ -177,7 +194,7 @@ def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[S
         joined.append(
             ScoreRecord(
                 metric=name,
-                family=record["family"] or band_record["family"],
+                family=record["family"],
                 value=math.nan if value["value"] is None else float(value["value"]),
                 standard_error=value["standard_error"],
                 interval=None if interval is None or None in interval else (float(interval[0]), float(interval[1])),

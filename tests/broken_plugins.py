@@ -7,11 +7,11 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from genobench import Generator, Genotypes, Offer, Sampler, hookimpl
+from genobench import Comparison, Generator, Genotypes, Metric, Offer, Sampler, Score, ScoreSpec, hookimpl
 
 
 @hookimpl
@@ -87,3 +87,30 @@ class NaughtySampler(Sampler):
 
     def save(self, folder: Path) -> None:
         (folder / "sampler.json").write_text(json.dumps({"deed": self.deed}))
+
+
+@hookimpl
+def genobench_metrics() -> list[Offer]:
+    return [Offer("crash", f"{__name__}:Crash", "takes its worker down"), Offer("calm", f"{__name__}:Calm", "counts samples")]
+
+
+@dataclass(frozen=True)
+class Crash(Metric):
+    """Takes its worker down."""
+
+    family = "fidelity"
+    scores: ClassVar = (ScoreSpec(name="crash", summary="", unit="", direction="lower", ideal=None, version=1),)
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        os._exit(9)
+
+
+@dataclass(frozen=True)
+class Calm(Metric):
+    """Counts samples."""
+
+    family = "fidelity"
+    scores: ClassVar = (ScoreSpec(name="calm", summary="", unit="", direction="lower", ideal=None, version=1),)
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        return (Score("calm", float(comparison.synthetic.n_samples), standard_error=0.0),)

@@ -1,0 +1,67 @@
+"""Scoring a cell from outside: a metric that takes its worker down costs its own scores, and says so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genobench.evaluation import RealParts, score_cell
+from genobench.registry import load_registry
+from genobench.storage import write_store
+from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
+
+_DIST_INFO = "broken_plugins-1.0.dist-info"
+
+
+@pytest.fixture
+def broken_plugins(tmp_path, monkeypatch):
+    """Installs tests/broken_plugins.py as a distribution, for this process and its workers."""
+    site = tmp_path / "site"
+    (site / _DIST_INFO).mkdir(parents=True)
+    (site / _DIST_INFO / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugins\nVersion: 1.0\n")
+    (site / _DIST_INFO / "entry_points.txt").write_text("[genobench]\nbroken = broken_plugins\n")
+    (site / "broken_plugins.py").write_text((Path(__file__).parent / "broken_plugins.py").read_text())
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "broken_plugins", raising=False)
+
+
+@pytest.mark.usefixtures("broken_plugins")
+def test_score_cell__metric_that_kills_its_worker_is_missing_with_a_reason(tmp_path):
+    whole = example_genotypes(n_samples=80, n_variants=20)
+    stores = {
+        name: write_store(whole.take_samples(np.arange(start, start + 20)), tmp_path / name)
+        for start, name in ((0, "train"), (20, "holdout"), (40, "nonmembers"), (60, "synthetic"))
+    }
+    parts = RealParts(
+        identity="x",
+        train=stores["train"],
+        holdout=stores["holdout"],
+        nonmembers=stores["nonmembers"],
+        groups={name: list(range(20)) for name in ("train", "holdout", "nonmembers")},
+        has_families=False,
+        seed=0,
+    )
+    registry = load_registry()
+    warnings: list[str] = []
+    crash, calm = score_cell(
+        stores["synthetic"],
+        tmp_path / "records",
+        parts=parts,
+        trait=EXAMPLE_TRAITS["quantitative"],
+        metrics=(registry.find("metric", "crash"), registry.find("metric", "calm")),
+        registry=registry,
+        home=tmp_path / "home",
+        log=tmp_path / "log.txt",
+        on_event=lambda event: warnings.append(event["message"]) if event["event"] == "warning" else None,
+    )
+    assert (crash.metric, crash.is_missing) == ("crash", True)
+    assert "exit code 9" in (crash.reason or "")
+    assert calm.value == 20.0
+    assert calm.band is not None
+    assert calm.band.mean == 20.0
+    assert len(warnings) == 2, "once for the band, once for the score"
+    assert not list((tmp_path / "records").glob("*crash*")), "a crash is tried again by the next run"
