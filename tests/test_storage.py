@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def genotypes() -> Genotypes:
     made = example_genotypes(n_samples=24, n_variants=15, missing_share=0.1)
-    table = made.samples.assign(year=pd.Series(np.tile([2001.0, np.nan], 12)).astype("Int64"), note=[None, "x, y"] * 12, is_odd=[True, False] * 12)
+    year = pd.Series(np.tile([2001.0, np.nan], 12)).astype("Int64")
+    table = made.samples.assign(year=year, note=pd.Series(["", "x, y"] * 12), is_odd=np.arange(24) % 2 == 1)
     bits = (made.to_array() == 1) & (np.arange(15) % 2 == 0)
     return replace(made, samples=table, phase=np.packbits(bits, axis=1, bitorder="little"))
 

@@ -149,7 +149,7 @@ def check_name(name: str) -> None:
     """Raise DatasetError unless `name` can name an imported dataset."""
     if not _NAME.fullmatch(name):
         raise DatasetError(
-            f"'{name}' cannot name a dataset; a name is lower-case letters, digits, - and _, and begins with none of the latter."
+            f"'{name}' cannot name a dataset; a name is lower-case letters, digits, - and _, and begins with a letter or digit."
         )
 
 

@@ -112,7 +112,8 @@ def _resolved(path: Path) -> Path:
         candidate = path.with_name(path.name + suffix)
         if candidate.is_file():
             return candidate
-    raise FormatError(f"There is no file or folder {path} (nor {path.name}.bed beside it). genobench reads {_READABLE}.")
+    beside = "" if path.suffix else f" (nor {path.name}.bed beside it)"
+    raise FormatError(f"There is no file or folder {path}{beside}. genobench reads {_READABLE}.")
 
 
 def _reader(path: Path) -> tuple[Callable[[Path], RawGenotypes], str, Path]:

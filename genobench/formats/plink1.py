@@ -102,12 +102,13 @@ def _check_bed(bed: Path, n_samples: int, n_variants: int) -> None:
         return
     message = f"{bed} has {n_bytes} bytes; {n_samples} samples in the .fam and {n_variants} variants in the .bim make {expected}."
     n_rows, rest = divmod(n_bytes - _HEADER_BYTES, max(1, row_bytes))
-    if n_bytes < expected and rest:
+    if rest and n_bytes < expected:
         message += f" It is cut off after variant {n_rows}, or the .fam belongs to another .bed."
-    elif not rest:
-        message += f" For {n_samples} samples it would hold {n_rows} variants: it is cut off, or the .bim belongs to another .bed."
-    else:
+    elif rest:
         message += " The .fam or the .bim belongs to another .bed."
+    else:
+        cut_off = "it is cut off, or " if n_rows < n_variants else ""
+        message += f" For {n_samples} samples it holds {n_rows} variants: {cut_off}the .bim belongs to another .bed."
     raise FormatError(message)
 
 
@@ -173,6 +174,8 @@ def _read_fam(fam: Path) -> tuple[pd.DataFrame, list[Decision]]:
 
     rows = _fields(fam, "family, id, sire, dam, sex, phenotype")
     table = pd.DataFrame(rows, columns=["family", "id", "sire", "dam", "sex", "phenotype"], dtype=object)
+    if table["sex"].isin(list("ACGT")).any() and table["sex"].isin(list("ACGT0")).all():
+        raise FormatError(f"{fam} holds alleles where the sex should be (line 1: '{table['sex'].iloc[0]}'): were .bim and .fam swapped?")
     decisions = []
     ids = list(table["id"])
     repeated = [name for name, count in Counter(ids).items() if count > 1]

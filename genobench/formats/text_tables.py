@@ -40,6 +40,8 @@ def read_text_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if not path.is_file():
+        raise FormatError(f"There is no file {path}.")
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as handle:
             lines = handle.read().splitlines()

@@ -154,14 +154,14 @@ def test_a_cut_off_bed__is_an_error_that_counts_bytes(plink):
     ):
         read_genotypes(plink)
     plink.write_bytes(content[:-2])
-    with pytest.raises(FormatError, match=r"For 7 samples it would hold 12 variants: it is cut off, or the \.bim belongs to another"):
+    with pytest.raises(FormatError, match=r"For 7 samples it holds 12 variants: it is cut off, or the \.bim belongs to another"):
         read_genotypes(plink)
 
 
 def test_a_bim_of_another_length__is_an_error(plink):
     bim = plink.with_suffix(".bim")
     bim.write_text("".join(bim.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(FormatError, match=r"12 variants in the \.bim make 27\. For 7 samples it would hold 13 variants"):
+    with pytest.raises(FormatError, match=r"12 variants in the \.bim make 27\. For 7 samples it holds 13 variants: the"):
         read_genotypes(plink)
 
 
@@ -170,6 +170,15 @@ def test_a_fam_of_another_length__is_an_error(plink):
     fam.write_text(fam.read_text() + "g t1 0 0 0 -9\ng t2 0 0 0 -9\n")
     with pytest.raises(FormatError, match=r"9 samples in the \.fam and 13 variants in the \.bim make 42"):
         read_genotypes(plink)
+
+
+def test_swapped_bim_and_fam__are_an_error_that_guesses_it(tmp_path, make_genotypes):
+    write_genotypes(make_genotypes(4, 40), tmp_path / "x.bed")
+    bim, fam = (tmp_path / "x.bim").read_text(), (tmp_path / "x.fam").read_text()
+    (tmp_path / "x.bim").write_text(fam.replace("\t0\t0\t0\t-9", "\t0\t5\tA\tC"))
+    (tmp_path / "x.fam").write_text(bim)
+    with pytest.raises(FormatError, match=r"holds alleles where the sex should be \(line 1: '[GT]'\): were \.bim and \.fam swapped\?"):
+        read_genotypes(tmp_path / "x.bed")
 
 
 def test_a_file_that_is_no_bed__is_an_error_that_shows_its_bytes(plink):
