@@ -222,6 +222,12 @@ def test_which_column_is_the_trait__is_asked_where_it_is_not_plain(home, files):
     assert [trait.column for trait in import_dataset("mine", bed, phenotypes=table).traits] == ["weight"]
 
 
+def test_a_birth_column_that_is_not_there__is_an_error(home, files):
+    _, bed, table = files
+    with pytest.raises(DatasetError, match="There is no column 'born'; the columns are id, sex"):
+        import_dataset("mine", bed, phenotypes=table, traits=TraitRequest(columns=("weight",), birth_column="born"))
+
+
 def test_genotypes_alone__are_imported_with_a_note(home, files):
     _, bed, _ = files
     report = import_dataset("mine", bed)

@@ -113,6 +113,13 @@ def test_a_duplicate_across_the_edge__is_the_pair_that_is_named(genotypes):
     assert again.largest_kinship_pair == (genotypes.sample_ids[inside], genotypes.sample_ids[outside])
 
 
+def test_kinship_that_cannot_be_computed__is_none(genotypes):
+    """On sex chromosomes alone there are no autosomal calls to compare."""
+    on_x = replace(genotypes, variants=genotypes.variants.assign(chromosome="X"))
+    split = split_samples(on_x, trait=FAMILY)
+    assert (split.largest_kinship, split.largest_kinship_pair) == (None, None)
+
+
 def test_forward__puts_no_holdout_sample_before_a_training_sample(genotypes):
     split = split_samples(genotypes, trait=FAMILY, scheme="forward", birth_column="year", seed=3)
     year = genotypes.samples["year"].to_numpy()
