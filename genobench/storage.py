@@ -94,7 +94,7 @@ def read_store(folder: Path) -> Genotypes:
         variants = pd.read_parquet(folder / "variants.parquet")
         calls = PackedCalls(packed=packed, n_variants=int(description["n_variants"]))
         return Genotypes(calls=calls, samples=samples, variants=variants, phase=phase)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError) as error:
         raise FormatError(f"The folder {folder} is not a whole genobench store: {error}") from error
 
 
