@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from genobench.events import OnEvent
     from genobench.outcomes import Status
 
 _SECONDS_TO_EXIT: Final = 10.0
@@ -52,7 +53,7 @@ def run_worker(
     *,
     log: Path,
     seconds_per_phase: float | None,
-    on_event: Callable[[Mapping[str, Any]], None],
+    on_event: OnEvent,
 ) -> Ending:
     """Run `python -m module job` to its end.
 
@@ -89,9 +90,7 @@ def run_worker(
     return Ending(seconds=round(time.monotonic() - begin, 3), **ending)
 
 
-def _follow(
-    process: subprocess.Popen[bytes], log: Path, seconds_per_phase: float | None, on_event: Callable[[Mapping[str, Any]], None]
-) -> dict[str, Any]:
+def _follow(process: subprocess.Popen[bytes], log: Path, seconds_per_phase: float | None, on_event: OnEvent) -> dict[str, Any]:
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
     phase, deadline = "start", _deadline(seconds_per_phase)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,15 +22,16 @@ from genobench.registry import Registered, Registry, code_sha256
 from genobench.scoring import N_DRAWS, ScoringJob
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genobench.contracts import Trait
+    from genobench.events import OnEvent
 
 SECONDS_PER_METRIC: Final = 1800.0
 """A metric, or its band, that takes longer than this is given up and its scores are missing."""
 
 _MOST_KILLS: Final = 2
 """A scoring worker that is killed from outside is started again this often before its metric is given up."""
-
-OnEvent = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)

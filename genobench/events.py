@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
+
+    OnEvent = Callable[[Mapping[str, Any]], None]
 
 SECONDS_BETWEEN_STEPS = 0.2
 """A worker reports at most five training steps a second; the last one of a burst may be dropped."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,10 @@ from genobench.storage import read_store
 from genobench.worker import Job
 
 if TYPE_CHECKING:
-    from genobench.registry import Registry
+    from collections.abc import Mapping
 
-OnEvent = Callable[[Mapping[str, Any]], None]
+    from genobench.events import OnEvent
+    from genobench.registry import Registry
 
 
 @dataclass(frozen=True)

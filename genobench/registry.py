@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import pluggy
 
 from genobench import hookspecs
-from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, SettingsError, UnknownNameError
+from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, UnknownNameError
 from genobench.hookspecs import Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 Kind = Literal["generator", "classifier", "metric", "dataset"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -231,37 +231,3 @@ def code_sha256(entry: Registered) -> str:
         return digest.hexdigest()
     except Exception as error:
         raise PluginLoadError(f"The code of {entry.qualified_name} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
-    """Make a plugin with settings, as text or as values.
-
-    Args:
-        plugin: A frozen dataclass of settings.
-        settings: Values by name; text ("3", "1e-4", "true") is read as the field's type asks.
-
-    Returns:
-        The instance.
-
-    Raises:
-        SettingsError: If a name is not a setting of the plugin (the message gives the nearest), or a value does not fit.
-        ContractError: If the plugin's fields have types that cannot be read.
-    """
-    import dataclasses
-
-    import pydantic
-
-    fields = [field.name for field in dataclasses.fields(plugin)]
-    for name in settings:
-        if name not in fields:
-            nearest = difflib.get_close_matches(name, fields, n=1, cutoff=0.6)
-            hint = f" Did you mean '{nearest[0]}'?" if nearest else f" Its settings: {', '.join(fields) or 'none'}."
-            raise SettingsError(f"{plugin.__name__} has no setting '{name}'.{hint}")
-    try:
-        return pydantic.TypeAdapter(plugin).validate_python(dict(settings))
-    except pydantic.errors.PydanticUserError as error:
-        raise ContractError(f"The settings of {plugin.__name__} cannot be read: {error}") from error
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise SettingsError(f"{plugin.__name__} does not take {place} = {first.get('input')!r}: {first['msg']}.") from error

@@ -170,9 +170,9 @@ def _record(outcome: Outcome, home: Path, progress: Any) -> None:
 
 def _show_plan(prepared: Prepared) -> None:
     plan = prepared.plan
-    parts = ", ".join(f"{part} {len(getattr(prepared.split, part))}" for part in ("train", "validation", "holdout", "nonmembers"))
+    parts = ", ".join(f"{part} {n}" for part, n in prepared.split.facts["n"].items())
     typer.echo(f"{prepared.dataset.name}: {prepared.split.scheme} split, {parts}; trait {prepared.trait.column}; device {prepared.device}")
-    for entry, _, generator in prepared.generators:
+    for entry, generator in prepared.generators:
         if plan.trials:
             typer.echo(f"{entry.name}: {plan.trials} trials for {plan.objective} on validation, then {len(plan.seeds)} seeds")
             continue

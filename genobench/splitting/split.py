@@ -84,6 +84,17 @@ class Split:
         indices: Indices = getattr(self, name)
         return indices
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What an outcome says of its split."""
+        return {
+            "scheme": self.scheme,
+            "seed": self.seed,
+            "sha256": self.sha256,
+            "n": {part: len(self.part(part)) for part in PARTS},
+            "largest_kinship": self.largest_kinship,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The split as a JSON object."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from genobench.registry import with_settings
+from genobench.settings import with_settings
 from genobench.testing.rules import run_rule
 from genobench.testing.rules_classifier import CLASSIFIER_RULES, ClassifierSubject
 from genobench.testing.rules_dataset import DATASET_RULES, DatasetSubject

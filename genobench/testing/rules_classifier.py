@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genobench.contracts import FitContext, Predictor
-from genobench.registry import with_settings
+from genobench.settings import with_settings
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes, permute_samples
 from genobench.testing.random_states import disturbed_random_states, global_random_states

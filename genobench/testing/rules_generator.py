@@ -13,7 +13,7 @@ from genobench.calls import MISSING
 from genobench.conditions import draw_condition
 from genobench.contracts import FitContext, Sampler
 from genobench.genotypes import Genotypes
-from genobench.registry import with_settings
+from genobench.settings import with_settings
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 from genobench.testing.random_states import disturbed_random_states, global_random_states

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from genobench.calls import PackedCalls
 from genobench.contracts import Direction, Distances, Predictions, Score, ScoreFamily, ScoreSpec
-from genobench.registry import with_settings
+from genobench.settings import with_settings
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, answer_requests, example_comparison, permute_samples
 from genobench.testing.random_states import disturbed_random_states, global_random_states

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import SettingsError
-from genobench.registry import with_settings
+from genobench.settings import with_settings
 from genobench.testing.trials import FixedTrial
 
 if TYPE_CHECKING:

@@ -1,0 +1,238 @@
+"""What to run, and that with every name resolved, the data split and its parts stored: all that the cells of a plan share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock
+
+from genobench.cells import CellKey, hash_json
+from genobench.datasets import OpenDataset, open_dataset
+from genobench.errors import GenobenchError, UnknownNameError
+from genobench.evaluation import RealParts
+from genobench.fitting import FitRequest
+from genobench.registry import Registered, Registry, code_sha256, load_target
+from genobench.settings import settings_json, with_settings
+from genobench.splitting import PARTS, Split, load_or_make_split
+from genobench.storage import is_store, write_store
+from genobench.tuning import DEFAULT_OBJECTIVE, Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from genobench.contracts import Generator, Trait
+    from genobench.events import OnEvent
+    from genobench.genotypes import Genotypes
+
+
+@dataclass(frozen=True)
+class GeneratorPlan:
+    """A generator to run, with the settings that differ from its defaults (text or values)."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to run.
+
+    Args:
+        dataset: Name of a dataset.
+        generators: Which generators; all get the same budget.
+        trait: The trait's column; None for the dataset's first.
+        split: `auto`, `random`, `family`, `kinship`, `forward` or `column`.
+        split_column: The column of a `column` split.
+        split_seed: Seed of the split; every generator and seed of the plan shares it.
+        seeds: One cell each.
+        n_samples: Synthetic samples; None for as many as there are training samples.
+        device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, ...
+        time_limit_seconds: For each phase of a fit; None: no limit.
+        trials: Trials of tuning before the seeds are run; 0 for the settings as they are.
+        objective: The score that trials are compared by, on validation samples.
+        metrics: Names of metrics; None for all that are installed.
+        retry: Run cells again that failed before.
+    """
+
+    dataset: str
+    generators: tuple[GeneratorPlan, ...]
+    trait: str | None = None
+    split: str = "auto"
+    split_column: str | None = None
+    split_seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+    n_samples: int | None = None
+    device: str = "auto"
+    time_limit_seconds: float | None = 1800.0
+    trials: int = 0
+    objective: str = DEFAULT_OBJECTIVE
+    metrics: tuple[str, ...] | None = None
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with everything resolved: what every cell of it shares.
+
+    Args:
+        plan: As it was asked for.
+        registry: Where its names were found.
+        home: Where its cells are.
+        dataset: The opened dataset.
+        split: Its split.
+        trait: The trait of the run.
+        folder: Of the parts' stores.
+        device: With `auto` resolved.
+        generators: Each with its settings.
+        metrics: Which metrics.
+        objective: What trials are compared by, with the metric that gives it; None without trials.
+    """
+
+    plan: Plan
+    registry: Registry
+    home: Path
+    dataset: OpenDataset
+    split: Split
+    trait: Trait
+    folder: Path
+    device: str
+    generators: tuple[tuple[Registered, Generator], ...]
+    metrics: tuple[Registered, ...]
+    objective: tuple[Registered, Objective] | None
+
+    def store(self, part: str) -> Path:
+        """The store of one part of the split."""
+        return self.folder / part
+
+    @property
+    def n_samples(self) -> int:
+        """Synthetic samples of a cell."""
+        return self.plan.n_samples or len(self.split.train)
+
+    def real_parts(self, holdout: str = "holdout") -> RealParts:
+        """The real samples to compare with."""
+        groups = np.asarray(self.split.groups)
+        return RealParts(
+            identity=hash_json([self.dataset.sha256, self.split.sha256, self.trait.column, holdout]),
+            train=self.store("train"),
+            holdout=self.store(holdout),
+            nonmembers=self.store("nonmembers"),
+            groups={
+                "train": groups[self.split.train].tolist(),
+                "holdout": groups[self.split.part(holdout)].tolist(),
+                "nonmembers": groups[self.split.nonmembers].tolist(),
+            },
+            has_families=self.split.scheme in ("family", "kinship", "column"),
+            seed=self.plan.split_seed,
+        )
+
+    def cell_key(self, entry: Registered, generator: Generator, seed: int) -> CellKey:
+        """The key of a cell of this plan."""
+        return CellKey(
+            dataset=self.dataset.name,
+            dataset_sha256=self.dataset.sha256,
+            split_sha256=self.split.sha256,
+            trait=self.trait.column,
+            generator=entry.qualified_name,
+            plugin_version=entry.version,
+            code_sha256=code_sha256(entry),
+            settings=settings_json(generator),
+            seed=seed,
+            n_samples=self.n_samples,
+            device=self.device.partition(":")[0],
+        )
+
+    def fit_request(self, entry: Registered, key: CellKey) -> FitRequest:
+        """What `genobench.fitting.fit_cell` needs to know."""
+        return FitRequest(
+            key=key,
+            target=entry.target,
+            trait=self.trait,
+            train=self.store("train"),
+            validation=self.store("validation"),
+            device=self.device,
+            time_limit_seconds=self.plan.time_limit_seconds,
+            home=self.home,
+            retry=self.plan.retry,
+        )
+
+
+def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = lambda _event: None) -> Prepared:
+    """Resolve every name, load the dataset, split it and write the parts' stores.
+
+    Raises:
+        GenobenchError: If a name, a setting, the data or the split is wrong; nothing has been fitted then.
+    """
+    entries = [registry.find("generator", wanted.name) for wanted in plan.generators]
+    generators = tuple(
+        (entry, with_settings(load_target("generator", entry), wanted.settings))
+        for entry, wanted in zip(entries, plan.generators, strict=True)
+    )
+    metrics = tuple(registry.find("metric", name) for name in plan.metrics) if plan.metrics is not None else registry.offers("metric")
+    objective = _find_objective(plan.objective, metrics) if plan.trials else None
+    device = _resolve_device(plan.device)
+    on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
+    dataset = open_dataset(plan.dataset, registry)
+    trait = dataset.card.trait(plan.trait)
+    on_event({"event": "stage", "stage": "split", "n_samples": dataset.genotypes.n_samples, "n_variants": dataset.genotypes.n_variants})
+    split = load_or_make_split(
+        dataset.genotypes,
+        dataset_sha256=dataset.sha256,
+        folder=home / "splits",
+        trait=trait,
+        birth_column=dataset.card.birth_column,
+        scheme=plan.split,
+        column=plan.split_column,
+        seed=plan.split_seed,
+    )
+    on_event({"event": "split", **split.facts, "notes": split.notes, "largest_kinship_pair": split.largest_kinship_pair})
+    folder = home / "splits" / f"{dataset.sha256[:8]}-{split.sha256[:16]}"
+    _write_parts(dataset.genotypes, split, folder)
+    return Prepared(
+        plan=plan,
+        registry=registry,
+        home=home,
+        dataset=dataset,
+        split=split,
+        trait=trait,
+        folder=folder,
+        device=device,
+        generators=generators,
+        metrics=metrics,
+        objective=objective,
+    )
+
+
+def _find_objective(score: str, metrics: tuple[Registered, ...]) -> tuple[Registered, Objective]:
+    names: list[str] = []
+    for entry in metrics:
+        for spec in load_target("metric", entry).scores:
+            if spec.name == score:
+                return entry, Objective(score=score, direction=spec.direction, ideal=spec.ideal)
+            names.append(spec.name)
+    raise UnknownNameError(f"There is no score '{score}' to tune for; the installed metrics give: {', '.join(sorted(names))}.")
+
+
+def _resolve_device(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise GenobenchError(f"'{device}' is no device; write auto, cpu, cuda or cuda:0.") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise GenobenchError(f"The device '{device}' was asked for, but this PyTorch ({torch.__version__}) sees no CUDA device.")
+    return device
+
+
+def _write_parts(genotypes: Genotypes, split: Split, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        for part in PARTS:
+            if not is_store(folder / part):
+                write_store(genotypes.take_samples(np.asarray(split.part(part))), folder / part)
