@@ -19,7 +19,8 @@ from genobench.containment import run_worker
 from genobench.errors import CellError
 from genobench.outcomes import Band, ScoreRecord
 from genobench.registry import Registered, Registry, code_sha256
-from genobench.scoring import N_DRAWS, ScoringJob
+from genobench.scoring import BAND_VERSION, N_DRAWS, ScoringJob
+from genobench.storage import read_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,8 @@ def score_cell(
     files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
     bands: Mapping[str, Mapping[str, Any]] = {}
     if with_bands:
-        bands = _bands(keys, parts=parts, trait=trait, home=home, log=log, on_event=on_event)
+        n_synthetic = read_store(synthetic).n_samples
+        bands = _bands(keys, n_synthetic=n_synthetic, parts=parts, trait=trait, home=home, log=log, on_event=on_event)
     found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
     scores: list[ScoreRecord] = []
     for name in files:
@@ -116,19 +118,28 @@ def _metric_key(entry: Registered) -> str:
 
 
 def _bands(
-    keys: Mapping[str, str], *, parts: RealParts, trait: Trait, home: Path, log: Path, on_event: OnEvent
+    keys: Mapping[str, str], *, n_synthetic: int, parts: RealParts, trait: Trait, home: Path, log: Path, on_event: OnEvent
 ) -> Mapping[str, Mapping[str, Any]]:
     """The bands of all metrics; computed once per split, sizes, trait and metric version, and kept under the home."""
-    key = hash_json([parts.identity, asdict(trait), parts.seed, N_DRAWS])[:16]
+    # More synthetic samples than the holdout has are never shown at once, so their number matters below that only.
+    n_drawn = n_synthetic if n_synthetic < len(parts.groups["holdout"]) else None
+    key = hash_json([parts.identity, asdict(trait), parts.seed, N_DRAWS, BAND_VERSION, n_drawn])[:16]
     folder = home / "bands" / key
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
     with FileLock(folder / "lock"):
-        return _compute(files, parts=parts, trait=trait, synthetic=None, log=log, on_event=on_event)
+        return _compute(files, parts=parts, trait=trait, synthetic=None, n_drawn=n_drawn, log=log, on_event=on_event)
 
 
 def _compute(
-    files: Mapping[str, Path], *, parts: RealParts, trait: Trait, synthetic: Path | None, log: Path, on_event: OnEvent
+    files: Mapping[str, Path],
+    *,
+    parts: RealParts,
+    trait: Trait,
+    synthetic: Path | None,
+    n_drawn: int | None = None,
+    log: Path,
+    on_event: OnEvent,
 ) -> Mapping[str, Mapping[str, Any]]:
     """The records of all metrics; those that are not there are computed.
 
@@ -150,6 +161,7 @@ def _compute(
                 groups=parts.groups,
                 has_families=parts.has_families,
                 seed=parts.seed,
+                n_synthetic=n_drawn,
             ).write(Path(folder) / "job.json")
             ending = run_worker(
                 "genobench.scoring",

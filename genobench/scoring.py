@@ -14,7 +14,7 @@ import traceback
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 N_DRAWS: Final = 100
 """Draws of real samples in a band."""
 
+BAND_VERSION: Final = 2
+"""Of the way in which bands are drawn; bands of another version are computed again."""
+
 _MOST_DISTANCE_BYTES: Final = 1 << 31
 
 
@@ -55,6 +58,7 @@ class ScoringJob:
         has_families: Whether the split kept groups whole; the band then draws whole groups.
         seed: Of subsampling, draws and metrics.
         n_draws: Draws of a band.
+        n_synthetic: For a band: the synthetic samples of the cells that it is for, where they are fewer than the holdout's.
     """
 
     metrics: Mapping[str, str]
@@ -67,20 +71,26 @@ class ScoringJob:
     has_families: bool
     seed: int
     n_draws: int = N_DRAWS
+    n_synthetic: int | None = None
 
     def write(self, path: Path) -> Path:
         """Write the job as JSON."""
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
         return path
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The reverse of `write`."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
 
 def main(arguments: list[str]) -> int:
     """Run the job in `arguments[0]`: one record a metric."""
     events = Events.take_stdout()
     end_with_parent()
-    job = ScoringJob(**json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
-    requests = _Requests(load_registry())
+    job = ScoringJob.read(Path(arguments[0]))
     comparison = _read_comparison(job)
+    requests = _Requests(load_registry(), comparison.train)
     for name, record_file in job.metrics.items():
         events.phase(name)
         begin = time.perf_counter()
@@ -93,12 +103,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _read_comparison(job: ScoringJob) -> Comparison:
-    trait = Trait(**{**job.trait, "classes": tuple(job.trait["classes"]), "covariates": tuple(job.trait["covariates"])})
     real: tuple[Part, ...] = ("train", "holdout", "nonmembers")
     groups: dict[Part, NDArray[np.intp]] = {part: np.asarray(job.groups[part], dtype=np.intp) for part in real}
     train = read_store(Path(job.train))
     return Comparison(
-        trait=trait,
+        trait=Trait.from_json(job.trait),
         train=train,
         holdout=read_store(Path(job.holdout)),
         nonmembers=read_store(Path(job.nonmembers)),
@@ -159,26 +168,48 @@ def _summary(values: list[float]) -> dict[str, Any] | None:
 
 
 def _real_draws(metric: Metric, comparison: Comparison, job: ScoringJob, requests: _Requests) -> Iterator[Comparison]:
-    """Comparisons in which real samples stand for the synthetic ones.
+    """Comparisons in which real samples stand for the synthetic ones."""
+    if metric.family == "privacy":
+        yield from _unseen_attacks(comparison, job, requests)
+        return
+    generator = np.random.default_rng(job.seed)
+    n_wanted = min(comparison.holdout.n_samples, comparison.train.n_samples)
+    n_wanted = n_wanted if job.n_synthetic is None else min(n_wanted, job.n_synthetic)
+    units = comparison.groups["train"] if job.has_families else np.arange(comparison.train.n_samples)
+    for _ in range(job.n_draws):
+        chosen = draw_whole_groups(units, n_wanted, generator)
+        yield replace(comparison, synthetic=requests.take(comparison.train, chosen))
 
-    Fidelity and utility: as many training samples as there are in the holdout, whole families where the split keeps them whole.
-    Privacy: a random half of the nonmembers stands for the synthetic samples and the other half for the nonmembers, because training
-    samples would be copies of themselves.
+
+def _unseen_attacks(comparison: Comparison, job: ScoringJob, requests: _Requests) -> Iterator[Comparison]:
+    """Attacks on real samples that nobody trained on.
+
+    Training samples are no stand-ins, being copies of themselves; so train and nonmembers are thrown together and dealt out afresh, as
+    `genobench.splitting.drawing.draw_unseen_attack` says. Such a band lies about guessing, and is as wide as the noise of members and
+    nonmembers makes it.
     """
+    from genobench.splitting.drawing import draw_unseen_attack
+
+    pool = _pooled(comparison.train, comparison.nonmembers)
+    groups = np.concatenate([comparison.groups["train"], comparison.groups["nonmembers"]])
     generator = np.random.default_rng(job.seed)
     for _ in range(job.n_draws):
-        if metric.family == "privacy":
-            order = generator.permutation(comparison.nonmembers.n_samples)
-            half = len(order) // 2
-            halves = (np.sort(order[:half]), np.sort(order[half:]))
-            stand_in, rest = (requests.take(comparison.nonmembers, chosen) for chosen in halves)
-            groups = {**comparison.groups, "nonmembers": comparison.groups["nonmembers"][halves[1]]}
-            yield replace(comparison, synthetic=stand_in, nonmembers=rest, groups=groups)
-        else:
-            n_wanted = min(comparison.holdout.n_samples, comparison.train.n_samples)
-            units = comparison.groups["train"] if job.has_families else np.arange(comparison.train.n_samples)
-            chosen = draw_whole_groups(units, n_wanted, generator)
-            yield replace(comparison, synthetic=requests.take(comparison.train, chosen))
+        dealt = draw_unseen_attack(groups, n_nonmembers=comparison.nonmembers.n_samples, generator=generator)
+        stand_in, members, others = (requests.take(pool, chosen) for chosen in dealt)
+        shown = {**comparison.groups, "train": groups[dealt[1]], "nonmembers": groups[dealt[2]]}
+        yield replace(comparison, synthetic=stand_in, train=members, nonmembers=others, groups=shown)
+
+
+def _pooled(first: Genotypes, second: Genotypes) -> Genotypes:
+    """The samples of two parts, one after the other, without phase."""
+    import pandas as pd
+
+    from genobench.calls import PackedCalls
+    from genobench.genotypes import Genotypes
+
+    packed = np.concatenate([np.asarray(first.calls.packed), np.asarray(second.calls.packed)])
+    samples = pd.concat([first.samples, second.samples], ignore_index=True)
+    return Genotypes(calls=PackedCalls(packed=packed, n_variants=first.n_variants), samples=samples, variants=first.variants)
 
 
 def draw_whole_groups(groups: NDArray[np.intp], n_wanted: int, generator: np.random.Generator) -> NDArray[np.intp]:
@@ -247,16 +278,17 @@ class _Requests:
     matrix, not a hundred.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, train: Genotypes) -> None:
         self.registry = registry
+        self._train = train
         self._kept: dict[Any, tuple[tuple[Genotypes, ...], Any]] = {}
         self._drawn: list[tuple[Genotypes, _Drawn]] = []
         self._imputer: Imputer | None = None
 
     def take(self, source: Genotypes, positions: NDArray[np.intp]) -> Genotypes:
-        """Samples drawn from a part; only the last two draws are remembered."""
+        """Samples drawn from a part; only the last three draws are remembered."""
         taken = source.take_samples(positions)
-        self._drawn = [*self._drawn[-1:], (taken, _Drawn(source, positions))]
+        self._drawn = [*self._drawn[-2:], (taken, _Drawn(source, positions))]
         return taken
 
     def result(self, request: Request, comparison: Comparison) -> Any:
@@ -268,10 +300,6 @@ class _Requests:
                 return self._predictions(request, comparison)
 
     def _distances(self, request: Distances, comparison: Comparison) -> NDArray[np.int32]:
-        from genobench.statgen import Imputer
-
-        if self._imputer is None:
-            self._imputer = Imputer.fit(comparison.train.to_array())
         queries, references = (self._origin(getattr(comparison, part)) for part in (request.queries, request.references))
         whole = self._whole_distances(queries.source, references.source, request.distance)
         return whole[np.ix_(queries.positions, references.positions)]
@@ -298,7 +326,10 @@ class _Requests:
         return whole
 
     def _calls(self, genotypes: Genotypes) -> NDArray[np.int8]:
-        assert self._imputer is not None  # noqa: S101 - _distances fits it first
+        from genobench.statgen import Imputer
+
+        if self._imputer is None:
+            self._imputer = Imputer.fit(self._train.to_array())
         imputer = self._imputer
         calls: NDArray[np.int8] = self._keep(("calls",), (genotypes,), lambda: imputer.complete(genotypes.to_array()))
         return calls
