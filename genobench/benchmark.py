@@ -22,7 +22,6 @@ from genobench.cells import Cell, FitResult, hash_json
 from genobench.contracts import Comparison
 from genobench.evaluation import score_cell
 from genobench.fitting import fit_cell
-from genobench.outcomes import FILE_NAME as OUTCOME_FILE
 from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.planning import GeneratorPlan, Plan, Prepared, prepare
 from genobench.registry import Registered, Registry, load_target
@@ -110,7 +109,7 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
             return math.nan
         records = score_cell(
             cell.synthetic,
-            cell.folder / "validation-scores",
+            cell.validation_scores,
             parts=prepared.real_parts("validation"),
             trait=prepared.trait,
             metrics=(metric,),
@@ -168,9 +167,8 @@ def _comparison(prepared: Prepared, cell: Cell) -> Comparison:
 
 def _kept(outcome: Outcome, cell: Cell) -> Outcome:
     """The outcome as it stands on disk: written when it is new or says something new, else the one that was there."""
-    path = cell.folder / OUTCOME_FILE
-    if path.exists():
-        before = read_outcome(path)
+    if cell.outcome.exists():
+        before = read_outcome(cell.outcome)
         same_moment = dataclasses.replace(outcome, created_at=before.created_at, environment=before.environment)
         if same_moment.to_json() == before.to_json():
             return before

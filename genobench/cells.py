@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import CellError
 from genobench.home import write_json_atomically
+from genobench.outcomes import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,9 +115,24 @@ class Cell:
         return self.folder / "curves.jsonl"
 
     @property
+    def job(self) -> Path:
+        """What the worker was asked to do."""
+        return self.folder / "job.json"
+
+    @property
+    def outcome(self) -> Path:
+        """What the cell gave, as `genobench.outcomes` writes it."""
+        return self.folder / FILE_NAME
+
+    @property
     def scores(self) -> Path:
         """Score records, one JSON file each."""
         return self.folder / "scores"
+
+    @property
+    def validation_scores(self) -> Path:
+        """Score records on validation samples, of a trial."""
+        return self.folder / "validation-scores"
 
     @property
     def figures(self) -> Path:
@@ -138,15 +154,20 @@ class Cell:
     def clear(self) -> None:
         """Forget an unfinished or failed fit; checkpoints and the key stay, so that the next one can resume."""
         (self.folder / "result.json").unlink(missing_ok=True)
-        for stale in (self.synthetic, self.model, self.scores, self.figures):
+        for stale in (self.synthetic, self.model, self.scores, self.validation_scores, self.figures):
             shutil.rmtree(stale, ignore_errors=True)
-        for stale in (self.log, self.curves, self.folder / "outcome.json"):
+        for stale in (self.log, self.curves, self.job, self.outcome):
             stale.unlink(missing_ok=True)
+
+
+def cell_folder(home: Path, cell_id: str) -> Path:
+    """The folder of a cell, whether it is there or not."""
+    return home / "cells" / cell_id
 
 
 def open_cell(home: Path, key: CellKey) -> Cell:
     """The cell of that key; its folder is made, and the key written, when it is new."""
-    folder = home / "cells" / key.cell_id
+    folder = cell_folder(home, key.cell_id)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "cell.json").exists():
         write_json_atomically(folder / "cell.json", asdict(key))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_args
 
 from genobench.errors import DatasetError
 
@@ -63,6 +63,24 @@ class Trait:
     covariates: tuple[str, ...] = ()
     family: str | None = None
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """A trait from its JSON object, as `dataclasses.asdict` gives it.
+
+        Raises:
+            DatasetError: If the column or the kind is missing, or the kind is none.
+        """
+        kind: Any = values.get("kind")
+        if "column" not in values or kind not in get_args(TraitKind):
+            raise DatasetError(f"The trait {dict(values)} must have a column, and a kind that is one of {', '.join(get_args(TraitKind))}.")
+        return cls(
+            column=str(values["column"]),
+            kind=kind,
+            classes=tuple(values.get("classes", ())),
+            covariates=tuple(values.get("covariates", ())),
+            family=values.get("family"),
+        )
+
 
 @dataclass(frozen=True)
 class DatasetCard:
@@ -100,25 +118,15 @@ class DatasetCard:
             DatasetError: If a field is missing or malformed.
         """
         try:
-            traits = tuple(
-                Trait(
-                    column=trait["column"],
-                    kind=trait["kind"],
-                    classes=tuple(trait.get("classes", ())),
-                    covariates=tuple(trait.get("covariates", ())),
-                    family=trait.get("family"),
-                )
-                for trait in values["traits"]
-            )
             texts = {name: str(values[name]) for name in ("title", "species", "assembly", "source", "licence", "citation")}
             return cls(
                 **texts,
                 sha256=str(values.get("sha256", "")),
-                traits=traits,
+                traits=tuple(Trait.from_json(trait) for trait in values["traits"]),
                 birth_column=values.get("birth_column"),
                 notes=tuple(values.get("notes", ())),
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise DatasetError(f"The dataset card lacks or misstates the field {error}.") from error
 
     def trait(self, column: str | None = None) -> Trait:

@@ -19,7 +19,8 @@ from genobench.containment import run_worker
 from genobench.contracts import Trait
 from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.genotypes import VARIANT_COLUMNS, Genotypes
-from genobench.storage import read_store
+from genobench.splitting import parts_folder
+from genobench.storage import is_store, read_store
 from genobench.worker import Job
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _write_job(request: FitRequest, cell: Cell, train: Genotypes) -> Path:
         checkpoints=str(cell.checkpoints),
         model=str(cell.model),
         synthetic=str(cell.synthetic),
-    ).write(cell.folder / "job.json")
+    ).write(cell.job)
 
 
 def _run_fit(cell: Cell, job: Path, time_limit_seconds: float | None, on_event: OnEvent) -> FitResult:
@@ -178,28 +179,24 @@ def generate_from_cell(cell_id: str, *, n_samples: int, seed: int, home: Path, r
         state = "not finished" if cell.result is None else cell.result.status
         raise CellError(f"The cell {cell.folder.name} holds no model: its fit is {state}.")
     entry = registry.find("generator", cell.key.generator)
-    trains = sorted((home / "splits").glob(f"{cell.key.dataset_sha256[:8]}-{cell.key.split_sha256[:16]}/train"))
-    outcome = json.loads((cell.folder / "job.json").read_text(encoding="utf-8"))
+    train = parts_folder(home, dataset_sha256=cell.key.dataset_sha256, split_sha256=cell.key.split_sha256) / "train"
+    fitted = Job.read(cell.job)
     with tempfile.TemporaryDirectory(dir=cell.folder) as folder:
         condition = ""
-        if trains:
-            trait = Trait(
-                **{**outcome["trait"], "classes": tuple(outcome["trait"]["classes"]), "covariates": tuple(outcome["trait"]["covariates"])}
-            )
+        if is_store(train):
             condition = f"{folder}/condition.parquet"
-            draw_condition(read_store(trains[0]).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition)
-        job = Job(
-            **{
-                **outcome,
-                "target": entry.target,
-                "generate_seed": seed,
-                "n_samples": n_samples,
-                "train": "",
-                "validation": "",
-                "condition": condition,
-                "model": str(cell.model),
-                "synthetic": f"{folder}/synthetic",
-            }
+            trait = Trait.from_json(fitted.trait)
+            draw_condition(read_store(train).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition, index=False)
+        job = dataclasses.replace(
+            fitted,
+            target=entry.target,
+            generate_seed=seed,
+            n_samples=n_samples,
+            train="",
+            validation="",
+            condition=condition,
+            model=str(cell.model),
+            synthetic=f"{folder}/synthetic",
         ).write(Path(folder) / "job.json")
         ending = run_worker("genobench.worker", job, log=cell.log, seconds_per_phase=None, on_event=on_event)
         if ending.status != "ok":

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from genobench.cells import CellKey, hash_json
 from genobench.datasets import OpenDataset, open_dataset
@@ -15,8 +14,7 @@ from genobench.evaluation import RealParts
 from genobench.fitting import FitRequest
 from genobench.registry import Registered, Registry, code_sha256, load_target
 from genobench.settings import settings_json, with_settings
-from genobench.splitting import PARTS, Split, load_or_make_split
-from genobench.storage import is_store, write_store
+from genobench.splitting import Split, load_or_make_split, parts_folder, write_parts
 from genobench.tuning import DEFAULT_OBJECTIVE, Objective
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from genobench.contracts import Generator, Trait
     from genobench.events import OnEvent
-    from genobench.genotypes import Genotypes
 
 
 @dataclass(frozen=True)
@@ -189,8 +186,8 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
         seed=plan.split_seed,
     )
     on_event({"event": "split", **split.facts, "notes": split.notes, "largest_kinship_pair": split.largest_kinship_pair})
-    folder = home / "splits" / f"{dataset.sha256[:8]}-{split.sha256[:16]}"
-    _write_parts(dataset.genotypes, split, folder)
+    folder = parts_folder(home, dataset_sha256=dataset.sha256, split_sha256=split.sha256)
+    write_parts(dataset.genotypes, split, folder)
     return Prepared(
         plan=plan,
         registry=registry,
@@ -228,11 +225,3 @@ def _resolve_device(device: str) -> str:
     if kind == "cuda" and not torch.cuda.is_available():
         raise GenobenchError(f"The device '{device}' was asked for, but this PyTorch ({torch.__version__}) sees no CUDA device.")
     return device
-
-
-def _write_parts(genotypes: Genotypes, split: Split, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        for part in PARTS:
-            if not is_store(folder / part):
-                write_store(genotypes.take_samples(np.asarray(split.part(part))), folder / part)

@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from genobench.errors import CellError
+from genobench.settings import with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +97,7 @@ def tune(
     complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     if not complete:
         raise CellError(f"None of the {len(study.trials)} trials of the study gave a value of '{objective.score}'; see the trials' logs.")
-    best: Generator = generator(**min(complete, key=lambda trial: (trial.value, trial.number)).user_attrs["settings"])
+    best: Generator = with_settings(generator, min(complete, key=lambda trial: (trial.value, trial.number)).user_attrs["settings"])
     return best
 
 

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from genobench.contracts import FitContext, Sampler, Trait
 from genobench.errors import ContractError
 from genobench.events import Events, end_with_parent, peak_memory_bytes
 from genobench.genotypes import Genotypes
+from genobench.settings import with_settings
 from genobench.storage import read_store, write_store
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class Job:
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
         return path
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The reverse of `write`."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
 
 @dataclass
 class _Clock:
@@ -107,7 +113,7 @@ def run_job(job: Job, events: Events, clock: _Clock) -> None:
             train = read_store(Path(job.train))
             validation = read_store(Path(job.validation)) if job.validation else None
         context = FitContext(
-            trait=_trait(job.trait),
+            trait=Trait.from_json(job.trait),
             seed=job.seed,
             device=job.device,
             folder=Path(job.checkpoints),
@@ -117,7 +123,7 @@ def run_job(job: Job, events: Events, clock: _Clock) -> None:
         )
         context.folder.mkdir(parents=True, exist_ok=True)
         with clock.during("fit"):
-            sampler = generator_class(**job.settings).fit(train, context)
+            sampler = with_settings(generator_class, job.settings).fit(train, context)
             if not isinstance(sampler, Sampler):
                 raise ContractError(f"{job.target}.fit returned {type(sampler).__name__}; it must return a genobench.Sampler.")
         with clock.during("save"):
@@ -142,10 +148,6 @@ def _read_condition(path: str) -> pd.DataFrame | None:
     return pd.read_parquet(path)
 
 
-def _trait(values: Mapping[str, Any]) -> Trait:
-    return Trait(**{**values, "classes": tuple(values["classes"]), "covariates": tuple(values["covariates"])})
-
-
 def _status_of(error: Exception) -> Status:
     """The status that an exception stands for; a full disk is nobody's fault, so the cell is left to be run again."""
     if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
@@ -167,7 +169,7 @@ def main(arguments: list[str]) -> int:
     """Run the job in `arguments[0]`; the exit code is 0 when it is done, 1 when it failed (an event says how)."""
     events = Events.take_stdout()
     end_with_parent()
-    job = Job(**json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+    job = Job.read(Path(arguments[0]))
     clock = _Clock(events)
     try:
         run_job(job, events, clock)

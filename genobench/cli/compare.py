@@ -45,13 +45,12 @@ def compare(
 
 def _outcome_of(home: Any, cell_id: str) -> Outcome:
     from genobench.cells import find_cell
-    from genobench.outcomes import FILE_NAME, read_outcome
+    from genobench.outcomes import read_outcome
 
     cell = find_cell(home, cell_id)
-    path = cell.folder / FILE_NAME
-    if not path.exists():
+    if not cell.outcome.exists():
         raise CellError(f"The cell {cell.key.cell_id} has no outcome yet; run its command again to finish it.")
-    return read_outcome(path)
+    return read_outcome(cell.outcome)
 
 
 def _print(first: Outcome, second: Outcome, scores: list[Difference]) -> None:

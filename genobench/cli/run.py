@@ -150,25 +150,30 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
 
         show(f"{prepared.dataset.name}.{prepared.split.scheme}")
     if failed:
+        from genobench.cells import cell_folder
+
         worst = failed[0]
         raise GenobenchError(
             f"{len(failed)} of {len(plan.generators) * len(plan.seeds)} cells did not end well; the first: cell {worst.cell_id} "
             f"({worst.generator}) is {worst.status} in {worst.phase}: {worst.message}. "
-            f"Its log: {home / 'cells' / worst.cell_id / 'log.txt'}. "
+            f"Its log: {cell_folder(home, worst.cell_id) / 'log.txt'}. "
             "`--retry` runs such cells again."
         )
 
 
 def _record(outcome: Outcome, home: Path, progress: Any) -> None:
+    from genobench.cells import cell_folder
     from genobench.tracking import record_outcome
 
     try:
-        record_outcome(outcome, home / "cells" / outcome.cell_id, home)
+        record_outcome(outcome, cell_folder(home, outcome.cell_id), home)
     except GenobenchError as error:
         progress({"event": "warning", "message": str(error)})
 
 
 def _show_plan(prepared: Prepared) -> None:
+    from genobench.cells import Cell, cell_folder
+
     plan = prepared.plan
     parts = ", ".join(f"{part} {n}" for part, n in prepared.split.facts["n"].items())
     typer.echo(f"{prepared.dataset.name}: {prepared.split.scheme} split, {parts}; trait {prepared.trait.column}; device {prepared.device}")
@@ -178,5 +183,6 @@ def _show_plan(prepared: Prepared) -> None:
             continue
         for seed in plan.seeds:
             key = prepared.cell_key(entry, generator, seed)
-            state = "finished" if (prepared.home / "cells" / key.cell_id / "result.json").exists() else "to do"
+            result = Cell(key, cell_folder(prepared.home, key.cell_id)).result
+            state = "to do" if result is None else "finished" if result.status == "ok" else result.status
             typer.echo(f"{key.cell_id}  {entry.name}  seed {seed}  {state}")
