@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genobench.cli.console import console
 from genobench.errors import CellError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from genobench.leaderboard.differences import Difference
     from genobench.outcomes import Outcome, ScoreRecord
 
@@ -43,7 +46,7 @@ def compare(
         typer.echo(f"Take care: the second cell is of {caveat}; the difference is not one of the generators alone.")
 
 
-def _outcome_of(home: Any, cell_id: str) -> Outcome:
+def _outcome_of(home: Path, cell_id: str) -> Outcome:
     from genobench.cells import find_cell
     from genobench.outcomes import read_outcome
 
@@ -55,8 +58,6 @@ def _outcome_of(home: Any, cell_id: str) -> Outcome:
 
 def _print(first: Outcome, second: Outcome, scores: list[Difference]) -> None:
     from rich.table import Table
-
-    from genobench.cli.leaderboard import console
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("score", "A", "B", "B - A", "± SE", "real samples"):

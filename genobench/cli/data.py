@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from genobench.cli.console import print_json, print_lines, print_table
+from genobench.cli.data_report import print_card, print_description, print_import, print_split, print_traits
 
-    from genobench.contracts import DatasetCard
-    from genobench.datasets import Description, ImportReport, JoinReport
-    from genobench.genotypes import Genotypes
-    from genobench.splitting import Split
+if TYPE_CHECKING:
+    from genobench.contracts import TraitKind
 
 app = typer.Typer(help="List, describe, import, export and split datasets.", no_args_is_help=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON on stdout.")]
 NameArgument = Annotated[str, typer.Argument(help="A dataset's name; see `genobench data list`.")]
-
-_SHOWN_IDS = 8
 
 
 @app.command("list")
@@ -34,7 +29,7 @@ def list_command(*, as_json: JsonOption = False) -> None:
 
     entries = list_datasets(load_registry())
     if as_json:
-        _print_json([asdict(entry) for entry in entries])
+        print_json([asdict(entry) for entry in entries])
         return
     rows = [
         (
@@ -46,7 +41,7 @@ def list_command(*, as_json: JsonOption = False) -> None:
         )
         for entry in entries
     ]
-    _print_table(("name", "origin", "samples", "variants", ""), rows)
+    print_table(("name", "origin", "samples", "variants", ""), rows)
 
 
 @app.command("info")
@@ -72,11 +67,11 @@ def info(
         return
     if as_json:
         facts = {"card": asdict(dataset.card), "genotypes": asdict(describe(dataset.genotypes))}
-        _print_json({"name": name, "sha256": dataset.sha256, **facts})
+        print_json({"name": name, "sha256": dataset.sha256, **facts})
         return
-    _print_card(name, dataset.card, dataset.sha256)
-    _print_description(describe(dataset.genotypes))
-    _print_traits(dataset.card, dataset.genotypes)
+    print_card(name, dataset.card, dataset.sha256)
+    print_description(describe(dataset.genotypes))
+    print_traits(dataset.card, dataset.genotypes)
 
 
 @app.command("import")
@@ -129,9 +124,9 @@ def import_command(
         replace=replace,
     )
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
-        _print_import(report)
+        print_import(report)
 
 
 @app.command("export")
@@ -195,24 +190,21 @@ def split_command(
         table = dataset.genotypes.samples[["id"]].assign(part=[part_of[place] for place in range(len(part_of))], group=split.groups)
         write_text_atomically(out, table.to_csv(index=False))
     if as_json:
-        _print_json(split.to_json())
+        print_json(split.to_json())
     else:
-        _print_split(name, split)
+        print_split(name, split)
 
 
-def _kind(kind: str | None) -> Any:
+def _kind(kind: str | None) -> TraitKind | None:
     from typing import get_args
 
     from genobench.contracts import TraitKind
     from genobench.errors import DatasetError
 
-    if kind is not None and kind not in get_args(TraitKind):
-        raise DatasetError(f"'{kind}' is no kind of trait; choose one of {', '.join(get_args(TraitKind))}.")
-    return kind
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    kinds: dict[str, TraitKind] = {known: known for known in get_args(TraitKind)}
+    if kind is not None and kind not in kinds:
+        raise DatasetError(f"'{kind}' is no kind of trait; choose one of {', '.join(kinds)}.")
+    return None if kind is None else kinds[kind]
 
 
 def _print_file(path: Path, n_autosomes: int | None, *, as_json: bool) -> None:
@@ -223,116 +215,8 @@ def _print_file(path: Path, n_autosomes: int | None, *, as_json: bool) -> None:
 
     genotypes, report = read_with_report(path, n_autosomes=n_autosomes)
     if as_json:
-        _print_json({"read": asdict(report), "genotypes": asdict(describe(genotypes))})
+        print_json({"read": asdict(report), "genotypes": asdict(describe(genotypes))})
         return
     typer.echo(f"{report.path}: {report.format}")
-    _print_description(describe(genotypes))
-    _print_lines("decided:", [decision.text for decision in report.decisions])
-
-
-def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=160)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in headings:
-        is_number = heading in {"samples", "variants", "groups", "share", "known"}
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading == "name")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-
-
-def _print_lines(heading: str, lines: list[str] | tuple[str, ...]) -> None:
-    if lines:
-        typer.echo(heading)
-        for line in lines:
-            typer.echo(f"  - {line}")
-
-
-def _print_card(name: str, card: DatasetCard, sha256: str) -> None:
-    typer.echo(f"{name}: {card.title}")
-    for label in ("species", "assembly", "source", "licence", "citation"):
-        typer.echo(f"  {label:<9} {getattr(card, label)}")
-    typer.echo(f"  {'sha256':<9} {sha256}")
-    _print_lines("notes:", card.notes)
-
-
-def _print_description(description: Description) -> None:
-    low, median, high = description.minor_allele_frequency_quartiles
-    chromosomes = " ".join(f"{name}:{count}" for name, count in description.variants_by_chromosome.items())
-    typer.echo(f"  {description.n_samples:,} samples x {description.n_variants:,} variants{', phased' if description.is_phased else ''}")
-    typer.echo(f"  {description.missing_share:.2%} of calls missing; {description.n_constant_variants:,} variants have one genotype only")
-    typer.echo(
-        f"  minor allele frequency {median:.3f} (quartiles {low:.3f} and {high:.3f}); heterozygosity {description.mean_heterozygosity:.3f}"
-    )
-    typer.echo(f"  variants by chromosome: {chromosomes}")
-    typer.echo(f"  columns of samples: {', '.join(description.sample_columns)}")
-
-
-def _print_traits(card: DatasetCard, genotypes: Genotypes) -> None:
-    rows = []
-    for trait in card.traits:
-        column = genotypes.samples[trait.column]
-        if trait.kind == "quantitative":
-            values = f"mean {column.mean():.4g}, standard deviation {column.std():.4g}"
-        else:
-            counts = column.value_counts()
-            values = ", ".join(f"{name}: {counts.get(name, 0)}" for name in trait.classes)
-        beside = ", ".join([*trait.covariates, *([f"family: {trait.family}"] if trait.family else [])])
-        rows.append((trait.column, trait.kind, f"{int(column.notna().sum()):,}", values, beside))
-    if rows:
-        _print_table(("trait", "kind", "known", "values", "beside it"), rows)
-    else:
-        typer.echo("  no trait: nothing can be predicted or conditioned on")
-
-
-def _print_import(report: ImportReport) -> None:
-    read, join = report.read, report.join
-    typer.echo(f"{report.name}: {read.n_samples:,} samples x {read.n_variants:,} variants from {read.path} ({read.format})")
-    share = read.n_missing_calls / max(1, read.n_samples * read.n_variants)
-    typer.echo(f"  {read.n_missing_calls:,} calls missing ({share:.2%}); {report.n_constant_variants:,} variants have one genotype only")
-    if join is not None:
-        _print_join(join, read.n_samples)
-    for trait, n_known in zip(report.traits, report.n_with_trait, strict=True):
-        classes = f" ({' < '.join(trait.classes) if trait.kind == 'ordinal' else ', '.join(trait.classes)})" if trait.classes else ""
-        typer.echo(f"  trait '{trait.column}': {trait.kind}{classes}, known in {n_known:,} samples")
-    _print_lines("decided:", [decision.text for decision in read.decisions])
-    _print_lines("notes:", report.notes)
-    typer.echo(f"  sha256 {report.sha256}")
-
-
-def _print_join(join: JoinReport, n_samples: int) -> None:
-    typer.echo(f"  {join.n_matched:,} of {n_samples:,} samples found among the {join.n_rows:,} rows of {join.path}, by '{join.id_column}'")
-    for ids, what in (
-        (join.without_phenotypes, "samples without phenotypes"),
-        (join.without_genotypes, "phenotyped but not genotyped"),
-    ):
-        if ids:
-            more = f" and {len(ids) - _SHOWN_IDS:,} more" if len(ids) > _SHOWN_IDS else ""
-            typer.echo(f"  {len(ids):,} {what}: {', '.join(ids[:_SHOWN_IDS])}{more}")
-    for column, count in join.disagreements:
-        typer.echo(f"  '{column}' differs from the genotype files in {count:,} samples; the phenotype table was believed")
-
-
-def _print_split(name: str, split: Split) -> None:
-    from genobench.splitting import PARTS
-
-    by = f" by '{split.column}'" if split.column else ""
-    typer.echo(f"{name}: {split.scheme} split{by}, seed {split.seed}, trait '{split.trait}'")
-    n_used = sum(len(split.part(part)) for part in PARTS)
-    rows = []
-    for part in PARTS:
-        indices = split.part(part)
-        rows.append((part, f"{len(indices):,}", f"{len(indices) / n_used:.1%}", f"{len(set(split.groups[indices].tolist())):,}"))
-    _print_table(("part", "samples", "share", "groups"), rows)
-    if split.largest_kinship is not None and split.largest_kinship_pair is not None:
-        typer.echo(
-            f"  largest kinship across the edge of the holdout: {split.largest_kinship:.4f} "
-            f"({split.largest_kinship_pair[0]} in the holdout, {split.largest_kinship_pair[1]} outside)"
-        )
-    _print_lines("notes:", split.notes)
-    typer.echo(f"  sha256 {split.sha256}")
+    print_description(describe(genotypes))
+    print_lines("decided:", [decision.text for decision in report.decisions])

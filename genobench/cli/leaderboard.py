@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genobench.cli.console import console
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from genobench.leaderboard import Column, Estimate, Row, Standings
     from genobench.leaderboard.text import Footnotes
     from genobench.outcomes import Outcome
@@ -22,8 +21,6 @@ app = typer.Typer(help="Rank what was run, publish it as evidence, make its page
 BoardArgument = Annotated[str, typer.Argument(help="A board: dataset.split, for example cattle-demo.family.")]
 SplitOption = Annotated[str | None, typer.Option(help="First digits of the split's hash, where there are several splits of that scheme.")]
 TraitOption = Annotated[str | None, typer.Option(help="The trait, where there are several.")]
-
-_PLAIN_WIDTH = 220
 
 
 @app.command("show")
@@ -78,14 +75,6 @@ def render(folder: Annotated[Path, typer.Argument(help="A board's folder, or a f
     for place in _board_folders(folder):
         for path in render_board(place):
             typer.echo(str(path))
-
-
-def console() -> Console:
-    """A console for tables: as wide as the terminal; wide and without colour where there is none."""
-    from rich.console import Console
-
-    terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
 
 
 def _outcomes(source: Path | None) -> list[Outcome]:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from genobench.cli.console import console
+
 if TYPE_CHECKING:
     from genobench.outcomes import Outcome, ScoreRecord
 
 
 def print_outcome(outcome: Outcome) -> None:
     """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
+    out = console()
     fitted = outcome.timings.get("fit")
     seconds = f", fitted in {fitted:.0f} s" if fitted is not None else ""
-    console.print(
+    out.print(
         f"[bold]{outcome.generator}[/bold] on {outcome.dataset}, {outcome.split['scheme']} split, seed {outcome.seed}: "
         f"{outcome.status}{seconds}; cell {outcome.cell_id}"
     )
     if outcome.message:
-        console.print(f"  in {outcome.phase}: {outcome.message}", markup=False)
+        out.print(f"  in {outcome.phase}: {outcome.message}", markup=False)
     if not outcome.scores:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -35,10 +34,10 @@ def print_outcome(outcome: Outcome) -> None:
         shown = score.family if score.family != family else ""
         family = score.family
         table.add_row(f"  [dim]{shown}[/dim]", score.metric, _value(score), _interval(score), _band(score), verdict(score))
-    console.print(table)
+    out.print(table)
     for score in outcome.scores:
         if score.reason:
-            console.print(f"  {score.metric}: {score.reason}", style="dim", markup=False)
+            out.print(f"  {score.metric}: {score.reason}", style="dim", markup=False)
 
 
 def verdict(score: ScoreRecord) -> str:
