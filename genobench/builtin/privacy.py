@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 import numpy as np
 
 from genobench import Comparison, Distances, Metric, Score, ScoreSpec, Trait
-from genobench.statgen import auc_with_standard_error, nearest_distance, true_positive_rate, wilson_interval
+from genobench.statgen import (
+    auc_with_standard_error,
+    nearest_distance,
+    true_positive_rate,
+    true_positive_rate_interval,
+    wilson_interval,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +27,10 @@ class MembershipDistance(Metric):
     """An attacker who calls those people or animals members of training that have a synthetic sample near by.
 
     Members are the training samples; the others are nonmembers from the same families, which are exchangeable with them: an AUC above 0.5
-    is what the generator leaked. A true-positive rate at a small false-positive rate sees a leak of a few samples that the AUC averages
-    away (Carlini N. et al. 2022. https://doi.org/10.1109/SP46214.2022.9833649), but needs enough nonmembers to place the threshold.
+    is what the generator leaked. An AUC near 0.5 means that this attack, the simplest, found nothing; it is no proof that none would.
+    DeLong's interval takes samples as independent; nonmembers are spread over the training families, so with families it errs on the wide
+    side. A true-positive rate at a small false-positive rate sees a leak of a few samples that the AUC averages away (Carlini N. et al.
+    2022. https://doi.org/10.1109/SP46214.2022.9833649), but needs enough nonmembers to place the threshold.
 
     Args:
         distance: `manhattan` or `squared-euclidean`.
@@ -72,7 +80,7 @@ class MembershipDistance(Metric):
         return (Distances("train", "synthetic", self.distance), Distances("nonmembers", "synthetic", self.distance))
 
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:  # noqa: ARG002 - nothing is drawn
-        """The attack's AUC with DeLong's interval, its true-positive rates with Wilson's (the threshold taken as given), and copies."""
+        """The attack's AUC with DeLong's interval, its true-positive rates, and the share of copies with Wilson's."""
         if comparison.synthetic.n_samples == 0:
             return tuple(Score(spec.name, float("nan"), reason="There is no synthetic sample.") for spec in self.scores)
         to_train, to_nonmembers = (comparison.results[request] for request in self.needs(comparison.trait))
@@ -107,7 +115,7 @@ def _true_positives(
         reason = f"A false-positive rate of {false_positive_rate:.0%} needs {n_required:,} nonmembers; there are {len(others):,}."
         return Score(name, float("nan"), reason=reason)
     rate = true_positive_rate(members, others, false_positive_rate=false_positive_rate)
-    return _share(name, round(rate * len(members)), len(members))
+    return Score(name, rate, interval=true_positive_rate_interval(members, others, false_positive_rate=false_positive_rate))
 
 
 def _share(name: str, n_found: int, n: int) -> Score:

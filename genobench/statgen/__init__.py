@@ -1,6 +1,11 @@
 """Statistical genetics as pure functions on arrays of calls; each cites its source and is tested against another program."""
 
-from genobench.statgen.discrimination import auc_with_standard_error, true_positive_rate, wilson_interval
+from genobench.statgen.discrimination import (
+    auc_with_standard_error,
+    true_positive_rate,
+    true_positive_rate_interval,
+    wilson_interval,
+)
 from genobench.statgen.frequency import (
     alt_frequency,
     expected_heterozygosity,
@@ -52,5 +57,6 @@ __all__ = [
     "relative_components",
     "sample_groups",
     "true_positive_rate",
+    "true_positive_rate_interval",
     "wilson_interval",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from genobench.statgen import auc_with_standard_error, true_positive_rate, wilson_interval
+from genobench.statgen import auc_with_standard_error, true_positive_rate, true_positive_rate_interval, wilson_interval
 
 
 def _groups():
@@ -65,3 +66,23 @@ def test_true_positive_rate__with_ties_keeps_to_the_rate():
 def test_wilson_interval__agrees_with_newcombe(counts, expected):
     """Newcombe R.G. 1998. Statistics in Medicine 17: 857-872, table I, method 3."""
     assert wilson_interval(*counts) == pytest.approx(expected, abs=5e-5)
+
+
+@pytest.mark.parametrize(("n_positives", "n_negatives", "rate"), [(1000, 292, 0.1), (300, 100, 0.1), (2000, 1000, 0.01)])
+def test_true_positive_rate_interval__holds_the_truth_19_times_in_20(n_positives, n_negatives, rate):
+    """Two normal groups apart by 0.2: the share at the true threshold is 1 - Phi(z - 0.2). 500 draws; Wilson's interval alone: .62."""
+    rng = np.random.default_rng(5)
+    truth = norm.sf(norm.isf(rate) - 0.2)
+    n_held = 0
+    for _ in range(500):
+        positives, negatives = rng.normal(0.2, 1, n_positives), rng.normal(size=n_negatives)
+        low, high = true_positive_rate_interval(positives, negatives, false_positive_rate=rate)
+        n_held += low <= truth <= high
+    assert n_held / 500 == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 500))
+
+
+def test_true_positive_rate_interval__holds_the_estimate_also_where_all_are_found():
+    positives, negatives = np.full(50, 2.0), np.arange(100) / 100
+    low, high = true_positive_rate_interval(positives, negatives, false_positive_rate=0.1)
+    assert low == pytest.approx(wilson_interval(50, 50)[0])
+    assert high == 1
