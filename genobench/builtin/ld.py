@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MIN_SAMPLES: Final = 10
 _MIN_PAIRS: Final = 100
+_MIN_SHARE_OF_PAIRS: Final = 0.25
 _NEAR_BP: Final = (5e4, 1.5e5)
 _FAR_BP: Final = (5e5, 1.5e6)
 
@@ -37,8 +38,9 @@ class LdDecayError(Metric):
     r2 is corrected for the number of samples. The variants are the autosomal ones with a known position whose minor allele is frequent
     enough in the holdout. Where samples come from several populations all is done within each and averaged by their share of the holdout:
     a mixture of populations has r2 between any two variants that differ in frequency. A population with fewer than 10 samples on either
-    side is left out. A bin counts if both sides have at least 100 pairs in it. The standard error leaves out a block of the genome at a
-    time.
+    side is left out. A bin counts if the holdout has at least 100 pairs in it; where fewer than a quarter of those vary in the synthetic
+    samples (as when half of the variants are fixed there) the bin's synthetic r2 is taken for 0, so that nothing is won by not varying.
+    The standard error leaves out a block of the genome at a time.
 
     Args:
         population_columns: The first of these columns that both sides have says the population.
@@ -56,7 +58,7 @@ class LdDecayError(Metric):
             unit="r2",
             direction="lower",
             ideal=0.0,
-            version=1,
+            version=2,
             is_primary=True,
         ),
         ScoreSpec(
@@ -122,9 +124,11 @@ def _positions(genotypes: Genotypes) -> Floats:
 
 def _estimates(synthetic: LdDecay, holdout: LdDecay) -> Floats:
     """The three scores from everything, and with each block left out, shape (n_blocks + 1, 3)."""
-    n_pairs = np.minimum(synthetic.pair_count.sum(axis=0), holdout.pair_count.sum(axis=0))
+    n_pairs = holdout.pair_count.sum(axis=0)
     is_counted = n_pairs >= _MIN_PAIRS
-    differences = np.abs(_with_and_without(synthetic, is_counted) - _with_and_without(holdout, is_counted))
+    is_fixed = (synthetic.pair_count.sum(axis=0) < _MIN_SHARE_OF_PAIRS * n_pairs)[is_counted]
+    decays = np.where(is_fixed, 0.0, _with_and_without(synthetic, is_counted))
+    differences = np.abs(decays - _with_and_without(holdout, is_counted))
     n_known = np.isfinite(differences).sum(axis=1)
     errors = np.full(len(differences), np.nan)
     np.divide(np.nansum(differences, axis=1), n_known, out=errors, where=n_known > 0)

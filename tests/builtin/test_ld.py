@@ -90,6 +90,18 @@ def test_ld_decay_error__is_not_fooled_by_a_mixture_of_populations():
     assert np.isfinite(_scores(_comparison(one_lost, holdout))["ld_decay_error"].value)
 
 
+def test_ld_decay_error__is_no_better_for_variants_that_do_not_vary():
+    """Unlinked variants score the holdout's own r2; unlinked variants of which most are fixed must not score less in fewer bins."""
+    rng = np.random.default_rng(4)
+    calls = rng.binomial(2, 0.4, size=(120, 240)).astype(np.int8)
+    unlinked = replace(THIRDS[2], calls=PackedCalls.from_calls(calls))
+    for n_varying in (0, 2, 60):
+        fixed = calls.copy()
+        fixed[:, n_varying:] = 0
+        collapsed = _scores(_comparison(replace(THIRDS[2], calls=PackedCalls.from_calls(fixed))))["ld_decay_error"]
+        assert collapsed.value == pytest.approx(_scores(_comparison(unlinked))["ld_decay_error"].value, abs=0.01)
+
+
 def test_ld_decay_error__reads_the_map_where_positions_are_not_known():
     variants = THIRDS[1].variants.assign(position_cm=THIRDS[1].variants["position_bp"].astype(float) / 1e6)
     hidden = variants.assign(position_bp=variants["position_bp"].where(np.arange(240) % 3 > 0))
