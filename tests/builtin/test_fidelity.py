@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genobench import MISSING, Comparison, Genotypes, PackedCalls
-from genobench.builtin.fidelity import AdversarialAccuracy, AlleleFrequency, PrecisionRecall
+from genobench.builtin.fidelity import AdversarialAccuracy, AlleleFrequency, PrecisionRecall, _groups_of_both
 from genobench.statgen import alt_frequency
 from genobench.testing import answer_requests, example_comparison
 
@@ -145,3 +145,13 @@ def test_fidelity__does_not_mind_which_allele_is_alt(metric):
     first, second = _scores(metric, comparison), _scores(metric, other)
     for name, score in first.items():
         assert second[name].value == pytest.approx(score.value)
+
+
+def test_standard_errors__leave_out_relatives_together_whatever_says_who_they_are():
+    """A holdout of eight litters, known from the split alone: the trait names no family, as where kinship grouped the samples."""
+    comparison = example_comparison()
+    litters = np.arange(48) // 6
+    comparison = replace(comparison, trait=replace(comparison.trait, family=None), groups={"holdout": litters})
+    left_out, synthetic = _groups_of_both(comparison, seed=1)
+    assert len(set(zip(left_out, litters, strict=True))) == 8
+    assert set(left_out) == set(synthetic) == set(range(8))
