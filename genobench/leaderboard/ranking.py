@@ -24,7 +24,9 @@ RULES: Final = (
     "A rank is 1, plus 1 for each generator that beats this one, plus ½ for each draw.",
     "The board orders by the mean rank over the primary scores.",
     "A missing primary score is beaten by every score that is there; it is never replaced by a number.",
-    "A generator leaks where the 95 % interval of a membership attack's AUC lies above the real band; it stands below all that do not.",
+    "A generator leaks where the 95 % interval of a membership attack's AUC or share found, or of the copies' share, lies above the band.",
+    "Whoever leaks stands below all that do not.",
+    "No such mark is no proof of safety: it takes a large leak to lift an AUC clear of the band, and other attacks may find more.",
     "Controls and real samples are shown and not ranked.",
 )
 """The rules as a page states them."""
@@ -59,8 +61,11 @@ def rank_rows(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 
 
 def is_attack(column: Column) -> bool:
-    """Whether a score says how well an attack tells training samples from others: a privacy score that is an AUC."""
-    return column.family == "privacy" and column.unit == "AUC"
+    """Whether a score says what an attack finds: a privacy score that had better be low, and is an AUC or a share.
+
+    The AUC alone would not do. A generator that hands out one training sample in twenty lifts it by .025, less than its noise.
+    """
+    return column.family == "privacy" and column.direction == "lower" and column.unit in {"AUC", "share"}
 
 
 def loss_bounds(estimate: Estimate, column: Column) -> tuple[float, float]:

@@ -77,7 +77,7 @@ class Row:
         messages: What the cells that did not end well said, each once.
         fit_seconds: Mean seconds of a fit; None where not recorded.
         estimates: By score.
-        leaks: Whether an attack tells its training samples from others better than it does for real samples.
+        leaks: Whether an attack finds more of its training samples than it does where real samples stand for the synthetic ones.
         mean_rank: Mean over the primary scores; None for controls and where no cell ended well.
         place: 1 is best; None where there is no mean rank.
     """

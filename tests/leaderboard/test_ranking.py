@@ -85,6 +85,16 @@ def test_rank__without_a_band_a_leak_is_measured_against_the_ideal(make_outcome,
     assert standings([outcome]).rows[0].leaks
 
 
+@pytest.mark.parametrize(("share", "interval", "is_leak"), [(0.05, (0.038, 0.065), True), (0.0, (0.0, 0.0036), False)])
+def test_rank__copies_are_a_leak_though_the_auc_does_not_see_them(make_outcome, make_score, share, interval, is_leak):
+    """One training sample in twenty handed out as it is: the AUC stays within its band."""
+    shown = {"family": "privacy", "unit": "share", "direction": "lower", "ideal": 0.0, "is_primary": False}
+    copies = make_score("copied_share", share, interval=interval, band=Band(0.0, 0.0, 0.0, 0.0, 100), **shown)
+    outcome = make_outcome("a", scores=(make_score("membership_auc", 0.525, error=0.02), copies))
+
+    assert standings([outcome]).rows[0].leaks is is_leak
+
+
 def test_rank__controls_are_shown_and_not_ranked(board_outcomes):
     rows = standings(board_outcomes).rows
 
