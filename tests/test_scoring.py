@@ -161,10 +161,20 @@ def test_main__band_of_copies_of_the_holdout_is_zero(comparison, tmp_path):
     assert (band["mean"], band["standard_deviation"], band["n_draws"]) == (0.0, 0.0, 5)
 
 
-def _job(comparison: Comparison, **changes: Any) -> ScoringJob:
-    groups = {part: comparison.groups[part].tolist() for part in ("train", "holdout", "nonmembers")}
-    stores = {"train": "", "holdout": "", "nonmembers": "", "synthetic": ""}
-    return ScoringJob(metrics={}, trait=asdict(WEIGHT), groups=groups, has_families=True, seed=3, **stores, **changes)
+def _job(comparison: Comparison, *, n_draws: int = 1, n_synthetic: int | None = None) -> ScoringJob:
+    return ScoringJob(
+        metrics={},
+        trait=asdict(WEIGHT),
+        train="",
+        holdout="",
+        nonmembers="",
+        synthetic="",
+        groups={part: comparison.groups[part].tolist() for part in ("train", "holdout", "nonmembers")},
+        has_families=True,
+        seed=3,
+        n_draws=n_draws,
+        n_synthetic=n_synthetic,
+    )
 
 
 def test_real_draws__attack_on_unseen_relatives_is_no_better_than_guessing():
