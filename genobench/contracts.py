@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, Self, get_args
 
 from genobench.errors import DatasetError
 
@@ -26,6 +26,7 @@ TraitKind = Literal["categorical", "ordinal", "quantitative"]
 ScoreFamily = Literal["fidelity", "privacy", "utility"]
 Direction = Literal["lower", "higher", "target"]
 Part = Literal["train", "holdout", "nonmembers", "synthetic"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 Distance = Literal["manhattan", "squared-euclidean"]
 
 
@@ -383,6 +384,11 @@ class Comparison:
     synthetic: Genotypes
     results: Mapping[Request, Any] = field(default_factory=dict)
     groups: Mapping[Part, NDArray[np.intp]] = field(default_factory=dict)
+
+    def part(self, name: Part) -> Genotypes:
+        """The samples of one part."""
+        genotypes: Genotypes = getattr(self, name)
+        return genotypes
 
 
 class Metric(ABC):

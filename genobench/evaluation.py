@@ -1,6 +1,6 @@
 """Score one cell: which records are missing, a scoring worker for those, and every score joined with its band.
 
-Records are kept by metric, version, code and settings, so a new metric never refits and never rescoring what is there.
+Records are kept by metric, version, code and settings, so a new metric refits nothing, and scores nothing again that is there.
 """
 
 from __future__ import annotations

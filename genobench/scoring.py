@@ -300,7 +300,7 @@ class _Requests:
                 return self._predictions(request, comparison)
 
     def _distances(self, request: Distances, comparison: Comparison) -> NDArray[np.int32]:
-        queries, references = (self._origin(getattr(comparison, part)) for part in (request.queries, request.references))
+        queries, references = (self._origin(comparison.part(part)) for part in (request.queries, request.references))
         whole = self._whole_distances(queries.source, references.source, request.distance)
         return whole[np.ix_(queries.positions, references.positions)]
 
@@ -343,7 +343,7 @@ class _Requests:
 
     def _predictions(self, request: Predictions, comparison: Comparison) -> Prediction | str:
         trait = comparison.trait
-        source: Genotypes = getattr(comparison, request.arm)
+        source = comparison.part(request.arm)
         if trait.column not in source.samples.columns:
             return f"the {request.arm} samples carry no '{trait.column}'"
         classifier: Classifier = self.registry.load("classifier", request.classifier)()

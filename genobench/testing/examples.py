@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from genobench.calls import Calls, Indices
-    from genobench.contracts import Part, Request, TraitKind
+    from genobench.contracts import Request, TraitKind
 
 EXAMPLE_TRAITS: Final[Mapping[TraitKind, Trait]] = MappingProxyType(
     {
@@ -184,7 +184,7 @@ def _phenotypes(genetic: NDArray[np.float64], rng: np.random.Generator) -> dict[
 
 def _distances(comparison: Comparison, request: Distances) -> NDArray[np.int32]:
     imputer = Imputer.fit(comparison.train.to_array())
-    queries, references = (imputer.complete(_part(comparison, part).to_array()) for part in (request.queries, request.references))
+    queries, references = (imputer.complete(comparison.part(part).to_array()) for part in (request.queries, request.references))
     return pairwise_distances(queries, references, request.distance)
 
 
@@ -203,13 +203,3 @@ def _stand_in_prediction(comparison: Comparison, request: Predictions) -> Predic
     logits = -np.abs(np.arange(len(trait.classes)) - (codes + noise_share * noise)[:, None])
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return Prediction(truth=labels, predicted=probabilities, classes=trait.classes, groups=groups)
-
-
-def _part(comparison: Comparison, part: Part) -> Genotypes:
-    parts = {
-        "train": comparison.train,
-        "holdout": comparison.holdout,
-        "nonmembers": comparison.nonmembers,
-        "synthetic": comparison.synthetic,
-    }
-    return parts[part]

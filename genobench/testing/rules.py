@@ -69,7 +69,7 @@ def run_rule(rule: Rule, subject: Subject) -> Check:
     """Hold a plugin to one rule; whatever the plugin raises is the finding.
 
     Args:
-        rule: One of the rules of `rules_for`.
+        rule: One of `genobench.testing.RULES`.
         subject: A plugin of the rule's kind.
 
     Returns:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from genobench.calls import PackedCalls
-from genobench.contracts import Direction, Distances, Predictions, Score, ScoreFamily, ScoreSpec
+from genobench.contracts import PARTS, Direction, Distances, Predictions, Score, ScoreFamily, ScoreSpec
 from genobench.settings import with_settings
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, answer_requests, example_comparison, permute_samples
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _SEED: Final = 31
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-_PARTS: Final = ("train", "holdout", "nonmembers", "synthetic")
 _TOLERANCE: Final = 1e-6
 _N_STANDARD_ERRORS: Final = 4.0
 _WIDTH_IN_STANDARD_ERRORS: Final = 2 * 1.959964
@@ -159,7 +158,7 @@ def same_seed_gives_same_scores(subject: MetricSubject) -> str | None:
 def order_of_samples_does_not_matter(subject: MetricSubject) -> str | None:
     """Reordering the samples of each part leaves the values; values that are drawn at random move within their noise."""
     for kind, comparison in subject.comparisons.items():
-        reordered: Any = {part: permute_samples(getattr(comparison, part), seed=place) for place, part in enumerate(_PARTS)}
+        reordered: Any = {part: permute_samples(comparison.part(part), seed=place) for place, part in enumerate(PARTS)}
         after = {
             score.name: score for score in subject.metric.score(subject.answered(replace(comparison, results={}, **reordered)), seed=_SEED)
         }
@@ -241,7 +240,7 @@ def _allowed_move(score: Score, other_seed: Score) -> float:
 
 
 def _fingerprint(comparison: Comparison) -> dict[str, str]:
-    prints = {part: content_sha256(getattr(comparison, part)) for part in _PARTS}
+    prints: dict[str, str] = {part: content_sha256(comparison.part(part)) for part in PARTS}
     for request, result in comparison.results.items():
         values = (result.truth, result.predicted) if isinstance(request, Predictions) else (result,)
         prints[f"the result of {request}"] = repr([value.tolist() for value in values])
