@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from genobench.contracts import Comparison
 
 _BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -25,3 +30,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("GENOBENCH_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def comparison() -> Comparison:
+    """Four parts of 30 samples, five families each, with a quantitative trait and missing calls."""
+    from genobench.contracts import Comparison
+    from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
+
+    whole = example_genotypes(n_samples=120, missing_share=0.02)
+    train, holdout, nonmembers, synthetic = (whole.take_samples(np.arange(start, start + 30)) for start in (0, 30, 60, 90))
+    families = np.arange(30) // 6
+    return Comparison(
+        trait=EXAMPLE_TRAITS["quantitative"],
+        train=train,
+        holdout=holdout,
+        nonmembers=nonmembers,
+        synthetic=synthetic,
+        groups={"train": families, "holdout": families, "nonmembers": families},
+    )

@@ -102,6 +102,24 @@ def draw_unseen_attack(
     return np.flatnonzero(is_stand_in), rest[~is_nonmember], rest[is_nonmember]
 
 
+def draw_whole_groups(groups: Indices, n_wanted: int, generator: np.random.Generator) -> Indices:
+    """Positions of n_wanted samples made of whole groups in a random order; only the last group may be cut.
+
+    Args:
+        groups: A number per sample that relatives share, shape (n_samples,).
+        n_wanted: How many positions; at most n_samples.
+        generator: The source of randomness.
+
+    Returns:
+        Positions in ascending order, shape (n_wanted,).
+    """
+    rank = np.empty(int(groups.max()) + 1, dtype=np.intp)
+    labels = np.unique(groups)
+    rank[labels] = generator.permutation(len(labels))
+    order = np.lexsort((generator.random(len(groups)), rank[groups]))
+    return np.sort(order[:n_wanted])
+
+
 def _ties(born: NDArray[np.floating[Any]], n_holdout: int, column: str) -> tuple[str, ...]:
     edge = born[n_holdout - 1]
     if born[n_holdout] != edge:
