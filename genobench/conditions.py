@@ -21,8 +21,9 @@ def draw_condition(samples: pd.DataFrame, trait: Trait, *, n_samples: int, seed:
     """Rows of trait and covariates for samples to be generated.
 
     Training rows are drawn jointly, in a random order and as evenly as n_samples allows (each row once before any row twice), so classes
-    keep their shares. A quantitative column is then shrunk towards its mean and jittered by a normal kernel with the bandwidth of
-    Silverman's rule, so that its mean and variance stay what they were.
+    keep their shares. Quantitative columns are then shrunk towards their means and jittered together by a normal kernel of their own
+    covariance, with the bandwidth of Silverman's rule, so that their means, variances and correlations stay what they were. (Differences
+    between the means of classes shrink too, by 2 % to 6 % for 2,000 to 200 training samples.)
 
     Args:
         samples: The sample table of the training part, one row a sample.
@@ -51,8 +52,10 @@ def draw_condition(samples: pd.DataFrame, trait: Trait, *, n_samples: int, seed:
     order = np.concatenate([generator.permutation(len(complete)) for _ in range(n_rounds)])[:n_samples]
     drawn = complete.iloc[order].reset_index(drop=True)
     quantitative = [column for column in columns if is_quantitative(complete[column], trait, column)]
-    for column in quantitative:
-        drawn[column] = _smoothed(drawn[column].to_numpy(dtype=float), complete[column].to_numpy(dtype=float), generator)
+    if quantitative and len(complete) > 1:
+        smoothed = _smoothed(drawn[quantitative].to_numpy(dtype=float), complete[quantitative].to_numpy(dtype=float), generator)
+        for place, column in enumerate(quantitative):
+            drawn[column] = smoothed[:, place] if complete[column].min() < complete[column].max() else drawn[column]
     return drawn
 
 
@@ -64,11 +67,11 @@ def is_quantitative(values: pd.Series, trait: Trait, column: str) -> bool:
 
 
 def _smoothed(drawn: np.ndarray, source: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    deviation = float(source.std())
-    if len(source) < 2 or deviation == 0.0:
-        return drawn
+    """Rows shrunk towards the mean of the source and jittered with its covariance, shape (n_drawn, n_columns)."""
     bandwidth = 1.06 * len(source) ** -0.2
-    mean = float(source.mean())
-    jittered: np.ndarray = drawn - mean + bandwidth * deviation * generator.standard_normal(len(drawn))
-    smoothed: np.ndarray = mean + jittered / np.sqrt(1.0 + bandwidth**2)
+    mean = source.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(source, rowvar=False, bias=True))
+    # Columns may depend on each other, so the covariance need not have full rank.
+    jitter = generator.multivariate_normal(np.zeros(len(mean)), covariance, size=len(drawn), check_valid="ignore", method="eigh")
+    smoothed: np.ndarray = mean + (drawn - mean + bandwidth * jitter) / np.sqrt(1.0 + bandwidth**2)
     return smoothed
