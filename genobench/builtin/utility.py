@@ -122,6 +122,10 @@ class TrainOnSyntheticClasses(Metric):
         if isinstance(prediction, str):
             return tuple(Score(spec.name, float("nan"), reason=prediction) for spec in self.scores)
         place = {label: number for number, label in enumerate(prediction.classes)}
+        unknown = sorted({str(label) for label in prediction.truth} - set(place))
+        if unknown:
+            reason = f"The holdout has the class '{unknown[0]}', which the classifier '{self.classifier}' was never told of."
+            return tuple(Score(spec.name, float("nan"), reason=reason) for spec in self.scores)
         truth = np.array([place[str(label)] for label in prediction.truth], dtype=np.intp)
         is_right = (prediction.predicted.argmax(axis=1) == truth).astype(np.float64)
         losses = -np.log(np.maximum(prediction.predicted[np.arange(len(truth)), truth], _LEAST_PROBABILITY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,10 @@ def test_metrics__share_the_kinds_of_trait(kind):
     trait = EXAMPLE_TRAITS[kind]
     assert TrainOnSyntheticValues().applies_to(trait) == (kind == "quantitative")
     assert TrainOnSyntheticClasses().applies_to(trait) == (kind != "quantitative")
+
+
+def test_classes__that_the_classifier_does_not_know_are_a_reason_not_a_crash():
+    prediction = replace(_classes(), classes=("low", "medium"), predicted=np.full((90, 2), 0.5))
+    for score in _scores(TrainOnSyntheticClasses(), "ordinal", prediction).values():
+        assert np.isnan(score.value)
+        assert "The holdout has the class 'high'" in score.reason
