@@ -32,7 +32,9 @@ _N_GROUPS: Final = 20
 class AlleleFrequency(Metric):
     """Mean absolute difference of ALT frequencies between synthetic samples and the holdout.
 
-    The standard error leaves out a block of the genome at a time.
+    The standard error leaves out a block of the genome at a time. Among unrelated samples no generator quite reaches the real band: it
+    draws anew from what it learned of the training samples, where the band draws those samples themselves. Even the exact training
+    frequencies give sqrt(1 + n_holdout / (2 n_train)) times the band's mean, 9 % above it for 390 and 1,072 samples.
     """
 
     family = "fidelity"
