@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     OnEvent = Callable[[Mapping[str, Any]], None]
+    """Takes an event of a run. Its `event` is `stage`, `split`, `cell`, `reused`, `trial`, `trial-end` or `warning`; from a worker, with
+    its `task` (`fit`, `score` or `band`), `phase` or `step`."""
 
 SECONDS_BETWEEN_STEPS = 0.2
 """A worker reports at most five training steps a second; the last one of a burst may be dropped."""

@@ -31,7 +31,7 @@ FILE_NAME: Final = "outcome.json"
 Status = Literal["ok", "failed", "out-of-memory", "timeout", "pruned", "preempted", "invalid-output"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
-_Z_95: Final = 1.959963984540054
+Z_95: Final = 1.959963984540054
 """The 97.5th percentile of the standard normal distribution."""
 
 
@@ -124,7 +124,7 @@ class ScoreRecord:
         """Standard error within the cell: as stated, else the interval's width over 2 x 1.96; None where neither is known."""
         if self.standard_error is not None:
             return self.standard_error
-        return None if self.interval is None else (self.interval[1] - self.interval[0]) / (2 * _Z_95)
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / (2 * Z_95)
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -135,7 +135,7 @@ class ScoreRecord:
             return self.interval
         if self.standard_error is None:
             return None
-        return (self.value - _Z_95 * self.standard_error, self.value + _Z_95 * self.standard_error)
+        return (self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error)
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; a missing value is null."""

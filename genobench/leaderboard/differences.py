@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from genobench.outcomes import Z_95
+
 if TYPE_CHECKING:
     from genobench.outcomes import Band, Outcome, ScoreRecord
 
-_Z_95: Final = 1.959963984540054
 _ABSENT: Final = "not set"
 
 
@@ -39,7 +40,7 @@ class Difference:
     @property
     def is_clear(self) -> bool:
         """Whether the difference is more than 1.96 standard errors."""
-        return self.standard_error is not None and abs(self.value) > _Z_95 * self.standard_error
+        return self.standard_error is not None and abs(self.value) > Z_95 * self.standard_error
 
 
 def differences(first: Outcome, second: Outcome) -> list[Difference]:

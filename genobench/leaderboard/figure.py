@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from genobench.leaderboard.page import axis_of, plot_values
 from genobench.leaderboard.text import aim, title, unit_text
+from genobench.report.style import EDGE, HOLDOUT, INK, LINE, SOFT, SYNTHETIC, TRAIN, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,13 +16,10 @@ if TYPE_CHECKING:
     from genobench.leaderboard.estimates import Estimate
     from genobench.leaderboard.standings import Column, Row, Standings
 
-# Okabe and Ito's palette, told apart by every kind of colour vision: https://jfly.uni-koeln.de/color/
-_RANKED: Final = "#0072B2"
-_LEAKS: Final = "#D55E00"
-_CONTROL: Final = "#8A949A"
-_REAL: Final = "#009E73"
-_INK: Final = "#1D2327"
-_SOFT: Final = "#5D686F"
+_RANKED: Final = SYNTHETIC
+_REAL: Final = HOLDOUT
+_LEAKS: Final = VERMILLION
+_CONTROL: Final = TRAIN
 _MOST_ACROSS: Final = 5
 
 
@@ -53,10 +51,10 @@ def draw_board(standings: Standings) -> Figure:
     height = 1.1 + n_down * (0.85 + 0.27 * len(standings.rows))
     figure = Figure(figsize=(2.0 + 2.35 * n_across, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
-    figure.suptitle(standings.board, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
+    figure.suptitle(standings.board, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
     key = ["dot: mean over seeds", "whisker: 95 % interval", "shaded: real samples", "hollow: control", "orange: leaks"]
     figure.supxlabel(
-        "   ".join([*key, "dashed: all real training samples"] if has_ceiling else key), x=0.012, ha="left", fontsize=7.5, color=_SOFT
+        "   ".join([*key, "dashed: all real training samples"] if has_ceiling else key), x=0.012, ha="left", fontsize=7.5, color=SOFT
     )
     grid = figure.subplots(n_down, n_across, squeeze=False, sharey=True)
     for axes, column in zip(grid.flat, columns, strict=False):
@@ -79,15 +77,15 @@ def _draw_score(axes: Axes, standings: Standings, column: Column) -> None:
         axis = axis_of(values)
         axes.set_xlim(axis.low, axis.high)
         if column.ideal is not None and axis.low <= column.ideal <= axis.high:
-            axes.axvline(column.ideal, color=_INK, ls=(0, (1, 2)), lw=1.0)
-    axes.set_title(title(column.metric), loc="left", fontsize=9.5, fontweight="bold", color=_INK, pad=16)
-    axes.text(0, 1.02, f"{unit_text(column)}, {aim(column)}", transform=axes.transAxes, fontsize=7.5, color=_SOFT, va="bottom")
+            axes.axvline(column.ideal, color=INK, ls=(0, (1, 2)), lw=1.0)
+    axes.set_title(title(column.metric), loc="left", fontsize=9.5, fontweight="bold", color=INK, pad=16)
+    axes.text(0, 1.02, f"{unit_text(column)}, {aim(column)}", transform=axes.transAxes, fontsize=7.5, color=SOFT, va="bottom")
     _style(axes, standings)
 
 
 def _draw_row(axes: Axes, place: int, row: Row, estimate: Estimate) -> None:
     if estimate.is_missing:
-        axes.text(0.03, place, "missing", transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=_SOFT, style="italic")
+        axes.text(0.03, place, "missing", transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=SOFT, style="italic")
         return
     colour = _CONTROL if row.is_control else _LEAKS if row.leaks else _RANKED
     if estimate.interval is not None:
@@ -98,15 +96,15 @@ def _draw_row(axes: Axes, place: int, row: Row, estimate: Estimate) -> None:
 def _style(axes: Axes, standings: Standings) -> None:
     labels = [f"{row.place}  {row.label}" if row.place is not None else row.label for row in standings.rows]
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_yticks(range(len(labels)), labels, fontsize=8.5, color=_INK)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8.5, color=INK)
     for tick, row in zip(axes.yaxis.get_major_ticks(), standings.rows, strict=False):
         if row.is_control:
-            tick.label1.set(color=_SOFT, style="italic")
-    axes.tick_params(axis="x", labelsize=8, colors=_SOFT, length=3)
+            tick.label1.set(color=SOFT, style="italic")
+    axes.tick_params(axis="x", labelsize=8, colors=SOFT, length=3)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=4)
-    axes.grid(axis="x", color="#E3E6E4", lw=0.7, zorder=0)
+    axes.grid(axis="x", color=LINE, lw=0.7, zorder=0)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color("#B9C1C4")
+    axes.spines["bottom"].set_color(EDGE)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from genobench.errors import GenobenchError
 from genobench.leaderboard.estimates import Estimate, estimate
 from genobench.leaderboard.ranking import rank_rows
-from genobench.outcomes import Outcome, board_name, settings_sha256
+from genobench.outcomes import Z_95, Outcome, board_name, settings_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 FAMILIES: Final[tuple[ScoreFamily, ...]] = ("fidelity", "privacy", "utility")
 """The order in which boards show the families of scores."""
-
-_Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -232,7 +230,7 @@ def _decimals(scores: Sequence[ScoreRecord]) -> int:
     errors = sorted(score.error for score in scores if score.error is not None and score.error > 0 and not score.is_missing)
     if not errors:
         return 3
-    return min(6, max(0, 1 - math.floor(math.log10(_Z_95 * errors[len(errors) // 2]))))
+    return min(6, max(0, 1 - math.floor(math.log10(Z_95 * errors[len(errors) // 2]))))
 
 
 def _row(outcomes: Sequence[Outcome], columns: Sequence[Column]) -> Row:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genobench.contracts import Distances
+from genobench.outcomes import Z_95
 from genobench.report.style import HOLDOUT, NONMEMBERS, SOFT, SYNTHETIC, TRAIN, add_legend, label, new_figure, save
 from genobench.statgen import (
     Imputer,
@@ -42,7 +43,6 @@ _MIN_PAIRS: Final = 100
 _MIN_MINOR_ALLELE_FREQUENCY: Final = 0.05
 _MOST_LOSSES: Final = 8
 _N_COMPONENTS: Final = 4
-_Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def _draw_ld_decay(parts: _Parts) -> Figure | None:
     figure, panels = new_figure("LD decay", len(drawn), panel_inches=(4.6, 3.4))
     for axes, (name, holdout, train, synthetic) in zip(panels, drawn, strict=True):
         middles, means, errors = _decay_with_errors(holdout)
-        axes.fill_between(middles, means - _Z_95 * errors, means + _Z_95 * errors, color=HOLDOUT, alpha=0.2, lw=0)
+        axes.fill_between(middles, means - Z_95 * errors, means + Z_95 * errors, color=HOLDOUT, alpha=0.2, lw=0)
         axes.plot(middles, means, color=HOLDOUT, lw=2, label="holdout, 95 % over genome blocks")
         for decay, colour, style, text in ((train, TRAIN, "--", "train, as many samples"), (synthetic, SYNTHETIC, "-", "synthetic")):
             middles, means, _ = _decay_with_errors(decay)
@@ -249,7 +249,7 @@ def _draw_privacy(parts: _Parts) -> Figure | None:
     panels[1].plot([0, 1], [0, 1], color=SOFT, lw=0.9, ls=(0, (4, 3)))
     panels[1].plot(false_rates, true_rates, color=SYNTHETIC, lw=2)
     panels[1].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    bounds = f"[{max(0.0, auc - _Z_95 * error):.3f}, {min(1.0, auc + _Z_95 * error):.3f}]"
+    bounds = f"[{max(0.0, auc - Z_95 * error):.3f}, {min(1.0, auc + Z_95 * error):.3f}]"
     label(panels[1], title=f"membership attack: AUC {auc:.3f} {bounds}", x="false-positive rate", y="true-positive rate")
     return figure
 

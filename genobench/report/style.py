@@ -16,9 +16,11 @@ SYNTHETIC: Final = "#0072B2"
 HOLDOUT: Final = "#009E73"
 TRAIN: Final = "#8A8F94"
 NONMEMBERS: Final = "#E69F00"
+VERMILLION: Final = "#D55E00"
 INK: Final = "#1D2327"
 SOFT: Final = "#5D686F"
 LINE: Final = "#E3E6E4"
+EDGE: Final = "#B9C1C4"
 
 _DOTS_PER_INCH: Final = 140
 _PANEL_INCHES: Final = (3.7, 3.5)
@@ -76,7 +78,7 @@ def _style(axes: Axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("bottom", "left"):
-        axes.spines[side].set_color("#B9C1C4")
+        axes.spines[side].set_color(EDGE)
     axes.tick_params(labelsize=8.5, colors=SOFT, length=3)
     axes.grid(color=LINE, lw=0.7)
     axes.set_axisbelow(True)
