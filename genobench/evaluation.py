@@ -18,7 +18,7 @@ from genobench.cells import hash_json
 from genobench.containment import run_worker
 from genobench.errors import CellError
 from genobench.outcomes import Band, ScoreRecord
-from genobench.registry import Registered, Registry, code_sha256
+from genobench.registry import Registered, Registry, code_sha256, package_sha256
 from genobench.scoring import BAND_VERSION, N_DRAWS, ScoringJob
 from genobench.storage import read_store
 
@@ -114,7 +114,8 @@ def _declaration(registry: Registry, name: str) -> Mapping[str, Any]:
 
 
 def _metric_key(entry: Registered) -> str:
-    return hash_json([entry.qualified_name, entry.version, code_sha256(entry)])
+    """What a metric's numbers hang on: its own code, and the statistics that it may call."""
+    return hash_json([entry.qualified_name, entry.version, code_sha256(entry), package_sha256("genobench.statgen")])
 
 
 def _bands(

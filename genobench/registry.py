@@ -220,14 +220,18 @@ def code_sha256(entry: Registered) -> str:
     Raises:
         PluginLoadError: If the module cannot be imported, or its files not read.
     """
-    module_name = entry.target.partition(":")[0]
     try:
-        file = Path(str(import_module(module_name).__file__))
-        files = sorted(file.parent.rglob("*.py")) if (file.parent / "__init__.py").exists() else [file]
-        digest = hashlib.sha256()
-        for source in files:
-            if "tests" not in source.relative_to(file.parent).parts:
-                digest.update(source.relative_to(file.parent).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-        return digest.hexdigest()
+        return package_sha256(entry.target.partition(":")[0])
     except Exception as error:
         raise PluginLoadError(f"The code of {entry.qualified_name} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def package_sha256(module_name: str) -> str:
+    """Hash of the Python files of the package that holds a module (of the file alone where there is no package); tests are left out."""
+    file = Path(str(import_module(module_name).__file__))
+    files = sorted(file.parent.rglob("*.py")) if (file.parent / "__init__.py").exists() else [file]
+    digest = hashlib.sha256()
+    for source in files:
+        if "tests" not in source.relative_to(file.parent).parts:
+            digest.update(source.relative_to(file.parent).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -24,9 +24,10 @@ RULES: Final = (
     "A rank is 1, plus 1 for each generator that beats this one, plus ½ for each draw.",
     "The board orders by the mean rank over the primary scores.",
     "A missing primary score is beaten by every score that is there; it is never replaced by a number.",
-    "A generator leaks where the 95 % interval of a membership attack's AUC or share found, or of the copies' share, lies above the band.",
+    "A generator leaks where a membership attack's AUC or share found, or the share of copies, lies above the band and its 95 % interval "
+    "above the band's mean: of generators that do not leak, about one in forty is marked by chance.",
     "Whoever leaks stands below all that do not.",
-    "No such mark is no proof of safety: it takes a large leak to lift an AUC clear of the band, and other attacks may find more.",
+    "No such mark is no proof of safety: a small leak hides in the noise of few nonmembers, and other attacks may find more.",
     "Controls and real samples are shown and not ranked.",
 )
 """The rules as a page states them."""
@@ -116,8 +117,8 @@ def _leaks(row: Row, columns: Sequence[Column]) -> bool:
     for column in columns:
         estimate = row.estimates[column.metric]
         if is_attack(column) and not estimate.is_missing:
-            limit = column.ideal if estimate.band is None else estimate.band.high
             low = estimate.mean if estimate.interval is None else estimate.interval[0]
-            if limit is not None and low > limit:
+            high, centre = (column.ideal, column.ideal) if estimate.band is None else (estimate.band.high, estimate.band.mean)
+            if high is not None and centre is not None and estimate.mean > high and low > centre:
                 return True
     return False

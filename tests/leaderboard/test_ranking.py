@@ -73,10 +73,18 @@ def test_rank__leaking_stands_below_everything_that_does_not(board_outcomes):
     assert diffusion.place == max(places) + 1
 
 
-def test_rank__an_interval_that_reaches_into_the_band_is_no_leak(make_outcome, make_score):
-    outcome = make_outcome("a", scores=(make_score("membership_auc", 0.57, error=0.02),))
+@pytest.mark.parametrize(
+    ("auc", "error", "is_leak"),
+    [
+        (0.57, 0.02, True),  # above the band (high .54), and 3.5 standard errors above its mean
+        (0.57, 0.04, False),  # above the band, but its interval reaches the mean
+        (0.535, 0.01, False),  # 3.5 standard errors above the mean, but inside the band
+    ],
+)
+def test_rank__a_leak_is_above_the_band_and_clear_of_its_mean(make_outcome, make_score, auc, error, is_leak):
+    outcome = make_outcome("a", scores=(make_score("membership_auc", auc, error=error),))
 
-    assert not standings([outcome]).rows[0].leaks
+    assert standings([outcome]).rows[0].leaks is is_leak
 
 
 def test_rank__without_a_band_a_leak_is_measured_against_the_ideal(make_outcome, make_score):
