@@ -6,20 +6,24 @@ the cell ended; the same call again goes on where the last one stopped.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
 import platform
 import sys
+import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from genobench.cells import Cell, FitResult, hash_json
 from genobench.contracts import Comparison
+from genobench.errors import GenobenchError
 from genobench.evaluation import score_cell
 from genobench.fitting import fit_cell
 from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
@@ -32,7 +36,6 @@ from genobench.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from genobench.contracts import Generator
     from genobench.events import OnEvent
@@ -86,7 +89,10 @@ def _scored(prepared: Prepared, cell: Cell, on_event: OnEvent) -> tuple[ScoreRec
     )
     if not cell.figures.is_dir():
         on_event({"event": "stage", "stage": "draw figures"})
-        draw_figures(_comparison(prepared, cell), read_curves(cell.curves), cell.figures)
+        with tempfile.TemporaryDirectory(dir=cell.folder, prefix=".figures.") as draft:
+            draw_figures(_comparison(prepared, cell), read_curves(cell.curves), Path(draft) / "figures")
+            with contextlib.suppress(OSError):  # The same command beside this one may have been first.
+                (Path(draft) / "figures").rename(cell.figures)
     return scores
 
 
@@ -104,6 +110,9 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
         key = prepared.cell_key(entry, settings, seed)
         on_event({"event": "trial", "trial": trial + 1, "trials": plan.trials, "generator": entry.name, "cell_id": key.cell_id})
         cell, result = fit_cell(prepared.fit_request(entry, key), on_event)
+        if result.status == "preempted":  # A kill from outside says nothing of the settings; two may.
+            on_event({"event": "warning", "message": f"trial {trial + 1}: {result.message}; it starts again"})
+            cell, result = fit_cell(prepared.fit_request(entry, key), on_event)
         if result.status != "ok":
             on_event({"event": "warning", "message": f"trial {trial + 1}: {result.status} in {result.phase}: {result.message}"})
             return math.nan
@@ -167,8 +176,10 @@ def _comparison(prepared: Prepared, cell: Cell) -> Comparison:
 
 def _kept(outcome: Outcome, cell: Cell) -> Outcome:
     """The outcome as it stands on disk: written when it is new or says something new, else the one that was there."""
-    if cell.outcome.exists():
+    before = None
+    with contextlib.suppress(GenobenchError):  # One that cannot be read is written anew.
         before = read_outcome(cell.outcome)
+    if before is not None:
         same_moment = dataclasses.replace(outcome, created_at=before.created_at, environment=before.environment)
         if same_moment.to_json() == before.to_json():
             return before

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import CellError
 from genobench.home import write_json_atomically
-from genobench.outcomes import FILE_NAME
+from genobench.outcomes import FILE_NAME, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +72,7 @@ class FitResult:
         timings: Seconds by phase.
         peak_memory_bytes: Of the host; None where not known.
         peak_gpu_memory_bytes: Of the GPU; None on the CPU.
+        synthetic_sha256: Content hash of the synthetic samples; "" where there are none.
     """
 
     status: Status
@@ -80,6 +81,7 @@ class FitResult:
     timings: Mapping[str, float]
     peak_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
+    synthetic_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,16 @@ class Cell:
 
     @property
     def result(self) -> FitResult | None:
-        """How the fit ended; None while it has not."""
-        path = self.folder / "result.json"
-        return FitResult(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        """How the fit ended; None while it has not, or where the file that says so is damaged."""
+        try:
+            result = FitResult(**json.loads((self.folder / "result.json").read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return result if result.status in STATUSES else None
 
     def finish(self, result: FitResult) -> None:
         """Write how the fit ended; the checkpoints of a good fit are dropped."""
+        _write_key(self.folder, self.key)
         write_json_atomically(self.folder / "result.json", asdict(result))
         if result.status == "ok":
             shutil.rmtree(self.checkpoints, ignore_errors=True)
@@ -154,7 +160,7 @@ class Cell:
     def clear(self) -> None:
         """Forget an unfinished or failed fit; checkpoints and the key stay, so that the next one can resume."""
         (self.folder / "result.json").unlink(missing_ok=True)
-        for stale in (self.synthetic, self.model, self.scores, self.validation_scores, self.figures):
+        for stale in (self.synthetic, self.model, self.scores, self.validation_scores, self.figures, *self.folder.glob(".synthetic.*")):
             shutil.rmtree(stale, ignore_errors=True)
         for stale in (self.log, self.curves, self.job, self.outcome):
             stale.unlink(missing_ok=True)
@@ -169,9 +175,18 @@ def open_cell(home: Path, key: CellKey) -> Cell:
     """The cell of that key; its folder is made, and the key written, when it is new."""
     folder = cell_folder(home, key.cell_id)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "cell.json").exists():
-        write_json_atomically(folder / "cell.json", asdict(key))
+    _write_key(folder, key)
     return Cell(key=key, folder=folder)
+
+
+def _write_key(folder: Path, key: CellKey) -> None:
+    """Write the key where it is not there, or not whole."""
+    try:
+        is_there = json.loads((folder / "cell.json").read_text(encoding="utf-8")) == asdict(key)
+    except (FileNotFoundError, ValueError):
+        is_there = False
+    if not is_there:
+        write_json_atomically(folder / "cell.json", asdict(key))
 
 
 def find_cell(home: Path, cell_id: str) -> Cell:
@@ -180,7 +195,8 @@ def find_cell(home: Path, cell_id: str) -> Cell:
     Raises:
         CellError: If there is none, or more than one.
     """
-    folders = sorted(path.parent for path in (home / "cells").glob(f"{cell_id}*/cell.json")) if cell_id else []
+    every = (path.parent for path in (home / "cells").glob("*/cell.json"))
+    folders = sorted(folder for folder in every if cell_id and folder.name.startswith(cell_id))
     if len(folders) != 1:
         found = "none" if not folders else ", ".join(folder.name for folder in folders)
         raise CellError(

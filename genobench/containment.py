@@ -14,17 +14,25 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from genobench.outcomes import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from genobench.events import OnEvent
     from genobench.outcomes import Status
 
 _SECONDS_TO_EXIT: Final = 10.0
+_SECONDS_TO_DRAIN: Final = 2.0
+_LOG_TAIL_BYTES: Final = 65536
+_MARK: Final = "GENOBENCH_WORKER"
+"""Environment variable that a worker and all it starts carry, so that a child that left the process group is found."""
+
 _HIDDEN_FROM_WORKERS: Final = ("GENOBENCH_HOME", "GENOBENCH_SHARED_DATA", "MLFLOW_TRACKING_URI")
 
 
@@ -72,6 +80,7 @@ def run_worker(
     """
     begin = time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN_FROM_WORKERS}
+    mark = environment[_MARK] = uuid.uuid4().hex
     with log.open("ab") as log_file:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", module, str(job)],
@@ -86,13 +95,15 @@ def run_worker(
         ending = _follow(process, log, seconds_per_phase, on_event)
         patience_seconds = _SECONDS_TO_EXIT if ending["values"] else 0.0
     finally:
-        _stop(process, patience_seconds)
+        _stop(process, patience_seconds, mark)
     return Ending(seconds=round(time.monotonic() - begin, 3), **ending)
 
 
 def _follow(process: subprocess.Popen[bytes], log: Path, seconds_per_phase: float | None, on_event: OnEvent) -> dict[str, Any]:
     lines: queue.Queue[bytes | None] = queue.Queue()
-    threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
+    pump = threading.Thread(target=_pump, args=(process, lines), daemon=True)
+    pump.start()
+    threading.Thread(target=_say_end, args=(process, pump, lines), daemon=True).start()
     phase, deadline = "start", _deadline(seconds_per_phase)
     while True:
         try:
@@ -113,8 +124,16 @@ def _follow(process: subprocess.Popen[bytes], log: Path, seconds_per_phase: floa
 
 def _pump(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]) -> None:
     assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
-    for line in process.stdout:
-        lines.put(line)
+    # Closed here, because closing waits for a read to return, and a child that the worker left behind may hold the other end.
+    with process.stdout:
+        for line in process.stdout:
+            lines.put(line)
+
+
+def _say_end(process: subprocess.Popen[bytes], pump: threading.Thread, lines: queue.Queue[bytes | None]) -> None:
+    """Put None when the worker is gone and its last lines are read; a child of its may keep the pipe open for ever."""
+    process.wait()
+    pump.join(_SECONDS_TO_DRAIN)
     lines.put(None)
 
 
@@ -127,7 +146,20 @@ def _event(line: bytes) -> dict[str, Any]:
         event = json.loads(line)
     except ValueError:
         return {}
-    return event if isinstance(event, dict) else {}
+    return event if isinstance(event, dict) and _is_sound(event) else {}
+
+
+def _is_sound(event: Mapping[str, Any]) -> bool:
+    """Whether an event is one that a worker sends; a plugin could write to the pipe, and what it writes must not break the parent."""
+    match event:
+        case {"event": "phase", "phase": str()}:
+            return True
+        case {"event": "step", "step": int(), "losses": dict(losses)}:
+            return all(isinstance(loss, (int, float)) for loss in losses.values())
+        case {"event": "end", "status": str(status), "phase": str(), "message": str()}:
+            timings = event.get("timings", {})
+            return status in STATUSES and isinstance(timings, dict) and all(isinstance(item, (int, float)) for item in timings.values())
+    return False
 
 
 def _died(process: subprocess.Popen[bytes], log: Path, phase: str) -> dict[str, Any]:
@@ -137,18 +169,40 @@ def _died(process: subprocess.Popen[bytes], log: Path, phase: str) -> dict[str, 
         return {"status": "preempted", "phase": phase, "message": message, "values": {}}
     if code in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
         return {"status": "preempted", "phase": phase, "message": f"the worker was stopped by signal {-code}", "values": {}}
-    written = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    message = f"the worker ended with exit code {code}; the last line of its log: {written[-1] if written else 'none'}"
+    message = f"the worker ended with exit code {code}; the last line of its log: {_last_line(log)}"
     return {"status": "failed", "phase": phase, "message": message, "values": {}}
 
 
-def _stop(process: subprocess.Popen[bytes], patience_seconds: float) -> None:
-    """End the worker's whole process group; one that has said its last word is given a moment to leave by itself."""
+def _last_line(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            written = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return "the log is gone"
+    return written[-1] if written else "none"
+
+
+def _stop(process: subprocess.Popen[bytes], patience_seconds: float, mark: str) -> None:
+    """End the worker and all it started; one that has said its last word is given a moment to leave by itself."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=patience_seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
+    for left_behind in _carrying(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(left_behind, signal.SIGKILL)
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _carrying(mark: str) -> list[int]:
+    """Processes whose environment holds the mark: what a worker started and sent out of its process group (Linux only)."""
+    wanted = f"{_MARK}={mark}".encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if wanted in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found

@@ -149,8 +149,13 @@ def _compute(
     """
     task = "band" if synthetic is None else "score"
     failures: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     n_kills = 0
-    while missing := {name: file for name, file in files.items() if not file.exists() and name not in failures}:
+    while True:
+        found |= {name: record for name in files.keys() - found.keys() if (record := _read(files[name], name)) is not None}
+        missing = {name: file for name, file in files.items() if name not in found and name not in failures}
+        if not missing:
+            return {name: found[name] if name in found else failures[name] for name in files}
         with tempfile.TemporaryDirectory() as folder:
             job = ScoringJob(
                 metrics={name: str(file) for name, file in missing.items()},
@@ -172,6 +177,10 @@ def _compute(
                 on_event=lambda event: on_event({**event, "task": task}),
             )
         if ending.status == "ok":
+            lost = {
+                name: _failure(name, f"its record {file} was not written") for name, file in missing.items() if _read(file, name) is None
+            }
+            failures |= lost
             continue
         n_kills += ending.status == "preempted"
         if ending.status == "preempted" and n_kills <= _MOST_KILLS:
@@ -181,7 +190,6 @@ def _compute(
             raise CellError(f"The scoring worker did not begin ({ending.status}): {ending.message}. Log: {log}")
         failures[ending.phase] = _failure(ending.phase, f"{ending.status}: {ending.message}")
         on_event({"event": "warning", "task": task, "message": f"{ending.phase}: {ending.status}, {ending.message}"})
-    return {name: failures[name] if name in failures else _read(file) for name, file in files.items()}
 
 
 def _failure(name: str, error: str) -> Mapping[str, Any]:
@@ -189,9 +197,14 @@ def _failure(name: str, error: str) -> Mapping[str, Any]:
     return {"plugin": name, "specs": [], "family": None, "values": [], "bands": {}, "ceilings": {}, "reasons": {}, "error": error}
 
 
-def _read(file: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return record
+def _read(file: Path, name: str) -> Mapping[str, Any] | None:
+    """The record in a file; None where there is none, or it is damaged and must be computed again."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    is_whole = isinstance(record, dict) and record.keys() >= _failure(name, "").keys() - {"error"} and record["plugin"] == name
+    return record if is_whole else None
 
 
 def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[ScoreRecord]:

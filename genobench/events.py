@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -59,11 +60,20 @@ class Events:
 
 
 def end_with_parent() -> None:
-    """End this process when its parent is gone, however that came: the parent holds the other end of stdin."""
+    """End this process and those it started when its parent is gone, however that came: the parent holds the other end of stdin.
+
+    A plugin that reads stdin afterwards reads an empty one.
+    """
+    tie = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
     def watch() -> None:
-        while os.read(0, 4096):
+        while os.read(tie, 4096):
             pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(75)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

@@ -20,7 +20,7 @@ from genobench.contracts import Trait
 from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.genotypes import VARIANT_COLUMNS, Genotypes
 from genobench.splitting import parts_folder
-from genobench.storage import is_store, read_store
+from genobench.storage import content_sha256, is_store, read_store
 from genobench.worker import Job
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
     cell = open_cell(request.home, request.key)
     with FileLock(cell.folder / "lock"):
         result = cell.result
+        if result is not None and result.status == "ok" and (damage := _damage(cell, result)):
+            on_event({"event": "warning", "message": f"cell {request.key.cell_id} is fitted again, since it is damaged: {damage}"})
+            result = None
         if result is not None and (result.status == "ok" or not request.retry):
             on_event({"event": "reused", "cell_id": request.key.cell_id, "status": result.status})
             return cell, result
@@ -83,6 +86,15 @@ def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
         if result.status != "preempted":
             cell.finish(result)
         return cell, result
+
+
+def _damage(cell: Cell, result: FitResult) -> str:
+    """What is wrong with the synthetic samples of a finished cell; "" where nothing is."""
+    try:
+        digest = content_sha256(read_store(cell.synthetic))
+    except GenobenchError as error:
+        return str(error)
+    return "" if result.synthetic_sha256 in ("", digest) else f"{cell.synthetic} is not what the fit wrote."
 
 
 def _write_job(request: FitRequest, cell: Cell, train: Genotypes) -> Path:
@@ -129,10 +141,14 @@ def _run_fit(cell: Cell, job: Path, time_limit_seconds: float | None, on_event: 
 def _checked(cell: Cell, train: Genotypes, key: CellKey, result: FitResult) -> FitResult:
     """The result, or `invalid-output` where the synthetic samples break the contract."""
     try:
-        check_synthetic(read_store(cell.synthetic), train, n_samples=key.n_samples, generator=key.generator)
+        for place in (cell.folder / "job.json", cell.model):
+            if not place.exists():
+                raise ContractError(f"{key.generator} removed {place}; a plugin writes into its own folder (FitContext.folder) alone.")
+        synthetic = read_store(cell.synthetic)
+        check_synthetic(synthetic, train, n_samples=key.n_samples, generator=key.generator)
     except GenobenchError as error:
         return dataclasses.replace(result, status="invalid-output", phase="check", message=str(error))
-    return result
+    return dataclasses.replace(result, synthetic_sha256=content_sha256(synthetic))
 
 
 def check_synthetic(synthetic: Genotypes, train: Genotypes, *, n_samples: int, generator: str) -> None:
@@ -180,12 +196,15 @@ def generate_from_cell(cell_id: str, *, n_samples: int, seed: int, home: Path, r
         raise CellError(f"The cell {cell.folder.name} holds no model: its fit is {state}.")
     entry = registry.find("generator", cell.key.generator)
     train = parts_folder(home, dataset_sha256=cell.key.dataset_sha256, split_sha256=cell.key.split_sha256) / "train"
-    fitted = Job.read(cell.job)
+    try:
+        fitted = Job.read(cell.job)
+        trait = Trait.from_json(fitted.trait)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CellError(f"{cell.job} is damaged ({error}); remove the folder {cell.folder} and run the cell again.") from error
     with tempfile.TemporaryDirectory(dir=cell.folder) as folder:
         condition = ""
         if is_store(train):
             condition = f"{folder}/condition.parquet"
-            trait = Trait.from_json(fitted.trait)
             draw_condition(read_store(train).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition, index=False)
         job = dataclasses.replace(
             fitted,

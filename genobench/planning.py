@@ -9,7 +9,7 @@ import numpy as np
 
 from genobench.cells import CellKey, hash_json
 from genobench.datasets import OpenDataset, open_dataset
-from genobench.errors import GenobenchError, UnknownNameError
+from genobench.errors import DuplicateNameError, GenobenchError, UnknownNameError
 from genobench.evaluation import RealParts
 from genobench.fitting import FitRequest
 from genobench.registry import Registered, Registry, code_sha256, load_target
@@ -168,7 +168,10 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
         (entry, with_settings(load_target("generator", entry), wanted.settings))
         for entry, wanted in zip(entries, plan.generators, strict=True)
     )
+    for _, generator in generators:
+        settings_json(generator)
     metrics = tuple(registry.find("metric", name) for name in plan.metrics) if plan.metrics is not None else registry.offers("metric")
+    _check_score_names(metrics)
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
     device = _resolve_device(plan.device)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
@@ -203,13 +206,34 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     )
 
 
+def _check_score_names(metrics: tuple[Registered, ...]) -> None:
+    """Raise DuplicateNameError if two metrics give a score of one name; one that cannot be loaded costs only its own scores, later."""
+    givers: dict[str, str] = {}
+    for entry in metrics:
+        for name in _score_names(entry):
+            other = givers.setdefault(name, entry.qualified_name)
+            if other != entry.qualified_name:
+                raise DuplicateNameError(
+                    f"The score '{name}' is given by {other} and by {entry.qualified_name}. Name the metrics to use with --metric, or "
+                    "uninstall one of the two."
+                )
+
+
+def _score_names(entry: Registered) -> tuple[str, ...]:
+    try:
+        return tuple(spec.name for spec in load_target("metric", entry).scores)
+    except Exception:  # noqa: BLE001 - the plugin boundary: the scoring worker meets the same error and records it
+        return ()
+
+
 def _find_objective(score: str, metrics: tuple[Registered, ...]) -> tuple[Registered, Objective]:
     names: list[str] = []
     for entry in metrics:
-        for spec in load_target("metric", entry).scores:
-            if spec.name == score:
-                return entry, Objective(score=score, direction=spec.direction, ideal=spec.ideal)
-            names.append(spec.name)
+        given = _score_names(entry)
+        if score in given:
+            spec = next(spec for spec in load_target("metric", entry).scores if spec.name == score)
+            return entry, Objective(score=score, direction=spec.direction, ideal=spec.ideal)
+        names.extend(given)
     raise UnknownNameError(f"There is no score '{score}' to tune for; the installed metrics give: {', '.join(sorted(names))}.")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -149,10 +151,12 @@ def load_registry() -> Registry:
             continue
         seen.add((distribution, entry_point.value))
         try:
-            plugin = entry_point.load()
-            manager.register(plugin, name=f"{distribution}:{entry_point.name}")
-            entries.extend(_ask(manager, plugin, distribution, version))
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything at import
+            # What a plugin prints must not stand among results.
+            with redirect_stdout(sys.stderr):
+                plugin = entry_point.load()
+                manager.register(plugin, name=f"{distribution}:{entry_point.name}")
+                entries.extend(_ask(manager, plugin, distribution, version))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything at import
             entries.append(
                 Registered(
                     kind=None,
@@ -199,8 +203,9 @@ def load_target(kind: Kind, entry: Registered) -> type[Any]:
 
     module_name, _, class_name = entry.target.partition(":")
     try:
-        loaded = getattr(import_module(module_name), class_name)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):
+            loaded = getattr(import_module(module_name), class_name)
+    except (Exception, SystemExit) as error:
         raise PluginLoadError(
             f"The {kind} '{entry.name}' of {entry.distribution} {entry.version} could not be loaded from {entry.target}: "
             f"{type(error).__name__}: {error}"
@@ -222,7 +227,7 @@ def code_sha256(entry: Registered) -> str:
     """
     try:
         return package_sha256(entry.target.partition(":")[0])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginLoadError(f"The code of {entry.qualified_name} cannot be read: {type(error).__name__}: {error}") from error
 
 

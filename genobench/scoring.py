@@ -6,6 +6,7 @@ each metric's record is written as soon as it is there and the parent starts aga
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import sys
@@ -194,7 +195,10 @@ def _scored(metric: Metric, comparison: Comparison, answers: Answers, seed: int)
         given = {score.name: score for score in metric.score(replace(comparison, results=results), seed=seed)}
         if sorted(given) != sorted(declared):
             raise ContractError(f"{type(metric).__name__} declares the scores {declared} and gave {sorted(given)}.")
-    except Exception as error:  # noqa: BLE001 - the plugin boundary: a metric that raises costs its own scores
+    except Exception as error:
+        # The plugin boundary: a metric that raises costs its own scores. A full disk is not its fault, and must not stand in its record.
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         traceback.print_exc()
         return [Score(name=name, value=math.nan, reason=f"{type(error).__name__}: {error}") for name in declared]
     return [

@@ -29,6 +29,8 @@ def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
     """
     import pydantic
 
+    if not dataclasses.is_dataclass(plugin):
+        raise ContractError(f"{plugin.__name__} must be a frozen dataclass whose fields are its settings.")
     fields = [field.name for field in dataclasses.fields(plugin)]
     for name in settings:
         if name not in fields:
@@ -43,9 +45,22 @@ def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "settings"
         raise SettingsError(f"{plugin.__name__} does not take {place} = {first.get('input')!r}: {first['msg']}.") from error
+    except Exception as error:
+        raise SettingsError(f"{plugin.__name__} does not take {dict(settings)}: {type(error).__name__}: {error}") from error
 
 
 def settings_json(plugin: Any) -> dict[str, Any]:
-    """All settings of a plugin, defaults included, as JSON values; `with_settings` reads them back."""
-    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(plugin)))
+    """All settings of a plugin, defaults included, as JSON values; `with_settings` reads them back.
+
+    Raises:
+        SettingsError: If a setting is infinite or not a number: a cell's identity could not be written down.
+        ContractError: If a setting is no value that JSON knows.
+    """
+    values = dataclasses.asdict(plugin)
+    try:
+        settings: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
+    except ValueError as error:
+        raise SettingsError(f"A setting of {type(plugin).__name__} is not a finite number: {values}.") from error
+    except TypeError as error:
+        raise ContractError(f"The settings of {type(plugin).__name__} must be values that JSON knows ({error}): {values}.") from error
     return settings

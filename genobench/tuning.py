@@ -14,8 +14,8 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from genobench.errors import CellError
-from genobench.settings import with_settings
+from genobench.errors import CellError, ContractError
+from genobench.settings import settings_json, with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 DEFAULT_OBJECTIVE: Final = "ld_decay_error"
 """The score that is tuned for unless another is named: linkage is what separates a genotype model from allele frequencies."""
+
+_IS_SPENT: Final = "is_spent"
+"""Attribute of a trial that was evaluated, whatever came of it."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,19 @@ def tune(
     Raises:
         CellError: If no trial gave a value.
     """
-    study = _open_study(storage)
+    study = _open_study(storage, objective)
     if not study.trials:
         study.enqueue_trial(dataclasses.asdict(generator()), user_attrs={"is_default": True})
     for number in range(_n_spent(study), n_trials):
         study.sampler = optuna.samplers.TPESampler(seed=1_000_003 * seed + number)
         trial = study.ask()
-        settings = dataclasses.replace(generator.suggest(trial), **fixed)
-        trial.set_user_attr("settings", dataclasses.asdict(settings))
+        settings = _suggested(generator, trial, fixed)
+        trial.set_user_attr("settings", settings_json(settings))
         value = evaluate(settings, number)
-        trial.set_user_attr("is_spent", value=True)
         if math.isfinite(value):
             trial.set_user_attr(objective.score, value)
-            study.tell(trial, objective.loss(value))
-        else:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        trial.set_user_attr(_IS_SPENT, value=True)
+        _tell(study, trial.number, objective, value)
     complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     if not complete:
         raise CellError(f"None of the {len(study.trials)} trials of the study gave a value of '{objective.score}'; see the trials' logs.")
@@ -101,20 +102,47 @@ def tune(
     return best
 
 
-def _open_study(storage: Path) -> optuna.Study:
-    """The study of that journal; a trial that was cut off by a kill is queued again."""
+def _suggested(generator: type[Any], trial: optuna.Trial, fixed: Mapping[str, Any]) -> Any:
+    try:
+        return dataclasses.replace(generator.suggest(trial), **fixed)
+    except Exception as error:
+        raise ContractError(f"{generator.__name__}.suggest gave no settings: {type(error).__name__}: {error}") from error
+
+
+def _tell(study: optuna.Study, number: int, objective: Objective, value: float) -> None:
+    if math.isfinite(value):
+        study.tell(number, objective.loss(value))
+    else:
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+
+
+def _open_study(storage: Path, objective: Objective) -> optuna.Study:
+    """The study of that journal; a trial that was cut off by a kill is queued again, unless its value is known.
+
+    Raises:
+        CellError: If the journal is damaged.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(storage))),
-        study_name=storage.stem,
-        load_if_exists=True,
-    )
+    try:
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(storage))),
+            study_name=storage.stem,
+            load_if_exists=True,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CellError(
+            f"The journal {storage} of the study is damaged ({type(error).__name__}: {error}). Remove it: the study is told anew, and "
+            "its finished cells are taken as they are."
+        ) from error
     for stale in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        if stale.user_attrs.get(_IS_SPENT):
+            _tell(study, stale.number, objective, stale.user_attrs.get(objective.score, math.nan))
+            continue
         study.tell(stale.number, state=optuna.trial.TrialState.FAIL)
         study.enqueue_trial(stale.params)
     return study
 
 
 def _n_spent(study: optuna.Study) -> int:
-    return sum(bool(trial.user_attrs.get("is_spent")) for trial in study.trials)
+    return sum(bool(trial.user_attrs.get(_IS_SPENT)) for trial in study.trials)

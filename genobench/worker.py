@@ -129,6 +129,8 @@ def run_job(job: Job, events: Events, clock: _Clock) -> None:
         with clock.during("save"):
             Path(job.model).mkdir(parents=True, exist_ok=True)
             sampler.save(Path(job.model))
+            if not Path(job.model).is_dir() or not any(Path(job.model).iterdir()):
+                raise ContractError(f"{job.target}: the sampler's save wrote nothing; it must write all that load needs.")
     else:
         with clock.during("load"):
             sampler = generator_class.load(Path(job.model))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,35 @@ from genobench import Comparison, Generator, Genotypes, Metric, Offer, Sampler, 
 @hookimpl
 def genobench_generators() -> list[Offer]:
     return [Offer("naughty", f"{__name__}:Naughty", "does what its setting says")]
+
+
+def _leave_a_child(pid_file: Path) -> None:
+    """A child in a session of its own, which holds every pipe open and never ends."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        time.sleep(600)
+    pid_file.write_text(str(child))
+
+
+def _meddle(deed: str, touch: str, cell: Path) -> None:
+    """What a plugin may do to its surroundings rather than to its answer."""
+    match deed:
+        case "exit":
+            sys.exit(0)
+        case "read-stdin":
+            sys.stdin.read()
+        case "forge-end":
+            for descriptor in range(16):
+                with contextlib.suppress(OSError):
+                    os.write(descriptor, b'{"event": "end", "status": "splendid"}\n{"event": "phase"}\n[]\n')
+        case "orphan":
+            _leave_a_child(Path(touch))
+        case "orphan-die":
+            _leave_a_child(Path(touch))
+            os._exit(3)
+        case "delete-cell":
+            shutil.rmtree(cell)
 
 
 @dataclass(frozen=True)
@@ -38,6 +70,7 @@ class Naughty(Generator):
         print("the plugin prints to stdout")
         for step in range(3):
             context.report(step + 1, {"loss": 1.0 / (step + 1), "total_steps": 3})
+        _meddle(self.deed, self.touch, context.folder.parent)
         match self.deed:
             case "raise":
                 raise RuntimeError("the fit went wrong\nin two lines")
@@ -86,6 +119,8 @@ class NaughtySampler(Sampler):
         return Genotypes(calls=calls, samples=samples, variants=variants)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
+        if self.deed == "save-nothing":
+            return
         (folder / "sampler.json").write_text(json.dumps({"deed": self.deed}))
 
 

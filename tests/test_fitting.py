@@ -98,6 +98,9 @@ def test_fit_cell__finished_cell_is_not_fitted_again(request_for, tmp_path):
         ("wrong-variants", "invalid-output", "check", "column 'id' differs"),
         ("missing", "invalid-output", "check", "the call of sample 0 at variant 1 missing"),
         ("nan", "failed", "generate", "calls[0, 0] is nan"),
+        ("exit", "failed", "fit", "exit code 0"),
+        ("save-nothing", "invalid-output", "save", "the sampler's save wrote nothing"),
+        ("delete-cell", "invalid-output", "check", "tests/naughty removed"),
     ],
 )
 def test_fit_cell__bad_plugin_ends_as_a_status(request_for, deed, status, phase, message):
@@ -112,6 +115,39 @@ def test_fit_cell__plugin_that_never_returns_is_a_timeout(request_for):
     assert (result.status, result.phase) == ("timeout", "fit")
     assert "longer than the limit of 4 s" in result.message
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize("deed", ["read-stdin", "forge-end"])
+def test_fit_cell__plugin_that_meddles_with_the_pipes_harms_nobody(request_for, deed):
+    _, result = fit_cell(request_for(deed), lambda _event: None)
+    assert (result.status, result.phase) == ("ok", "done")
+
+
+@pytest.mark.parametrize(("deed", "status"), [("orphan", "ok"), ("orphan-die", "failed")])
+def test_fit_cell__child_that_left_the_process_group_is_ended(request_for, tmp_path, deed, status):
+    """It holds the worker's end of the pipe, so the parent must not wait for that to close."""
+    _, result = fit_cell(request_for(deed, touch=str(tmp_path / "pid")), lambda _event: None)
+    assert result.status == status
+    assert _ends_soon([int((tmp_path / "pid").read_text().lstrip("x"))])
+
+
+def test_fit_cell__damaged_cell_is_fitted_again(request_for, tmp_path):
+    request = request_for("behave", touch=str(tmp_path / "fits"))
+    cell, first = fit_cell(request, lambda _event: None)
+    stored = cell.synthetic / "calls.npy"
+    content = stored.read_bytes()
+    for place, damaged in (
+        (stored, content[:-5]),
+        (stored, content[:-1] + bytes([content[-1] ^ 1])),
+        (cell.folder / "result.json", b"{"),
+        (cell.folder / "cell.json", b"[]"),
+    ):
+        place.write_bytes(damaged)
+        _, again = fit_cell(request, lambda _event: None)
+        assert (again.status, again.synthetic_sha256) == ("ok", first.synthetic_sha256)
+        assert stored.read_bytes() == content
+    assert find_cell(tmp_path / "home", cell.key.cell_id).key == cell.key
+    assert (tmp_path / "fits").read_text() == "xxxx", "the key alone is no reason to fit"
 
 
 def test_fit_cell__killed_worker_leaves_the_cell_unfinished(request_for):
@@ -146,12 +182,16 @@ def test_fit_cell__worker_ends_when_its_parent_is_killed(request_for, tmp_path):
     parent.kill()
     parent.wait()
     parent.stdout.close()
+    assert _ends_soon(workers)
+    assert not list((request.home / "cells").glob("*/result.json"))
+
+
+def _ends_soon(processes: list[int]) -> bool:
     gone = threading.Event()
     deadline = time.monotonic() + 20
-    while any(_is_running(worker) for worker in workers) and time.monotonic() < deadline:
+    while any(_is_running(process) for process in processes) and time.monotonic() < deadline:
         gone.wait(0.1)
-    assert not any(_is_running(worker) for worker in workers)
-    assert not list((request.home / "cells").glob("*/result.json"))
+    return not any(_is_running(process) for process in processes)
 
 
 def _children(pid: int) -> list[int]:
