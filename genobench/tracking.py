@@ -146,13 +146,14 @@ def _open_store(home: Path) -> Iterator[Store]:
             yield Store(client=MlflowClient(tracking_uri=uri), artifacts=None if is_server else home / "mlflow-artifacts")
     except Timeout as error:
         raise GenobenchError(
-            f"Another process has held {home / 'mlflow.lock'} for {_LOCK_SECONDS:.0f} s. The local record stands; record it later."
+            f"Another process has held {home / 'mlflow.lock'} for {_LOCK_SECONDS:.0f} s. "
+            "The local record stands; `genobench record` takes it later."
         ) from error
     except (MlflowException, SQLAlchemyError, RequestException, OSError) as error:
         first_line = str(error).strip().split("\n", 1)[0]
         raise GenobenchError(
             f"MLflow at {uri} did not take or give the record ({type(error).__name__}: {first_line}). "
-            "The local record stands; MLflow can be rebuilt from it."
+            "The local record stands; `genobench record` takes it later."
         ) from error
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from genobench.cli import compare, data, generate, leaderboard, plugins, run
+from genobench.cli import compare, data, generate, leaderboard, plugins, record, run
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ app.command("run")(run.run)
 app.command("study", help="Run several generators with equal budgets on one split; `run`, with --generator repeated.")(run.run)
 app.command("generate")(generate.generate)
 app.command("compare")(compare.compare)
+app.command("record")(record.record)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(leaderboard.app, name="leaderboard")
