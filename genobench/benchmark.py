@@ -83,7 +83,7 @@ def _scored(prepared: Prepared, cell: Cell, on_event: OnEvent) -> tuple[ScoreRec
         trait=prepared.trait,
         metrics=prepared.metrics,
         registry=prepared.registry,
-        home=prepared.home,
+        bands=prepared.home / "bands",
         log=cell.log,
         on_event=on_event,
     )
@@ -123,10 +123,9 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
             trait=prepared.trait,
             metrics=(metric,),
             registry=prepared.registry,
-            home=prepared.home,
+            bands=None,
             log=cell.log,
             on_event=on_event,
-            with_bands=False,
         )
         value = next((record.value for record in records if record.metric == objective.score), math.nan)
         on_event({"event": "trial-end", "trial": trial + 1, "trials": plan.trials, objective.score: value})

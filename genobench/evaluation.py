@@ -66,10 +66,9 @@ def score_cell(
     trait: Trait,
     metrics: tuple[Registered, ...],
     registry: Registry,
-    home: Path,
+    bands: Path | None,
     log: Path,
     on_event: OnEvent,
-    with_bands: bool = True,
 ) -> tuple[ScoreRecord, ...]:
     """The scores of synthetic samples by these metrics; only records that are not there yet are computed.
 
@@ -80,24 +79,23 @@ def score_cell(
         trait: The trait of the run.
         metrics: Which metrics.
         registry: Where they come from.
-        home: Where bands are kept.
+        bands: Folder of bands; None for scores without bands (while tuning).
         log: Where the scoring worker's stderr goes.
         on_event: Called with each event of the worker.
-        with_bands: Whether to compute bands (not while tuning).
 
     Returns:
         One record for each declared score of each metric that applies to the trait, in the order of the metrics.
     """
     keys = {entry.qualified_name: _metric_key(entry) for entry in metrics}
     files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
-    bands: Mapping[str, Mapping[str, Any]] = {}
-    if with_bands:
+    band_of: Mapping[str, Mapping[str, Any]] = {}
+    if bands is not None:
         n_synthetic = read_store(synthetic).n_samples
-        bands = _bands(keys, n_synthetic=n_synthetic, parts=parts, trait=trait, home=home, log=log, on_event=on_event)
+        band_of = _bands(keys, bands, n_synthetic=n_synthetic, parts=parts, trait=trait, log=log, on_event=on_event)
     found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
     scores: list[ScoreRecord] = []
     for name in files:
-        record, band = found[name], bands.get(name, _failure(name, "no band was asked for"))
+        record, band = found[name], band_of.get(name, _failure(name, "no band was asked for"))
         if not record["specs"] and "error" in record:
             record = {**record, **_declaration(registry, name)}
         scores.extend(_joined(record, band))
@@ -119,13 +117,13 @@ def _metric_key(entry: Registered) -> str:
 
 
 def _bands(
-    keys: Mapping[str, str], *, n_synthetic: int, parts: RealParts, trait: Trait, home: Path, log: Path, on_event: OnEvent
+    keys: Mapping[str, str], bands: Path, *, n_synthetic: int, parts: RealParts, trait: Trait, log: Path, on_event: OnEvent
 ) -> Mapping[str, Mapping[str, Any]]:
-    """The bands of all metrics; computed once per split, sizes, trait and metric version, and kept under the home."""
+    """The bands of all metrics; computed once per split, sizes, trait and metric version, and kept."""
     # More synthetic samples than the holdout has are never shown at once, so their number matters below that only.
     n_drawn = n_synthetic if n_synthetic < len(parts.groups["holdout"]) else None
     key = hash_json([parts.identity, asdict(trait), parts.seed, N_DRAWS, BAND_VERSION, n_drawn])[:16]
-    folder = home / "bands" / key
+    folder = bands / key
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
     with FileLock(folder / "lock"):

@@ -54,7 +54,7 @@ def test_score_cell__metric_that_kills_its_worker_is_missing_with_a_reason(tmp_p
         trait=EXAMPLE_TRAITS["quantitative"],
         metrics=(registry.find("metric", "crash"), registry.find("metric", "calm")),
         registry=registry,
-        home=tmp_path / "home",
+        bands=tmp_path / "bands",
         log=tmp_path / "log.txt",
         on_event=lambda event: warnings.append(event["message"]) if event["event"] == "warning" else None,
     )
