@@ -87,12 +87,11 @@ class ConditionEncoder:
         """
         names = [trait.column, *(name for name in trait.covariates if name != trait.column)]
         columns = tuple(
-            _learned_column(samples, name, is_quantitative=trait.kind == "quantitative" if name == trait.column else None)
-            for name in names
+            _learned_column(samples, name, is_quantitative=trait.kind == "quantitative" if name == trait.column else None) for name in names
         )
         classes = pd.DataFrame({c.name: _texts(samples[c.name]) for c in columns if c.classes}, index=samples.index)
         values = np.column_stack([np.zeros((len(samples), 0)), *(_standardised(samples, c) for c in columns if not c.classes)])
-        keys = list(classes.itertuples(index=False, name=None)) if len(classes.columns) else [()] * len(samples)
+        keys: list[tuple[str, ...]] = list(classes.itertuples(index=False, name=None)) if len(classes.columns) else [()] * len(samples)
         return cls(columns=columns, **_learned_strata(keys, values))
 
     def encode(self, table: pd.DataFrame) -> NDArray[np.float32]:
@@ -148,9 +147,7 @@ class ConditionEncoder:
             columns=tuple(
                 Column(**{**column, "classes": tuple(column["classes"]), "shares": tuple(column["shares"])}) for column in values["columns"]
             ),
-            strata=tuple(
-                Stratum(classes=tuple(s["classes"]), count=s["count"], means=tuple(s["means"])) for s in values["strata"]
-            ),
+            strata=tuple(Stratum(classes=tuple(s["classes"]), count=s["count"], means=tuple(s["means"])) for s in values["strata"]),
             covariance=tuple(tuple(row) for row in values["covariance"]),
         )
 
@@ -189,8 +186,13 @@ def _learned_strata(keys: list[tuple[str, ...]], values: NDArray[np.float64]) ->
 
 
 def _texts(column: pd.Series[Any]) -> NDArray[np.object_]:
-    texts: NDArray[np.object_] = column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
+    """Classes as text, "" where missing; 1, 1.0 and "1" are one class, since a missing value turns whole numbers into floats."""
+    texts: NDArray[np.object_] = column.astype(object).where(column.notna(), "").map(_class_name).to_numpy(dtype=object)
     return texts
+
+
+def _class_name(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _standardised(table: pd.DataFrame, column: Column) -> NDArray[np.float64]:

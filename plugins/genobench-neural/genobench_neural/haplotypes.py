@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from genobench_neural.layout import steps_along
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,6 +30,8 @@ _STAYING: Final = 0.9
 _ALLELE_PRIOR: Final = 1.0
 _TRANSITION_PRIOR: Final = 1.0
 _SMALLEST: Final = 1e-5
+_TINY: Final = 1e-30
+_PROBABILITIES_PER_GROUP: Final = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,90 +67,125 @@ def fit_clusters(
     rows = torch.randperm(batches.n_samples, generator=generator, device=device)[:_MOST_SAMPLES]
     n_clusters = min(n_clusters, 2 * len(rows))
     alleles, transitions = [], []
-    for blocks in _chromosomes(layout):
+    for blocks in _groups(layout, calls_a_block=len(rows) * n_clusters**2):
         codes = batches.block_codes(blocks)[:, rows]
         one_hot = torch.stack([codes == genotype for genotype in range(3)], dim=-1).flatten(2).float()
-        chain = _first_guess(one_hot, n_clusters, generator)
+        steps = [torch.from_numpy(step).to(device) for step in steps_along(layout.is_followed[blocks])]
+        chain = _first_guess(one_hot, steps[0], n_clusters, generator)
         for _ in range(n_rounds):
-            chain = _improved(chain, one_hot)
+            chain = _improved(chain, one_hot, steps)
         alleles.append(chain.alleles)
         transitions.append(chain.transitions)
     return HaplotypeClusters(alleles=torch.cat(alleles), transitions=torch.cat(transitions))
 
 
-def _chromosomes(layout: Layout) -> Iterator[slice]:
+def _groups(layout: Layout, *, calls_a_block: int) -> Iterator[slice]:
+    """Runs of whole chromosomes whose probabilities fit into memory together; chromosomes of a group are walked at a time."""
+    ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
+    most = max(1, _PROBABILITIES_PER_GROUP // calls_a_block)
     start = 0
-    for block, is_followed in enumerate(layout.is_followed):
-        if not is_followed:
-            yield slice(start, block + 1)
-            start = block + 1
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > most:
+            yield slice(start, end)
+            start = end
 
 
 def _alt_frequency(one_hot: torch.Tensor) -> torch.Tensor:
     """Shape (n_blocks, block_size); 0 where no sample has a call."""
-    counts = one_hot.sum(dim=1).unflatten(-1, (-1, 3))
-    return (counts[..., 1] / 2 + counts[..., 2]) / counts.sum(dim=-1).clamp(min=1.0)
+    counts = one_hot.sum(dim=1).view(len(one_hot), -1, 3)
+    frequency: torch.Tensor = (counts[..., 1] / 2 + counts[..., 2]) / counts.sum(dim=-1).clamp(min=1.0)
+    return frequency
 
 
-def _first_guess(one_hot: torch.Tensor, n_clusters: int, generator: torch.Generator) -> HaplotypeClusters:
-    """Clusters half-way between the frequencies and a random sample each."""
+def _first_guess(one_hot: torch.Tensor, first: torch.Tensor, n_clusters: int, generator: torch.Generator) -> HaplotypeClusters:
+    """Clusters half-way between the frequencies and a random sample each; `first` are the first blocks of chromosomes."""
     n_blocks, n_samples, _ = one_hot.shape
     frequency = _alt_frequency(one_hot)[:, None]
     chosen = torch.randint(n_samples, (n_clusters,), generator=generator, device=one_hot.device)
-    calls = one_hot[:, chosen].unflatten(-1, (-1, 3))
-    is_called = calls.sum(dim=-1)
-    alleles = (frequency + calls[..., 1] / 2 + calls[..., 2]) / (1 + is_called)
+    calls = one_hot[:, chosen].view(n_blocks, n_clusters, -1, 3)
+    alleles = (frequency + calls[..., 1] / 2 + calls[..., 2]) / (1 + calls.sum(dim=-1))
     stay = _STAYING * torch.eye(n_clusters, device=one_hot.device) + (1 - _STAYING) / n_clusters
     transitions = stay.repeat(n_blocks, 1, 1)
-    transitions[0] = 1 / n_clusters
+    transitions[first] = 1 / n_clusters
     return HaplotypeClusters(alleles=alleles, transitions=transitions)
 
 
-def _improved(chain: HaplotypeClusters, one_hot: torch.Tensor) -> HaplotypeClusters:
-    """One round of expectation-maximisation over pairs of clusters (the two haplotypes of a sample are exchangeable)."""
-    n_blocks, n_samples, _ = one_hot.shape
+def _improved(chain: HaplotypeClusters, one_hot: torch.Tensor, steps: list[torch.Tensor]) -> HaplotypeClusters:
+    """One round of expectation-maximisation over pairs of clusters.
+
+    The two haplotypes of a sample are exchangeable, so that every table of pairs is symmetric and it suffices to count the first.
+
+    Args:
+        chain: Clusters so far.
+        one_hot: Calls, shape (n_blocks, n_samples, 3 * block_size); a missing call is all zeros.
+        steps: Blocks in the order in which a haplotype passes them, see `steps_along`.
+    """
     n_clusters = chain.alleles.shape[1]
     theta = chain.alleles.clamp(_SMALLEST, 1 - _SMALLEST)
     first, second = theta[:, :, None], theta[:, None, :]
     first_only, second_only = first * (1 - second), (1 - first) * second
     genotypes = torch.stack([(1 - first) * (1 - second), first_only + second_only, first * second], dim=-1)
-    log_likelihood = one_hot @ genotypes.log().flatten(3).flatten(1, 2).transpose(1, 2)
-    likelihood = (log_likelihood - log_likelihood.amax(dim=-1, keepdim=True)).exp_().unflatten(-1, (n_clusters, n_clusters))
-    forward = _forward(likelihood, chain.transitions)
-    backward = torch.ones_like(forward[0])
-    prior = torch.zeros_like(chain.transitions) + _TRANSITION_PRIOR / n_clusters
-    counts = torch.empty(n_blocks, n_clusters**2, one_hot.shape[-1], device=one_hot.device)
-    moves = torch.empty_like(chain.transitions)
-    for block in range(n_blocks - 1, -1, -1):
-        posterior = forward[block] * backward
-        posterior /= posterior.sum(dim=(1, 2), keepdim=True)
-        counts[block] = posterior.flatten(1).T @ one_hot[block]
-        if block == 0:
-            moves[0] = posterior.sum(dim=(0, 2))
-            break
-        move = chain.transitions[block]
-        ahead = likelihood[block] * backward
-        backward = (move @ ahead @ move.T).contiguous()
-        backward /= backward.amax(dim=(1, 2), keepdim=True).clamp(min=1e-30)
-        behind = forward[block - 1] @ move
-        norm = torch.einsum("nkl,nkl->n", behind, move @ ahead).clamp(min=1e-30)
-        moves[block] = move * torch.einsum("nkl,nml->km", behind / norm[:, None, None], ahead)
-    transitions = moves + prior
-    zero, one, two = counts.view(n_blocks, n_clusters, n_clusters, -1, 3).unbind(dim=-1)
+    likelihood = one_hot @ genotypes.log().flatten(3).flatten(1, 2).transpose(1, 2)
+    likelihood = (likelihood - likelihood.amax(dim=-1, keepdim=True)).exp_()
+    posterior, moves = _posterior(likelihood.view(*likelihood.shape[:2], n_clusters, n_clusters), chain.transitions, steps)
+    counts = posterior.flatten(2).transpose(1, 2) @ one_hot
+    zero, one, two = counts.view(len(one_hot), n_clusters, n_clusters, -1, 3).unbind(dim=-1)
     alt = (two + one * first_only / (first_only + second_only)).sum(dim=2)
     frequency = _alt_frequency(one_hot)[:, None]
     alleles = (alt + _ALLELE_PRIOR * frequency) / ((zero + one + two).sum(dim=2) + _ALLELE_PRIOR)
-    return HaplotypeClusters(alleles=alleles, transitions=transitions / transitions.sum(dim=-1, keepdim=True))
+    moves += _TRANSITION_PRIOR / n_clusters
+    return HaplotypeClusters(alleles=alleles, transitions=moves / moves.sum(dim=-1, keepdim=True))
 
 
-def _forward(likelihood: torch.Tensor, transitions: torch.Tensor) -> torch.Tensor:
-    """P(pair of clusters | calls so far), shape of `likelihood`."""
+def _posterior(likelihood: torch.Tensor, transitions: torch.Tensor, steps: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The forward-backward algorithm on pairs of clusters, all chromosomes at a time.
+
+    Args:
+        likelihood: Of the calls of a block given a pair, up to a factor, shape (n_blocks, n_samples, n_clusters, n_clusters).
+        transitions: As in `HaplotypeClusters`.
+        steps: Blocks in walking order.
+
+    Returns:
+        P(pair | all calls), shape of `likelihood`, and the expected moves of first haplotypes, shape of `transitions` (in the first
+        block of a chromosome: its occupancy, in every row).
+    """
     forward = torch.empty_like(likelihood)
-    start = transitions[0, 0]
-    here = start[:, None] * start[None, :] * likelihood[0]
-    for block in range(len(likelihood)):
-        if block:
-            move = transitions[block]
-            here = move.T @ forward[block - 1] @ move * likelihood[block]
-        forward[block] = here / here.sum(dim=(1, 2), keepdim=True).clamp(min=1e-30)
-    return forward
+    for step, blocks in enumerate(steps):
+        start = transitions[blocks, 0]
+        pairs = _moved(forward[blocks - 1], transitions[blocks]) if step else (start[:, :, None] * start[:, None, :])[:, None]
+        here = pairs * likelihood[blocks]
+        forward[blocks] = here / here.sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+    backward = torch.ones_like(forward[steps[-1]])
+    moves = torch.empty_like(transitions)
+    for step in range(len(steps) - 1, -1, -1):
+        blocks = steps[step]
+        if step + 1 < len(steps):
+            backward = _padded_back(backward, steps[step + 1], blocks)
+        ahead = likelihood[blocks] * backward
+        posterior = forward[blocks] * backward
+        posterior /= posterior.sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+        if step:
+            move = transitions[blocks]
+            behind = forward[blocks - 1]
+            backward = _moved(ahead, move.transpose(1, 2))
+            norm = (behind * backward).sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+            came = (behind.flatten(1, 2) @ move).view_as(behind) / norm
+            moves[blocks] = move * (came.transpose(2, 3).flatten(1, 2).transpose(1, 2) @ ahead.flatten(1, 2))
+            backward /= backward.amax(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+        else:
+            moves[blocks] = posterior.sum(dim=(1, 3))[:, None, :]
+        forward[blocks] = posterior
+    return forward, moves
+
+
+def _moved(pairs: torch.Tensor, move: torch.Tensor) -> torch.Tensor:
+    """move.T @ pairs @ move for symmetric pairs, shape (n_chromosomes, n_samples, n_clusters, n_clusters), as two large products."""
+    once = (pairs.flatten(1, 2) @ move).view_as(pairs)
+    return (once.transpose(2, 3).flatten(1, 2) @ move).view_as(pairs)
+
+
+def _padded_back(backward: torch.Tensor, following: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
+    """What the blocks of the next step hand back to those of this one; ones where a chromosome ends."""
+    handed = torch.ones(len(blocks), *backward.shape[1:], device=backward.device)
+    handed[torch.searchsorted(blocks, following - 1)] = backward
+    return handed

@@ -22,7 +22,7 @@ class Layout:
     """Places of variants in blocks.
 
     Args:
-        variant_at: The variant (its column in the genotypes) at each place, −1 for padding; shape (n_blocks, block_size).
+        variant_at: The variant (its column in the genotypes) at each place, -1 for padding; shape (n_blocks, block_size).
         is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
     """
 
@@ -32,12 +32,12 @@ class Layout:
     @property
     def n_blocks(self) -> int:
         """Number of blocks."""
-        return self.variant_at.shape[0]
+        return int(self.variant_at.shape[0])
 
     @property
     def block_size(self) -> int:
         """Places in a block; a multiple of four, so that a block of packed calls begins on a byte."""
-        return self.variant_at.shape[1]
+        return int(self.variant_at.shape[1])
 
     @cached_property
     def is_variant(self) -> NDArray[np.bool_]:
@@ -71,9 +71,7 @@ class Layout:
         names = list(dict.fromkeys(chromosomes))
         members = [np.flatnonzero(chromosomes == name) for name in names]
         members = [
-            rows[np.argsort(positions.iloc[rows].to_numpy(dtype=np.int64), kind="stable")]
-            if positions.iloc[rows].notna().all()
-            else rows
+            rows[np.argsort(positions.iloc[rows].to_numpy(dtype=np.int64), kind="stable")] if positions.iloc[rows].notna().all() else rows
             for rows in members
         ]
         blocks = [block for rows in members for block in np.array_split(rows, -(-len(rows) // block_size))]
@@ -83,3 +81,15 @@ class Layout:
         for row, block in zip(variant_at, blocks, strict=True):
             row[: len(block)] = block
         return cls(variant_at=variant_at, is_followed=np.array(is_followed))
+
+
+def steps_along(is_followed: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """The first block of every chromosome, then the second of every one that has it, and so on."""
+    steps: list[list[int]] = []
+    place = 0
+    for block, goes_on in enumerate(is_followed):
+        if place == len(steps):
+            steps.append([])
+        steps[place].append(block)
+        place = place + 1 if goes_on else 0
+    return [np.array(step, dtype=np.int64) for step in steps]

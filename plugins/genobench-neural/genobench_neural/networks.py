@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from genobench_neural.layers import NEGATIVE_SLOPE, BlockDense, Dense, NeighbourBlock, ResidualBlock, drawn, logistic_noise
+from genobench_neural.layout import steps_along
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from genobench_neural.effects import ConditionEffects
     from genobench_neural.haplotypes import HaplotypeClusters
 
@@ -83,9 +81,7 @@ class GenotypeGenerator(GenotypeNetwork):
         self.to_shared = Dense(size.width, size.n_shared, generator=None, device=device)
         self.to_context = Dense(size.width, size.n_context, generator=generator, device=device)
         self.along = nn.ModuleList(
-            NeighbourBlock(
-                is_followed, n_channels=size.n_clusters, n_context=size.n_context, n_hidden=size.n_hidden, generator=generator
-            )
+            NeighbourBlock(is_followed, n_channels=size.n_clusters, n_context=size.n_context, n_hidden=size.n_hidden, generator=generator)
             for _ in range(size.n_residual)
         )
         self.alleles = nn.Parameter(torch.zeros(n_blocks, size.n_clusters, block_size, device=device))
@@ -95,7 +91,7 @@ class GenotypeGenerator(GenotypeNetwork):
         self._steps = [torch.from_numpy(step).to(device) for step in steps_along(is_followed.cpu().numpy())]
 
     def begin_with(self, clusters: HaplotypeClusters, effects: ConditionEffects) -> None:
-        """Take haplotype clusters, and effects in alleles turned into log-odds by the slope 2 p (1 − p) averaged over clusters."""
+        """Take haplotype clusters, and effects in alleles turned into log-odds by the slope 2 p (1 - p) averaged over clusters."""
         with torch.no_grad():
             self.alleles.copy_(clusters.alleles.logit(eps=1e-6).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT))
             self.cumulated.copy_(clusters.transitions.cumsum(dim=-1))
@@ -126,7 +122,8 @@ class GenotypeGenerator(GenotypeNetwork):
             for block in self.along:
                 x = block(x, context)
         everywhere = torch.baddbmm(self.offset, shared.expand(self.size.n_blocks, -1, -1), self.shared)
-        return torch.bmm(x, self.alleles) + everywhere.repeat(1, 2, 1)
+        logits: torch.Tensor = torch.bmm(x, self.alleles) + everywhere.repeat(1, 2, 1)
+        return logits
 
     @torch.no_grad()
     def walk(self, n_haplotypes: int, generator: torch.Generator) -> torch.Tensor:
@@ -144,7 +141,8 @@ class GenotypeGenerator(GenotypeNetwork):
         """Genotypes, as `GenotypeNetwork.draw` says."""
         logits = self(condition, generator)
         first, second = (logits + logistic_noise(tuple(logits.shape), generator) > 0).byte().chunk(2, dim=1)
-        return first + second
+        calls: torch.Tensor = first + second
+        return calls
 
     @torch.no_grad()
     def calibrate(self, shares: torch.Tensor, condition: torch.Tensor, generator: torch.Generator, *, n_rounds: int) -> None:
@@ -159,25 +157,14 @@ class GenotypeGenerator(GenotypeNetwork):
         wanted = shares[..., 1] / 2 + shares[..., 2]
         is_varying = (wanted > 0) & (wanted < 1)
         for _ in range(n_rounds):
-            reached, slope = torch.zeros_like(wanted), torch.zeros_like(wanted)
-            for some in condition.split(_SAMPLES_PER_CALIBRATION):
+            reached = torch.zeros_like(wanted)
+            slope = torch.zeros_like(wanted)
+            for some in torch.split(condition, _SAMPLES_PER_CALIBRATION):
                 p = torch.sigmoid(self(some, generator))
                 reached += p.sum(dim=1) / (2 * len(condition))
                 slope += (p * (1 - p)).sum(dim=1) / (2 * len(condition))
             change = ((wanted - reached) / slope.clamp(min=1e-3)).clamp(-1, 1)
-            self.offset += torch.where(is_varying, change, 0.0)[:, None]
-
-
-def steps_along(is_followed: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """The first block of every chromosome, then the second of every one that has it, and so on."""
-    steps: list[list[int]] = []
-    place = 0
-    for block, goes_on in enumerate(is_followed):
-        if place == len(steps):
-            steps.append([])
-        steps[place].append(block)
-        place = place + 1 if goes_on else 0
-    return [np.array(step, dtype=np.int64) for step in steps]
+            self.offset.add_(torch.where(is_varying, change, 0.0)[:, None])
 
 
 class Critic(nn.Module):
@@ -198,17 +185,18 @@ class Critic(nn.Module):
         self.entry = BlockDense(size.n_blocks, 2 * size.block_size, size.n_hidden, generator=generator, device=device)
         self.condition_entry = Dense(max(1, size.n_condition), size.n_context, generator=generator, device=device)
         self.along = nn.ModuleList(
-            NeighbourBlock(
-                is_followed, n_channels=size.n_hidden, n_context=size.n_context, n_hidden=size.n_hidden, generator=generator
-            )
+            NeighbourBlock(is_followed, n_channels=size.n_hidden, n_context=size.n_context, n_hidden=size.n_hidden, generator=generator)
             for _ in range(size.n_residual)
         )
         shape = (size.n_blocks, 2 * size.block_size, size.width)
-        self.everywhere = nn.Parameter(drawn(shape, fan_in=2 * size.block_size * size.n_blocks, generator=generator, device=device))
+        # Weights of size 1, scaled down in `forward`: Adam's steps would drown the tiny ones that many inputs call for.
+        self.everywhere = nn.Parameter(drawn(shape, fan_in=2, generator=generator, device=device))
         self.trunk_entry = Dense(size.width + size.n_context, size.width, generator=generator, device=device)
         self.trunk = nn.ModuleList(ResidualBlock(size.width, generator=generator, device=device) for _ in range(size.n_residual))
         self.exit = Dense(size.width, 1, generator=generator, device=device)
-        self.block_exit = nn.Parameter(drawn((size.n_blocks, 1, size.n_hidden), fan_in=2 * size.n_hidden, generator=generator, device=device))
+        self.block_exit = nn.Parameter(
+            drawn((size.n_blocks, 1, size.n_hidden), fan_in=2 * size.n_hidden, generator=generator, device=device)
+        )
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """Score samples.
@@ -225,11 +213,12 @@ class Critic(nn.Module):
         for block in self.along:
             local = block(local, context)
         by_block = (local * self.block_exit).sum(dim=(0, 2)) / self.n_blocks**0.5
-        hidden = torch.bmm(x, self.everywhere.to(x.dtype)).sum(dim=0)
+        hidden = torch.bmm(x, self.everywhere).sum(dim=0) / (self.everywhere[:, :, 0].numel() / 2) ** 0.5
         hidden = self.trunk_entry(torch.cat([hidden, context.to(hidden.dtype)], dim=-1))
         for block in self.trunk:
             hidden = block(functional.leaky_relu(hidden, NEGATIVE_SLOPE))
-        return by_block + self.exit(functional.leaky_relu(hidden, NEGATIVE_SLOPE))[:, 0]
+        score: torch.Tensor = by_block + self.exit(functional.leaky_relu(hidden, NEGATIVE_SLOPE))[:, 0]
+        return score
 
 
 class Standardiser(nn.Module):
@@ -251,9 +240,10 @@ class Standardiser(nn.Module):
 
     def forward(self, alleles: torch.Tensor, heterozygous: torch.Tensor) -> torch.Tensor:
         """Map two tensors of shape (n_blocks, n_samples, block_size) to one with both side by side."""
-        return (torch.cat([alleles, heterozygous], dim=-1) - self.means) * self.scales
+        x: torch.Tensor = (torch.cat([alleles, heterozygous], dim=-1) - self.means) * self.scales
+        return x
 
     def of_codes(self, codes: torch.Tensor) -> torch.Tensor:
         """The input of decoded calls, shape (n_blocks, n_samples, block_size); a missing call reads as the average, 0."""
-        x = self(codes, codes == 1)
+        x: torch.Tensor = self(codes, codes == 1)
         return x.masked_fill_((codes == 3).repeat(1, 1, 2), 0.0)

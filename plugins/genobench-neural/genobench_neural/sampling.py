@@ -127,6 +127,4 @@ def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], G
     table = description["variants"]
     variants = pd.DataFrame(table["columns"]["data"], columns=table["columns"]["columns"]).astype(table["dtypes"])
     encoder = ConditionEncoder.from_json(description["condition"])
-    return NetworkSampler(
-        network=network.eval(), description=description["network"], layout=layout, encoder=encoder, variants=variants
-    )
+    return NetworkSampler(network=network.eval(), description=description["network"], layout=layout, encoder=encoder, variants=variants)

@@ -20,7 +20,7 @@ _CHECK_EVERY_STEPS: Final = 10
 
 
 def run_steps(step: Callable[[int], Mapping[str, torch.Tensor]], n_steps: int, context: FitContext) -> None:
-    """Call `step` with 0, 1, ..., n_steps − 1 and report its losses, at most twice a second.
+    """Call `step` with 0, 1, ..., n_steps - 1 and report its losses, at most twice a second.
 
     Args:
         step: One update of a model; returns its losses as scalars.
@@ -69,7 +69,7 @@ class WeightAverage:
         self._n_updates += 1
         keep = min(self._decay, self._n_updates / (self._n_updates + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(self._averages, [weight.detach() for weight in self._weights], 1 - keep)  # noqa: SLF001 - no public name
+            torch._foreach_lerp_(self._averages, [weight.detach() for weight in self._weights], 1 - keep)
 
     def install(self) -> None:
         """Put the averages in the place of the weights."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
-from genobench import FitContext, GenobenchError, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench import FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
 from genobench_neural.batches import PackedBatches
 from genobench_neural.conditioning import ConditionEncoder
 from genobench_neural.effects import fit_effects
@@ -35,11 +35,13 @@ class Wgan(Generator):
     Args:
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same
             seed gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training.
+        max_steps: The most steps, however few variants there are.
         batch_size: Samples a batch; more than there are repeats some.
         n_critic: Updates of the critic for each of the generator, each on a fresh batch.
-        learning_rate: Of both networks' Adam (betas .5 and .9).
+        learning_rate: Of the generator's Adam (betas .5 and .9).
+        critic_rate: Of the critic's Adam, likewise.
         loading_rate: Share of `learning_rate` for the weights that begin with what the closed forms give.
-        gradient_penalty: Weight of (norm of the critic's gradient − 1)².
+        gradient_penalty: Weight of (norm of the critic's gradient - 1)².
         temperature: Of the Gumbel-softmax whose gradient the generator follows; alleles themselves are drawn hard.
         average_decay: Of the moving average of the generator's weights, which is what is kept.
         block_size: The most variants in a block, within which a haplotype does not change its cluster.
@@ -59,15 +61,17 @@ class Wgan(Generator):
     """
 
     training_calls: int = 300_000_000
+    max_steps: int = 1000
     batch_size: int = 64
     n_critic: int = 3
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-4
+    critic_rate: float = 1e-3
     loading_rate: float = 0.1
     gradient_penalty: float = 10.0
     temperature: float = 1.0
     average_decay: float = 0.99
     block_size: int = 16
-    n_clusters: int = 16
+    n_clusters: int = 20
     n_rounds: int = 12
     n_shared: int = 16
     ridge: float = 10.0
@@ -80,7 +84,7 @@ class Wgan(Generator):
         for name, low in _LOWEST.items():
             if not getattr(self, name) >= low:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
-        for name in ("learning_rate", "temperature"):
+        for name in ("learning_rate", "critic_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if not 0 <= self.average_decay < 1:
@@ -90,7 +94,7 @@ class Wgan(Generator):
     def suggest(cls, trial: Trial) -> Self:
         """Rates, factors and widths, around the defaults."""
         return cls(
-            learning_rate=trial.suggest_float("learning_rate", 5e-5, 1e-3, log=True),
+            learning_rate=trial.suggest_float("learning_rate", 2e-5, 5e-4, log=True),
             loading_rate=trial.suggest_float("loading_rate", 0.01, 1.0, log=True),
             n_shared=trial.suggest_int("n_shared", 4, 32),
             n_clusters=trial.suggest_int("n_clusters", 8, 24),
@@ -99,8 +103,8 @@ class Wgan(Generator):
         )
 
     def steps(self, n_variants: int) -> int:
-        """Updates of the generator: as many as `training_calls` allows for; the same for the same settings and data."""
-        return -(-self.training_calls // (n_variants * self.batch_size * (self.n_critic + 1)))
+        """Updates of the generator: as many as `training_calls` and `max_steps` allow; the same for the same settings and data."""
+        return min(self.max_steps, -(-self.training_calls // (n_variants * self.batch_size * (self.n_critic + 1))))
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
@@ -154,6 +158,7 @@ _MOST_CALIBRATED: Final = 512
 
 _LOWEST: Final = {
     "training_calls": 0,
+    "max_steps": 0,
     "batch_size": 1,
     "n_critic": 1,
     "loading_rate": 0,
@@ -191,7 +196,7 @@ class _Duel:
         rate = settings.learning_rate
         groups = [{"params": drawn, "lr": rate}, {"params": taken, "lr": rate * settings.loading_rate}]
         self.network_optimiser = torch.optim.Adam(groups, lr=rate, betas=(0.5, 0.9), fused=True)
-        self.critic_optimiser = torch.optim.Adam(critic.parameters(), lr=rate, betas=(0.5, 0.9), fused=True)
+        self.critic_optimiser = torch.optim.Adam(critic.parameters(), lr=settings.critic_rate, betas=(0.5, 0.9), fused=True)
         self.average = WeightAverage(network.parameters(), settings.average_decay)
 
     def step(self, _index: int) -> dict[str, torch.Tensor]:
@@ -202,7 +207,7 @@ class _Duel:
         with self._autocast():
             loss = -self.critic(self._generated(condition), condition).mean()
         self.network_optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.network_optimiser.step()
         self.average.update()
         return {**losses, "generator loss": loss.detach()}
@@ -219,14 +224,15 @@ class _Duel:
             between = torch.lerp(generated, seen, mix).requires_grad_()
             penalty = gradient_penalty(lambda x: self.critic(x, condition), between)
         self.critic_optimiser.zero_grad()
-        (self.settings.gradient_penalty * penalty - distance).backward()  # type: ignore[no-untyped-call]
+        (self.settings.gradient_penalty * penalty - distance).backward()
         self.critic_optimiser.step()
         return {"critic distance": distance.detach(), "gradient penalty": penalty.detach()}
 
     def _generated(self, condition: torch.Tensor) -> torch.Tensor:
         logits = self.network(condition, self.random).float()
         noisy = logits + logistic_noise(tuple(logits.shape), self.random)
-        first, second = HardAlleles.apply(noisy, self.settings.temperature).chunk(2, dim=1)
+        alleles: torch.Tensor = HardAlleles.apply(noisy, self.settings.temperature)  # type: ignore[no-untyped-call] # torch leaves it untyped
+        first, second = alleles.chunk(2, dim=1)
         x: torch.Tensor = self.standardise(first + second, first + second - 2 * first * second)
         return x
 
@@ -235,7 +241,7 @@ class _Duel:
 
 
 def gradient_penalty(score: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Mean of (gradient norm − 1)² over samples (Gulrajani et al. 2017, equation 3).
+    """Mean of (gradient norm - 1)² over samples (Gulrajani et al. 2017, equation 3).
 
     Args:
         score: A critic.
