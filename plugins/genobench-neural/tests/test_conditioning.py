@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from genobench_neural.conditioning import ConditionEncoder
 
 from genobench import GenobenchError, Trait
+from genobench_neural.conditioning import ConditionEncoder
 
 TRAIT = Trait(column="weight", kind="quantitative", covariates=("sex", "age"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
+
+from genobench import Genotypes, PackedCalls
 from genobench_neural.batches import PackedBatches
 from genobench_neural.haplotypes import fit_clusters
 from genobench_neural.layout import Layout
-
-from genobench import Genotypes, PackedCalls
 
 
 def test_fit_clusters__finds_the_haplotypes_that_samples_are_made_of() -> None:
