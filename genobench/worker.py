@@ -108,10 +108,10 @@ def run_job(job: Job, events: Events, clock: _Clock) -> None:
         module, _, name = job.target.partition(":")
         generator_class = getattr(import_module(module), name)
         condition = _read_condition(job.condition)
-    if job.train:
-        with clock.during("load"):
-            train = read_store(Path(job.train))
-            validation = read_store(Path(job.validation)) if job.validation else None
+        train = read_store(Path(job.train)) if job.train else None
+        validation = read_store(Path(job.validation)) if job.validation else None
+        sampler: Any = generator_class.load(Path(job.model)) if train is None else None
+    if train is not None:
         context = FitContext(
             trait=Trait.from_json(job.trait),
             seed=job.seed,
@@ -131,9 +131,6 @@ def run_job(job: Job, events: Events, clock: _Clock) -> None:
             sampler.save(Path(job.model))
             if not Path(job.model).is_dir() or not any(Path(job.model).iterdir()):
                 raise ContractError(f"{job.target}: the sampler's save wrote nothing; it must write all that load needs.")
-    else:
-        with clock.during("load"):
-            sampler = generator_class.load(Path(job.model))
     with clock.during("generate"):
         synthetic = sampler.generate(job.n_samples, seed=job.generate_seed, condition=condition)
         if not isinstance(synthetic, Genotypes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -96,11 +97,11 @@ def test_run__draws_figures(walked):
 def test_run__tunes_on_validation_and_reports_the_best(walked):
     home, plan, _ = walked
     tuned = dataclasses.replace(plan, generators=(GeneratorPlan("leaky"),), trials=2, objective="allele_frequency_error")
-    events: list[dict] = []
+    events: list[dict[str, Any]] = []
     (outcome,) = run(tuned, registry=load_registry(), home=home, on_event=lambda event: events.append(dict(event)))
     assert [event["trial"] for event in events if event["event"] == "trial-end"] == [1, 2]
     assert outcome.status == "ok"
-    repeated: list[dict] = []
+    repeated: list[dict[str, Any]] = []
     (again,) = run(tuned, registry=load_registry(), home=home, on_event=lambda event: repeated.append(dict(event)))
     assert again.cell_id == outcome.cell_id
     assert not [event for event in repeated if event["event"] == "trial"], "the study was finished"
