@@ -201,11 +201,11 @@ def generate_from_cell(cell_id: str, *, n_samples: int, seed: int, home: Path, r
         trait = Trait.from_json(fitted.trait)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CellError(f"{cell.job} is damaged ({error}); remove the folder {cell.folder} and run the cell again.") from error
+    if not is_store(train):
+        raise CellError(f"The training samples of cell {cell.folder.name} are gone from {train}; run its command again.")
     with tempfile.TemporaryDirectory(dir=cell.folder) as folder:
-        condition = ""
-        if is_store(train):
-            condition = f"{folder}/condition.parquet"
-            draw_condition(read_store(train).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition, index=False)
+        condition = f"{folder}/condition.parquet"
+        draw_condition(read_store(train).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition, index=False)
         job = dataclasses.replace(
             fitted,
             target=entry.target,

@@ -180,7 +180,6 @@ class Outcome:
         settings: Every setting of the generator, JSON values only.
         seed: Of the fit.
         is_control: Whether the generator is a control (shown on boards, never ranked).
-        is_trial: Whether the cell is a trial of a study, scored on validation samples; trials stand on no board.
         n_generated: Synthetic samples generated; 0 where none were.
         scores: One record a score.
         timings: Seconds by phase.
@@ -206,7 +205,6 @@ class Outcome:
     created_at: str
     message: str = ""
     is_control: bool = False
-    is_trial: bool = False
     n_generated: int = 0
     scores: tuple[ScoreRecord, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)

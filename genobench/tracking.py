@@ -312,7 +312,6 @@ def _tags(outcome: Outcome) -> dict[str, str]:
         "plugin_version": outcome.plugin_version,
         "code_sha256": outcome.code_sha256,
         "is_control": outcome.is_control,
-        "is_trial": outcome.is_trial,
         "n_generated": outcome.n_generated,
         "schema": outcome.schema,
         **{f"environment.{name}": value for name, value in outcome.environment.items()},

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genobench.calls import PackedCalls
 from genobench.cells import CellKey, find_cell
 from genobench.contracts import Trait
 from genobench.errors import CellError
@@ -31,7 +32,7 @@ def request_for(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", here)
     generator = np.random.default_rng(0)
     genotypes = Genotypes(
-        calls=generator.integers(0, 3, (20, 10)).astype(np.int8),
+        calls=PackedCalls.from_calls(generator.integers(0, 3, (20, 10)).astype(np.int8)),
         samples=pd.DataFrame({"id": [f"a{i}" for i in range(20)], "height": generator.normal(size=20)}),
         variants=pd.DataFrame(
             {"chromosome": "1", "position_bp": np.arange(10) + 1, "id": [f"v{i}" for i in range(10)], "ref": "A", "alt": "C"}
@@ -69,7 +70,7 @@ def request_for(tmp_path, monkeypatch):
 
 
 def test_fit_cell__writes_samples_model_curves_and_log(request_for):
-    events: list[dict] = []
+    events: list[dict[str, object]] = []
     cell, result = fit_cell(request_for("behave"), lambda event: events.append(dict(event)))
     assert (result.status, result.phase) == ("ok", "done")
     assert read_store(cell.synthetic).calls.shape == (6, 10)
@@ -169,7 +170,8 @@ def test_fit_cell__worker_ends_when_its_parent_is_killed(request_for, tmp_path):
     request.home.mkdir()
     arguments = repr(request).replace("PosixPath", "Path")
     code = (
-        "from pathlib import Path; from genobench.fitting import *; from genobench.cells import *; from genobench.contracts import Trait\n"
+        "from pathlib import Path; from genobench.fitting import *; from genobench.calls import PackedCalls
+from genobench.cells import *; from genobench.contracts import Trait\n"
         f"fit_cell({arguments}, lambda event: print(event, flush=True))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -72,8 +72,6 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
     held = {outcome.cell_id: outcome for outcome in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
     n_changed = 0
     for outcome in outcomes:
-        if outcome.is_trial:
-            continue
         known = held.get(outcome.cell_id)
         if known is not None and not replace:
             difference = _conflict(known, outcome)

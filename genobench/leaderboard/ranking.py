@@ -25,8 +25,8 @@ RULES: Final = (
     "The board orders by the mean rank over the primary scores.",
     "A missing primary score is beaten by every score that is there; it is never replaced by a number.",
     (
-        "A generator leaks where a membership attack's AUC or share found, or the share of copies, lies above the band and its 95 % interval "
-        "above the band's mean: of generators that do not leak, about one in forty is marked by chance."
+        "A generator leaks where a membership attack's AUC or share found, or the share of copies, lies above the band and its 95 % "
+        "interval above the band's mean: of generators that do not leak, about one in forty is marked by chance."
     ),
     "Whoever leaks stands below all that do not.",
     "No such mark is no proof of safety: a small leak hides in the noise of few nonmembers, and other attacks may find more.",

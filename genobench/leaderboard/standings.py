@@ -135,15 +135,14 @@ class Standings:
 
 
 def comparable_groups(outcomes: Iterable[Outcome]) -> dict[tuple[str, str, str, str], list[Outcome]]:
-    """Outcomes that may stand in one table, trials left out.
+    """Outcomes that may stand in one table.
 
     Returns:
         By board, dataset hash, split hash and trait.
     """
     groups: dict[tuple[str, str, str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        if not outcome.is_trial:
-            groups[board_name(outcome), outcome.dataset_sha256, str(outcome.split["sha256"]), outcome.trait].append(outcome)
+        groups[board_name(outcome), outcome.dataset_sha256, str(outcome.split["sha256"]), outcome.trait].append(outcome)
     return dict(groups)
 
 

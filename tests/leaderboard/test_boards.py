@@ -90,12 +90,6 @@ def test_publish__refuses_another_split_and_leaves_the_board_alone(folder, outco
     assert (folder / "outcomes.jsonl").read_bytes() == before
 
 
-def test_publish__leaves_trials_out(folder, outcome):
-    with pytest.raises(GenobenchError, match="no outcome to publish"):
-        publish([replace(outcome, is_trial=True)], folder)
-    assert not folder.exists()
-
-
 def test_render__makes_the_same_pages_from_the_evidence(folder, board_outcomes):
     publish(board_outcomes, folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -51,14 +50,6 @@ def test_standings__compare_only_the_newest_version_of_a_score(make_outcome, mak
 
     assert rows["vae"].estimates["membership_auc"].is_missing
     assert "version 1 of the definition; the board compares version 2" in rows["vae"].estimates["membership_auc"].reasons[0]
-
-
-def test_standings__leave_trials_out(make_outcome, make_score):
-    kept = make_outcome("vae", scores=(make_score("membership_auc", 0.5),))
-
-    table = standings([kept, replace(make_outcome("wgan"), is_trial=True)])
-
-    assert [row.generator for row in table.rows] == ["vae"]
 
 
 @pytest.mark.parametrize("change", [{"trait": "milk"}, {"dataset_sha256": "a" * 64}, {"split": {"scheme": "family", "sha256": "b" * 64}}])
