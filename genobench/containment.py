@@ -138,7 +138,7 @@ def _say_end(process: subprocess.Popen[bytes], pump: threading.Thread, lines: qu
 
 
 def _deadline(seconds: float | None) -> float | None:
-    return None if seconds is None else time.monotonic() + seconds
+    return None if seconds is None or seconds > threading.TIMEOUT_MAX else time.monotonic() + seconds
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -179,6 +179,10 @@ def _ask(manager: pluggy.PluginManager, plugin: object, distribution: str, versi
             if implementation.plugin is plugin:
                 offers: Iterable[Offer] = implementation.function()
                 answered.extend(_registered(kind, offer, distribution, version) for offer in offers)
+    names = [(entry.kind, entry.name) for entry in answered]
+    for twice in names:
+        if names.count(twice) > 1:
+            raise ContractError(f"{distribution} offers the {twice[0]} '{twice[1]}' more than once.")
     return answered
 
 

@@ -87,8 +87,9 @@ def main(arguments: list[str]) -> int:
     events = Events.take_stdout()
     end_with_parent()
     job = ScoringJob.read(Path(arguments[0]))
+    registry = load_registry()
     comparison = _read_comparison(job)
-    answers = Answers(load_registry(), comparison.train)
+    answers, before = Answers(registry, comparison.train), _fingerprint(comparison)
     for name, record_file in job.metrics.items():
         events.phase(name)
         begin = time.perf_counter()
@@ -96,13 +97,28 @@ def main(arguments: list[str]) -> int:
         record = record_of(answers, name, comparison, job, events)
         record["seconds"] = round(time.perf_counter() - begin, 3)
         write_json_atomically(Path(record_file), _without_nan(record))
+        if _fingerprint(comparison) != before:
+            print(f"{name} changed the tables it was given; those after it are handed fresh ones.", file=sys.stderr)  # noqa: T201 - the log
+            comparison = _read_comparison(job)
+            answers = Answers(registry, comparison.train)
     events.send("end", status="ok", phase="done", message="")
     return 0
+
+
+def _fingerprint(comparison: Comparison) -> list[tuple[tuple[str, ...], int]]:
+    """Of the tables of a comparison: all in it that a metric can change for those after it, since arrays are read-only."""
+    from pandas.util import hash_pandas_object
+
+    parts = (comparison.train, comparison.holdout, comparison.nonmembers, comparison.synthetic)
+    tables = [table for part in parts for table in (part.samples, part.variants)]
+    return [(tuple(map(str, table.columns)), hash(tuple(hash_pandas_object(table)))) for table in tables]
 
 
 def _read_comparison(job: ScoringJob) -> Comparison:
     real: tuple[Part, ...] = ("train", "holdout", "nonmembers")
     groups: dict[Part, NDArray[np.intp]] = {part: np.asarray(job.groups[part], dtype=np.intp) for part in real}
+    for numbers in groups.values():
+        numbers.setflags(write=False)
     train = read_store(Path(job.train))
     return Comparison(
         trait=Trait.from_json(job.trait),
@@ -213,6 +229,8 @@ def _without_nan(value: Any) -> Any:
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]
+    if isinstance(value, np.integer):
+        return int(value)
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value

@@ -7,7 +7,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
-from genobench.errors import ContractError, SettingsError
+from genobench.errors import ContractError, GenobenchError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,8 @@ def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "settings"
         raise SettingsError(f"{plugin.__name__} does not take {place} = {first.get('input')!r}: {first['msg']}.") from error
+    except GenobenchError:
+        raise
     except Exception as error:
         raise SettingsError(f"{plugin.__name__} does not take {dict(settings)}: {type(error).__name__}: {error}") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genobench.evaluation import RealParts, score_cell
+from genobench.evaluation import RealParts, _read, score_cell
 from genobench.registry import load_registry
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
@@ -65,3 +65,10 @@ def test_score_cell__metric_that_kills_its_worker_is_missing_with_a_reason(tmp_p
     assert calm.band.mean == 20.0
     assert len(warnings) == 2, "once for the band, once for the score"
     assert not list((tmp_path / "records").glob("*crash*")), "a crash is tried again by the next run"
+
+
+@pytest.mark.parametrize("content", [b"", b'{"plugin": "a/b"', b"\xff\xfe", b"[1]", b'{"plugin": "a/b"}'])
+def test_read__damaged_record_counts_as_none(tmp_path, content):
+    """A record that a full disk or a copy cut short is computed again, never read as a score."""
+    (tmp_path / "record.json").write_bytes(content)
+    assert _read(tmp_path / "record.json", "a/b") is None

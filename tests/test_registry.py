@@ -8,7 +8,7 @@ import pytest
 
 from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, UnknownNameError
 from genobench.hookspecs import Offer, hookimpl
-from genobench.registry import Registered, Registry, code_sha256, load_registry
+from genobench.registry import Registered, Registry, code_sha256, load_registry, load_target
 
 
 def _entry(name: str, distribution: str = "dist-a", **changes) -> Registered:
@@ -64,6 +64,7 @@ def test_load_registry__keeps_the_error_of_a_plugin_that_raises_at_import(monkey
         ([Offer("Bad Name", "a:B", "")], "lower-case letters"),
         ([Offer("good", "no-colon", "")], "a target is 'module:Class'"),
         (7, "TypeError"),
+        ([Offer("good", "a:B", ""), Offer("good", "a:C", "")], "more than once"),
     ],
 )
 def test_load_registry__keeps_the_error_of_a_plugin_that_offers_nonsense(monkeypatch, offers, message):
@@ -106,3 +107,12 @@ def test_code_sha256__changes_with_the_code(tmp_path, monkeypatch):
     assert before == code_sha256(entry)
     (tmp_path / "tests_changing.py").write_text("x = 2\n")
     assert code_sha256(entry) != before
+
+
+def test_load_registry__plugin_that_exits_or_prints_at_import(tmp_path, monkeypatch, capsys):
+    """Results go to stdout, so nothing that a plugin prints may."""
+    (tmp_path / "tests_leaves.py").write_text("print('junk')\nraise SystemExit(0)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginLoadError, match="SystemExit: 0"):
+        load_target("metric", _entry("leaves", target="tests_leaves:Class"))
+    assert capsys.readouterr().out == ""

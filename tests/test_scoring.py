@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from genobench.answers import Answers
 from genobench.containment import run_worker
 from genobench.contracts import Metric, Score, ScoreSpec
 from genobench.registry import load_registry
-from genobench.scoring import ScoringJob, _scored
+from genobench.scoring import ScoringJob, _fingerprint, _scored
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS
 
@@ -83,3 +83,12 @@ def test_main__band_of_copies_of_the_holdout_is_zero(comparison, tmp_path):
     assert ending.status == "ok", ending.message
     band = json.loads(record.read_text())["bands"]["allele_frequency_error"]
     assert (band["mean"], band["standard_deviation"], band["n_draws"]) == (0.0, 0.0, 5)
+
+
+def test_fingerprint__tells_a_metric_that_changed_the_tables(comparison):
+    before = _fingerprint(comparison)
+    assert _fingerprint(comparison) == before
+    fresh = replace(comparison, holdout=comparison.holdout.take_samples(np.arange(30)))
+    assert _fingerprint(fresh) == before
+    fresh.holdout.samples.loc[0, "weight"] = 0.0
+    assert _fingerprint(fresh) != before

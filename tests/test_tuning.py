@@ -95,3 +95,22 @@ def test_tune__a_finished_study_evaluates_nothing(tmp_path):
 def test_tune__without_a_value_is_an_error(tmp_path):
     with pytest.raises(CellError, match="None of the 2 trials of the study gave a value of 'error'"):
         _tune(tmp_path, lambda _settings, _number: math.nan, n_trials=2)
+
+
+def test_tune__a_value_that_was_not_told_before_a_kill_counts(tmp_path, monkeypatch):
+    def cut(*_arguments: Any, **_values: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("optuna.study.Study.tell", cut)
+        with pytest.raises(KeyboardInterrupt):
+            _tune(tmp_path, lambda _settings, _number: 0.25, n_trials=1)
+    assert _tune(tmp_path, lambda _settings, _number: math.nan, n_trials=1) == _Curve()
+
+
+def test_tune__damaged_journal_says_what_to_do(tmp_path):
+    _tune(tmp_path, lambda _settings, _number: 0.25, n_trials=1)
+    journal = tmp_path / "study.log"
+    journal.write_bytes(b"\x00junk\n" + journal.read_bytes())
+    with pytest.raises(CellError, match=r"study\.log of the study is damaged .* Remove it"):
+        _tune(tmp_path, lambda _settings, _number: 0.25, n_trials=1)

@@ -57,6 +57,7 @@ def _outcome_of(home: Path, cell_id: str) -> Outcome:
 
 
 def _print(first: Outcome, second: Outcome, scores: list[Difference]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -68,7 +69,7 @@ def _print(first: Outcome, second: Outcome, scores: list[Difference]) -> None:
         error = "" if item.standard_error is None else f"{item.standard_error:.4f}"
         band = "" if item.band is None else f"{item.band.low:.4f} to {item.band.high:.4f}"
         verdict = item.reason or ("differs" if item.is_clear else "within the noise" if item.standard_error is not None else "")
-        table.add_row(item.metric, _value(item.first), _value(item.second), difference, error, band, verdict)
+        table.add_row(escape(item.metric), _value(item.first), _value(item.second), difference, error, band, escape(verdict))
     for name, outcome in (("A", first), ("B", second)):
         where = f"{outcome.dataset}, {outcome.split['scheme']} split"
         typer.echo(f"{name}: {outcome.generator} on {where}, seed {outcome.seed}: {outcome.status}; cell {outcome.cell_id}")

@@ -12,7 +12,7 @@ def generate(
     cell: Annotated[str, typer.Argument(help="A finished cell, or the beginning of its id.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where: the ending says the format (.bed, .vcf.gz, .npz, .parquet, ...).")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 1,
 ) -> None:
     """Generate samples from the model of a finished cell and write them to a file."""
     from genobench.cli.progress import RunProgress

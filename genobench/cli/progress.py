@@ -60,7 +60,7 @@ class RunProgress:
             case "trial":
                 self._say(f"trial {event['trial']} of {event['trials']}: {event['generator']}, cell {event['cell_id']}")
             case "trial-end":
-                scores = ", ".join(f"{name} {value:.5g}" for name, value in event.items() if isinstance(value, float))
+                scores = ", ".join(escape(f"{name} {value:.5g}") for name, value in event.items() if isinstance(value, float))
                 self._say(f"trial {event['trial']} of {event['trials']}: {scores or 'no score'} on validation")
             case "reused":
                 self._say(f"  already fitted ({event['status']}), taken as it is")
@@ -86,9 +86,9 @@ class RunProgress:
         self._phase_began = time.monotonic()
         self._doing = doing
         if self._live is not None and self._task is not None:
-            self._live.reset(self._task, description=f"  {doing}", total=None, detail="")
+            self._live.reset(self._task, description=escape(f"  {doing}"), total=None, detail="")
         elif doing:
-            self._console.print(f"  {doing}")
+            self._console.print(f"  {doing}", markup=False)
 
     def _say(self, line: str) -> None:
         self._console.print(line)
@@ -96,7 +96,7 @@ class RunProgress:
     def _step(self, step: int, losses: dict[str, float]) -> None:
         total = losses.pop("total_steps", math.nan)
         passed = time.monotonic() - self._phase_began
-        shown = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        shown = escape(" ".join(f"{name} {value:.4g}" for name, value in losses.items()))
         left = f"{_duration(passed / step * (total - step))} left" if step > 0 and math.isfinite(total) else f"{_duration(passed)} so far"
         of_total = f"{step:,}/{int(total):,}" if math.isfinite(total) else f"{step:,}"
         if self._live is not None and self._task is not None:
@@ -105,7 +105,7 @@ class RunProgress:
             )
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._console.print(f"  {self._doing}: {of_total} {shown} {left}")
+            self._console.print(f"  {escape(self._doing)}: {of_total} {shown} {left}")
 
 
 _PHASES: Final = {

@@ -22,7 +22,7 @@ SplitOption = Annotated[
     typer.Option(help="auto, random, family, kinship, forward or column. auto: by recorded families, else by genomic kinship."),
 ]
 SplitColumnOption = Annotated[str | None, typer.Option(help="The column of a column split: its groups stay whole.")]
-SplitSeedOption = Annotated[int, typer.Option(help="Seed of the split.")]
+SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of the split.")]
 SeedsOption = Annotated[int, typer.Option(min=1, help="How many seeds: one fit each.")]
 CountOption = Annotated[int | None, typer.Option("--n", min=2, help="Synthetic samples; as many as training samples by default.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def print_outcome(outcome: Outcome) -> None:
     """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere."""
+    from rich.markup import escape
     from rich.table import Table
 
     out = console()
@@ -33,7 +34,7 @@ def print_outcome(outcome: Outcome) -> None:
     for score in outcome.scores:
         shown = score.family if score.family != family else ""
         family = score.family
-        table.add_row(f"  [dim]{shown}[/dim]", score.metric, _value(score), _interval(score), _band(score), verdict(score))
+        table.add_row(f"  [dim]{shown}[/dim]", escape(score.metric), _value(score), _interval(score), _band(score), verdict(score))
     out.print(table)
     for score in outcome.scores:
         if score.reason:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock
 
 from genobench.contracts import DatasetCard
-from genobench.errors import DatasetError, FormatError, UnknownNameError
+from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, UnknownNameError
+from genobench.genotypes import Genotypes
 from genobench.home import genobench_home, write_json_atomically
 from genobench.storage import content_sha256, is_store, read_store, write_store
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genobench.contracts import Dataset
-    from genobench.genotypes import Genotypes
     from genobench.registry import Registered, Registry
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -169,7 +169,7 @@ def _open_offered(name: str, entry: Registered, dataset: Dataset) -> OpenDataset
             genotypes = _whole_store(folder / _STORE, card.sha256)
             if genotypes is not None:
                 return OpenDataset(name=name, card=card, genotypes=genotypes, sha256=card.sha256)
-        loaded = dataset.load(folder)
+        loaded = _loaded(name, entry, dataset, folder)
         digest = content_sha256(loaded)
         if card.sha256 and digest != card.sha256:
             raise DatasetError(
@@ -178,6 +178,20 @@ def _open_offered(name: str, entry: Registered, dataset: Dataset) -> OpenDataset
             )
         write_store(loaded, folder / _STORE)
         return OpenDataset(name=name, card=card, genotypes=read_store(folder / _STORE), sha256=digest)
+
+
+def _loaded(name: str, entry: Registered, dataset: Dataset, folder: Path) -> Genotypes:
+    try:
+        loaded = dataset.load(folder)
+    except (GenobenchError, OSError):
+        raise
+    except Exception as error:
+        raise DatasetError(
+            f"The dataset '{name}' of {entry.distribution} {entry.version} could not be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(loaded, Genotypes):
+        raise ContractError(f"{entry.target}.load returned {type(loaded).__name__}; it must return genobench.Genotypes.")
+    return loaded
 
 
 def _whole_store(folder: Path, sha256: str) -> Genotypes | None:
