@@ -170,8 +170,7 @@ def test_fit_cell__worker_ends_when_its_parent_is_killed(request_for, tmp_path):
     request.home.mkdir()
     arguments = repr(request).replace("PosixPath", "Path")
     code = (
-        "from pathlib import Path; from genobench.fitting import *; from genobench.calls import PackedCalls
-from genobench.cells import *; from genobench.contracts import Trait\n"
+        "from pathlib import Path; from genobench.fitting import *; from genobench.cells import *; from genobench.contracts import Trait\n"
         f"fit_cell({arguments}, lambda event: print(event, flush=True))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
