@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -35,7 +36,7 @@ class Wgan(Generator):
     Args:
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same
             seed gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training.
-        max_steps: The most steps, however few variants there are.
+        max_epochs: The most often that the networks see a sample, however few calls there are.
         batch_size: Samples a batch; more than there are repeats some.
         n_critic: Updates of the critic for each of the generator, each on a fresh batch.
         learning_rate: Of the generator's Adam (betas .5 and .9).
@@ -61,7 +62,7 @@ class Wgan(Generator):
     """
 
     training_calls: int = 300_000_000
-    max_steps: int = 1000
+    max_epochs: int = 80
     batch_size: int = 64
     n_critic: int = 3
     learning_rate: float = 1e-4
@@ -102,9 +103,10 @@ class Wgan(Generator):
             n_hidden=trial.suggest_categorical("n_hidden", [8, 16, 32]),
         )
 
-    def steps(self, n_variants: int) -> int:
-        """Updates of the generator: as many as `training_calls` and `max_steps` allow; the same for the same settings and data."""
-        return min(self.max_steps, -(-self.training_calls // (n_variants * self.batch_size * (self.n_critic + 1))))
+    def steps(self, n_samples: int, n_variants: int) -> int:
+        """Updates of the generator: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""
+        samples_shown = min(self.training_calls / n_variants, self.max_epochs * n_samples)
+        return math.ceil(samples_shown / (self.batch_size * (self.n_critic + 1)))
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
@@ -136,7 +138,7 @@ class Wgan(Generator):
         network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
         critic = Critic(size, is_followed, random)
         duel = _Duel(self, network, critic, Standardiser(effects.shares), batches=batches, condition=condition, random=random)
-        run_steps(duel.step, self.steps(train.n_variants), context)
+        run_steps(duel.step, self.steps(train.n_samples, train.n_variants), context)
         duel.average.install()
         network.calibrate(effects.shares, drawn_from, random, n_rounds=2)
         return NetworkSampler(
@@ -158,7 +160,7 @@ _MOST_CALIBRATED: Final = 512
 
 _LOWEST: Final = {
     "training_calls": 0,
-    "max_steps": 0,
+    "max_epochs": 0,
     "batch_size": 1,
     "n_critic": 1,
     "loading_rate": 0,
