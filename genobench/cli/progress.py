@@ -30,15 +30,15 @@ class RunProgress:
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._live: Any = None
         self._task: TaskID | None = None
-        self._phase_began = time.monotonic()
+        self._first_step: tuple[int, float] | None = None
         self._last_line = 0.0
         self._doing = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            from rich.progress import BarColumn, Progress, TextColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"))
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.fields[detail]}"))
             self._live = Progress(*columns, console=self._console, transient=True)
             self._live.__enter__()
             self._task = self._live.add_task("starting", total=None, detail="")
@@ -83,7 +83,7 @@ class RunProgress:
             self._say(escape(f"  {note}"))
 
     def _begin(self, doing: str) -> None:
-        self._phase_began = time.monotonic()
+        self._first_step = None
         self._doing = doing
         if self._live is not None and self._task is not None:
             self._live.reset(self._task, description=escape(f"  {doing}"), total=None, detail="")
@@ -95,16 +95,18 @@ class RunProgress:
 
     def _step(self, step: int, losses: dict[str, float]) -> None:
         total = losses.pop("total_steps", math.nan)
-        passed = time.monotonic() - self._phase_began
+        now = time.monotonic()
+        self._first_step = self._first_step or (step, now)
+        n_seen, seconds = step - self._first_step[0], now - self._first_step[1]
         shown = escape(" ".join(f"{name} {value:.4g}" for name, value in losses.items()))
-        left = f"{_duration(passed / step * (total - step))} left" if step > 0 and math.isfinite(total) else f"{_duration(passed)} so far"
+        left = f"{_duration(seconds / n_seen * (total - step))} left" if n_seen > 0 and math.isfinite(total) else ""
         of_total = f"{step:,}/{int(total):,}" if math.isfinite(total) else f"{step:,}"
         if self._live is not None and self._task is not None:
             self._live.update(
                 self._task, total=total if math.isfinite(total) else None, completed=step, detail=f"{of_total}  {shown}  {left}"
             )
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
+        elif now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
             self._console.print(f"  {escape(self._doing)}: {of_total} {shown} {left}")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from genobench.cli.console import console
+from genobench.contracts import ScoreFamily
 
 if TYPE_CHECKING:
     from genobench.outcomes import Outcome, ScoreRecord
@@ -31,7 +32,7 @@ def print_outcome(outcome: Outcome) -> None:
     for heading in ("", "score", "value", "95 % interval", "real samples", ""):
         table.add_column(heading, justify="right" if heading == "value" else "left")
     family = ""
-    for score in outcome.scores:
+    for score in sorted(outcome.scores, key=lambda score: get_args(ScoreFamily).index(score.family)):
         shown = score.family if score.family != family else ""
         family = score.family
         table.add_row(f"  [dim]{shown}[/dim]", escape(score.metric), _value(score), _interval(score), _band(score), verdict(score))
