@@ -1,0 +1,148 @@
+"""`genobench` from a user's chair: run, generate, plugins, and what errors look like."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genobench.formats import read_genotypes, write_genotypes
+from genobench.testing.examples import example_genotypes
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory):
+    """A home with a small imported dataset, and a function that runs the command line there."""
+    folder = tmp_path_factory.mktemp("user")
+    environment = {**os.environ, "GENOBENCH_HOME": str(folder / "home"), "COLUMNS": "200"}
+
+    def genobench(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from genobench.cli import main; main()", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=folder, env={**environment, **changes}, stdin=subprocess.DEVNULL, check=False
+        )
+
+    write_genotypes(example_genotypes(n_samples=240, n_variants=60), folder / "example.npz")
+    done = genobench("data", "import", "example", "example.npz", "--trait", "weight", "--covariate", "sex", "--family", "family")
+    assert done.returncode == 0, done.stderr
+    done = genobench("run", "-g", "independent", "-d", "example", "--metric", "allele-frequency", "--metric", "membership-distance")
+    assert done.returncode == 0, done.stderr
+    return folder, genobench, done
+
+
+def test_run__prints_the_scores_the_board_and_where_it_is(user):
+    _, _, done = user
+    assert "independent on example, family split, seed 0: ok" in done.stdout
+    assert "allele_frequency_error" in done.stdout
+    assert "example.family" in done.stdout, "the board follows"
+    assert "largest kinship between the holdout and the rest" in done.stderr
+
+
+def test_run__again_is_quick_and_says_that_it_fitted_nothing(user):
+    _, genobench, first = user
+    again = genobench("run", "-g", "independent", "-d", "example", "--metric", "allele-frequency", "--metric", "membership-distance")
+    assert "already fitted (ok), taken as it is" in again.stderr
+    assert again.stdout == first.stdout
+
+
+def test_run__json_prints_one_outcome_a_line_and_nothing_else(user):
+    _, genobench, _ = user
+    done = genobench("run", "-g", "copy", "-d", "example", "--metric", "membership-distance", "--seeds", "2", "--json", "--no-track")
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [outcome["status"] for outcome in outcomes] == ["ok", "ok"]
+    for outcome in outcomes:
+        assert {"cell_id", "status", "phase", "scores"} <= outcome.keys()
+        (auc,) = (score for score in outcome["scores"] if score["metric"] == "membership_auc")
+        assert auc["value"] >= 0.99
+        assert auc["interval"] is not None
+        assert auc["band"]["n_draws"] == 100
+
+
+def test_run__plan_only_shows_the_cells_and_fits_nothing(user):
+    folder, genobench, _ = user
+    before = sorted((folder / "home" / "cells").iterdir())
+    done = genobench("study", "-g", "leaky", "-g", "copy", "-d", "example", "--seeds", "3", "--plan-only")
+    assert len([line for line in done.stdout.splitlines() if "leaky" in line]) == 3
+    assert sorted((folder / "home" / "cells").iterdir()) == before
+
+
+def test_generate__writes_a_plink_file_from_the_model(user):
+    folder, genobench, _ = user
+    (cell,) = (path.parent for path in (folder / "home" / "cells").glob("*/cell.json") if '"genobench/independent"' in path.read_text())
+    done = genobench("generate", cell.name[:8], "--n", "13", "--out", "more.bed")
+    assert done.returncode == 0, done.stderr
+    assert "13 synthetic samples x 60 variants written to more.bed" in done.stdout
+    assert read_genotypes(folder / "more.bed").calls.shape == (13, 60)
+
+
+def test_plugins_list__as_json_gives_objects(user):
+    _, genobench, _ = user
+    entries = json.loads(genobench("plugins", "list", "--json").stdout)
+    assert {"kind", "name", "distribution", "version", "error"} <= entries[0].keys()
+    assert ("generator", "copy") in {(entry["kind"], entry["name"]) for entry in entries}
+
+
+def test_plugins_info__shows_settings_and_citation(user):
+    _, genobench, _ = user
+    shown = genobench("plugins", "info", "leaky").stdout
+    assert "Share of copies" in shown
+    assert "share  float = 0.05" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "-g", "copi", "-d", "example"), "There is no generator 'copi'. Did you mean 'copy'?"),
+        (("run", "-g", "copy", "-d", "exampel"), "There is no dataset 'exampel'. Did you mean 'example'?"),
+        (("run", "-g", "leaky", "--set", "share"), "--set share has no '='; write --set name=value."),
+        (("run", "-g", "leaky", "--settings", "absent.json"), "The settings file absent.json cannot be read as JSON"),
+        (("run", "-g", "leaky", "-g", "copy", "--set", "share=1"), "--set and --settings are for one generator, and 2 are named"),
+        (("generate", "nothing", "--out", "x.bed"), "'nothing' should name one cell"),
+        (("plugins", "info", "leakyy"), "There is no plugin 'leakyy'. Did you mean 'leaky'?"),
+    ],
+)
+def test_main__what_a_user_did_is_one_line_and_exit_2(user, arguments, message):
+    _, genobench, _ = user
+    done = genobench(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_main__unwritable_home(user):
+    _, genobench, _ = user
+    done = genobench("data", "list", GENOBENCH_HOME="/proc/nowhere")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_main__ctrl_c_is_exit_130_and_the_same_command_goes_on(user):
+    folder, genobench, _ = user
+    arguments = ["run", "-g", "mosaic", "-d", "example", "--metric", "allele-frequency", "--no-track"]
+    command = [sys.executable, "-c", "from genobench.cli import main; main()", *arguments]
+    environment = {**os.environ, "GENOBENCH_HOME": str(folder / "home")}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "load samples" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    rest = running.stderr.read()
+    running.stderr.close()
+    assert running.wait() == 130
+    assert "stopped. What is finished is kept; the same command goes on from there." in rest
+    assert genobench(*arguments).returncode == 0
+
+
+def test_settings_file__toml_and_pairs_together(user):
+    folder, genobench, _ = user
+    Path(folder / "leaky.toml").write_text("share = 0.5\n")
+    done = genobench(
+        "run", "-g", "leaky", "-d", "example", "--settings", "leaky.toml", "--metric", "membership-distance", "--json", "--no-track"
+    )
+    assert json.loads(done.stdout)["settings"] == {"share": 0.5}
