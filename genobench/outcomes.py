@@ -31,6 +31,9 @@ FILE_NAME: Final = "outcome.json"
 Status = Literal["ok", "failed", "out-of-memory", "timeout", "pruned", "preempted", "invalid-output"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
+UNITS_FROM_0_TO_1: Final = frozenset({"AUC", "share", "probability"})
+"""Units of scores that cannot lie outside [0, 1]."""
+
 Z_95: Final = 1.959963984540054
 """The 97.5th percentile of the standard normal distribution."""
 
@@ -128,14 +131,18 @@ class ScoreRecord:
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """95 % interval: as stated, else value ± 1.96 standard errors; None where neither is known or the score is missing."""
+        """95 % interval: as stated, else value ± 1.96 standard errors, cut off where the unit ends; None where neither is known.
+
+        A missing score has none.
+        """
         if self.is_missing:
             return None
         if self.interval is not None:
             return self.interval
         if self.standard_error is None:
             return None
-        return (self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error)
+        low, high = self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error
+        return (max(0.0, low), min(1.0, high)) if self.unit in UNITS_FROM_0_TO_1 else (low, high)
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; a missing value is null."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
+
+from genobench.outcomes import UNITS_FROM_0_TO_1
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genobench.outcomes import Band, ScoreRecord
-
-_UNITS_FROM_0_TO_1: Final = frozenset({"AUC", "share", "probability"})
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,6 @@ def estimate(scores: Sequence[ScoreRecord], *, reasons: Sequence[str] = ()) -> E
 
 def _clipped(interval: tuple[float, float] | None, unit: str) -> tuple[float, float] | None:
     """An interval cut to what its unit allows."""
-    if interval is None or unit not in _UNITS_FROM_0_TO_1:
+    if interval is None or unit not in UNITS_FROM_0_TO_1:
         return interval
     return (max(0.0, interval[0]), min(1.0, interval[1]))
