@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
+from threadpoolctl import threadpool_limits
 
 from genobench.cells import Cell, FitResult, hash_json
 from genobench.contracts import Comparison
@@ -90,7 +91,8 @@ def _scored(prepared: Prepared, cell: Cell, on_event: OnEvent) -> tuple[ScoreRec
     if not cell.figures.is_dir():
         on_event({"event": "stage", "stage": "draw figures"})
         with tempfile.TemporaryDirectory(dir=cell.folder, prefix=".figures.") as draft:
-            draw_figures(_comparison(prepared, cell), read_curves(cell.curves), Path(draft) / "figures")
+            with threadpool_limits(limits=1):  # As for scores: the products are small.
+                draw_figures(_comparison(prepared, cell), read_curves(cell.curves), Path(draft) / "figures")
             with contextlib.suppress(OSError):  # The same command beside this one may have been first.
                 (Path(draft) / "figures").rename(cell.figures)
     return scores

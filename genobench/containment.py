@@ -33,6 +33,9 @@ _LOG_TAIL_BYTES: Final = 65536
 _MARK: Final = "GENOBENCH_WORKER"
 """Environment variable that a worker and all it starts carry, so that a child that left the process group is found."""
 
+_THREAD_COUNTS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""What the libraries of linear algebra ask for their number of threads."""
+
 _HIDDEN_FROM_WORKERS: Final = ("GENOBENCH_HOME", "GENOBENCH_SHARED_DATA", "MLFLOW_TRACKING_URI")
 
 
@@ -62,6 +65,7 @@ def run_worker(
     log: Path,
     seconds_per_phase: float | None,
     on_event: OnEvent,
+    is_single_threaded: bool = False,
 ) -> Ending:
     """Run `python -m module job` to its end.
 
@@ -71,6 +75,7 @@ def run_worker(
         log: Where its stderr, and whatever a plugin prints, is appended.
         seconds_per_phase: No phase may take longer; None: no limit.
         on_event: Called with each event as it comes.
+        is_single_threaded: Whether its matrix products keep to one thread.
 
     Returns:
         How it ended; a worker that died, was killed or ran out of time is an ending, not an exception.
@@ -80,6 +85,8 @@ def run_worker(
     """
     begin = time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN_FROM_WORKERS}
+    if is_single_threaded:
+        environment |= dict.fromkeys(_THREAD_COUNTS, "1")
     mark = environment[_MARK] = uuid.uuid4().hex
     with log.open("ab") as log_file:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
