@@ -139,7 +139,11 @@ class DatasetCard:
         for trait in self.traits:
             if column in (None, trait.column):
                 return trait
-        listed = ", ".join(trait.column for trait in self.traits) or "none"
+        if not self.traits:
+            raise DatasetError(
+                f"'{self.title}' names no trait, and a run needs one: import it again with --phenotypes FILE --trait COLUMN --replace."
+            )
+        listed = ", ".join(trait.column for trait in self.traits)
         raise DatasetError(f"The dataset has no trait '{column or ''}'; its traits are: {listed}.")
 
 

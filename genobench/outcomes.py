@@ -18,6 +18,7 @@ from genobench.errors import GenobenchError
 from genobench.home import write_json_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from genobench.contracts import Direction, ScoreFamily
@@ -281,19 +282,22 @@ def read_outcome(path: Path) -> Outcome:
         raise GenobenchError(f"The file {path} is not an outcome that can be read: {error}") from error
 
 
-def read_local_outcomes(home: Path) -> list[tuple[Outcome, Path]]:
+def read_local_outcomes(home: Path, on_damage: Callable[[str], None]) -> list[tuple[Outcome, Path]]:
     """The outcomes of all finished cells under a home.
 
     Args:
         home: The folder of `genobench.home.genobench_home`.
+        on_damage: Told of each outcome that cannot be read (damaged, or of another version), which is then left out.
 
     Returns:
         Each outcome with its cell's folder, in the order of their ends (then of their cell ids).
-
-    Raises:
-        GenobenchError: If an outcome cannot be read; the message names the file.
     """
-    found = [(read_outcome(path), path.parent) for path in sorted((home / "cells").glob(f"*/{FILE_NAME}"))]
+    found = []
+    for path in sorted((home / "cells").glob(f"*/{FILE_NAME}")):
+        try:
+            found.append((read_outcome(path), path.parent))
+        except GenobenchError as error:
+            on_damage(f"{error} It is left out; the cell's own command writes it anew.")
     return sorted(found, key=lambda pair: (pair[0].created_at, pair[0].cell_id))
 
 

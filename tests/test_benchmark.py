@@ -86,7 +86,7 @@ def test_run__same_seed_same_scores_in_a_fresh_home(walked, tmp_path, monkeypatc
 
 def test_run__outcomes_lie_beside_their_cells(walked):
     home, _, outcomes = walked
-    assert {outcome.cell_id for outcome, _ in read_local_outcomes(home)} >= {outcome.cell_id for outcome in outcomes}
+    assert {outcome.cell_id for outcome, _ in read_local_outcomes(home, pytest.fail)} >= {outcome.cell_id for outcome in outcomes}
 
 
 def test_run__draws_figures(walked):

@@ -155,14 +155,28 @@ def test_local_outcomes__are_read_in_the_order_of_their_ends(tmp_path: Path):
         write_outcome(outcome, tmp_path / "cells" / outcome.cell_id)
     (tmp_path / "cells" / "unfinished").mkdir()
 
-    found = read_local_outcomes(tmp_path)
+    found = read_local_outcomes(tmp_path, pytest.fail)
 
     assert [outcome.cell_id for outcome, _ in found] == ["b", "a"]
     assert found[0][1] == tmp_path / "cells" / "b"
 
 
 def test_local_outcomes__of_a_fresh_home_are_none(tmp_path: Path):
-    assert read_local_outcomes(tmp_path) == []
+    assert read_local_outcomes(tmp_path, pytest.fail) == []
+
+
+def test_local_outcomes__leave_out_what_cannot_be_read_and_say_so(tmp_path: Path):
+    write_outcome(OUTCOME, tmp_path / "cells" / OUTCOME.cell_id)
+    old = tmp_path / "cells" / "older" / "outcome.json"
+    old.parent.mkdir()
+    old.write_text('{"schema": 0}')
+    complaints: list[str] = []
+
+    found = read_local_outcomes(tmp_path, complaints.append)
+
+    assert [outcome for outcome, _ in found] == [OUTCOME]
+    assert str(old) in complaints[0]
+    assert "schema 0" in complaints[0]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])

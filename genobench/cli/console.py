@@ -24,6 +24,11 @@ def console() -> Console:
     return terminal if terminal.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
 
 
+def warn(message: str) -> None:
+    """Say on stderr what went less than well."""
+    typer.echo(f"genobench: warning: {message}", err=True)
+
+
 def print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows of text under their headings."""
     from rich.markup import escape

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genobench.cli.console import console
+from genobench.cli.console import console, warn
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _outcomes(source: Path | None) -> list[Outcome]:
     from genobench.home import genobench_home
     from genobench.outcomes import read_local_outcomes
 
-    return [outcome for outcome, _ in read_local_outcomes(genobench_home())]
+    return [outcome for outcome, _ in read_local_outcomes(genobench_home(), warn)]
 
 
 def _board_folders(folder: Path) -> list[Path]:
@@ -126,7 +126,7 @@ def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:
 def _name(row: Row) -> str:
     from rich.markup import escape
 
-    return escape(row.label) + (" [red]leaks[/red]" if row.leaks else "")
+    return escape(row.label) + (" [red](leaks)[/red]" if row.leaks else "")
 
 
 def _cell(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:

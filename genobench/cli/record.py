@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from genobench.cli.console import warn
+
 
 def record() -> None:
     """Record every local outcome in MLflow, for example after runs with --no-track or without a server; what is there already stays."""
@@ -12,4 +14,4 @@ def record() -> None:
     from genobench.tracking import rebuild
 
     home = genobench_home()
-    typer.echo(f"Local outcomes that MLflow holds now: {rebuild(home, read_local_outcomes(home)):,}")
+    typer.echo(f"Local outcomes that MLflow holds now: {rebuild(home, read_local_outcomes(home, warn)):,}")

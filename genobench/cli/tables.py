@@ -43,15 +43,12 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def verdict(score: ScoreRecord) -> str:
-    """Where a score stands beside real samples: `as real` inside the band, else how it lies outside; "" where there is no band."""
+    """Where a score stands beside real samples: `as real` inside their band, `above real` or `below real`; "" where there is no band."""
     if score.is_missing or score.band is None:
         return ""
     if score.band.low <= score.value <= score.band.high:
         return "as real"
-    is_better = (score.value < score.band.low) == (score.direction == "lower")
-    if score.direction == "target":
-        return "outside"
-    return "beyond real" if is_better else "short of real"
+    return "above real" if score.value > score.band.high else "below real"
 
 
 def _value(score: ScoreRecord) -> str:

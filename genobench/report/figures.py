@@ -241,7 +241,10 @@ def _draw_privacy(parts: _Parts) -> Figure | None:
         panels[0].axvline(float(np.median(values)), color=colour, lw=1, ls=":")
     panels[0].set_ylim(0, None)
     label(
-        panels[0], title="nearest synthetic sample (dotted: medians)", x="Manhattan distance (ALT alleles a variant)", y="share of samples"
+        panels[0],
+        title="distance to the nearest synthetic sample (dotted: medians)",
+        x="Manhattan distance (ALT alleles per variant)",
+        y="share of samples",
     )
     add_legend(panels[0])
     false_rates, true_rates = _roc(-members, -others)
