@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from genobench.formats import read_genotypes, write_genotypes
@@ -76,8 +77,16 @@ def test_generate__writes_a_plink_file_from_the_model(user):
     (cell,) = (path.parent for path in (folder / "home" / "cells").glob("*/cell.json") if '"genobench/independent"' in path.read_text())
     done = genobench("generate", cell.name[:8], "--n", "13", "--out", "more.bed")
     assert done.returncode == 0, done.stderr
-    assert "13 synthetic samples x 60 variants written to more.bed" in done.stdout
+    assert "13 synthetic samples x 60 variants written to more.bim, more.fam, more.bed" in done.stdout
     assert read_genotypes(folder / "more.bed").calls.shape == (13, 60)
+    assert "--samples FILE writes it" in done.stderr
+    refused = genobench("generate", cell.name[:8], "--out", "more.bed")
+    assert (refused.returncode, "more.bed exists already" in refused.stderr) == (2, True)
+    done = genobench("generate", cell.name[:8], "--n", "13", "--out", "more.bed", "--samples", "more.csv", "--replace")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(folder / "more.csv")
+    assert list(table.columns) == ["id", "weight", "sex"]
+    assert len(table) == 13
 
 
 def test_plugins_list__as_json_gives_objects(user):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
     {
-        "genobench-neural/wgan": {"max_steps": 2, "n_rounds": 1, "n_clusters": 4},
+        "genobench-neural/wgan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4},
         "genobench-simulation/cattle-sim": {
             "n_samples": 120,
             "chromosomes": ("5", "14", "20"),
