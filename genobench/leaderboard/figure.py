@@ -52,7 +52,14 @@ def draw_board(standings: Standings) -> Figure:
     figure = Figure(figsize=(2.0 + 2.35 * n_across, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
     figure.suptitle(standings.board, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
-    key = ["dot: mean over seeds", "whisker: 95 % interval", "shaded: real samples", "hollow: control", "orange: leaks"]
+    key = [
+        "dot: mean over seeds",
+        "whisker: 95 % interval",
+        "shaded: real samples, their mean a line",
+        "dotted: ideal",
+        "hollow: control",
+        "orange: leaks",
+    ]
     figure.supxlabel(
         "   ".join([*key, "dashed: all real training samples"] if has_ceiling else key), x=0.012, ha="left", fontsize=7.5, color=SOFT
     )
@@ -87,7 +94,7 @@ def _draw_row(axes: Axes, place: int, row: Row, estimate: Estimate) -> None:
     if estimate.is_missing:
         axes.text(0.03, place, "missing", transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=SOFT, style="italic")
         return
-    colour = _CONTROL if row.is_control else _LEAKS if row.leaks else _RANKED
+    colour = _LEAKS if row.leaks else _CONTROL if row.is_control else _RANKED
     if estimate.interval is not None:
         axes.plot(estimate.interval, (place, place), color=colour, lw=1.8, solid_capstyle="round", zorder=3)
     axes.plot(estimate.mean, place, "o", ms=5.5, mfc="white" if row.is_control else colour, mec=colour, mew=1.4, zorder=4)

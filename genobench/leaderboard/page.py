@@ -216,5 +216,5 @@ def _plot_row(row: Row, column: Column, index: int, place: Any) -> dict[str, Any
         "x": None if estimate.is_missing else place(estimate.mean),
         "interval": interval,
         "text": f"{row.label}: {text} {interval_text(estimate.interval, column.decimals)}".strip(),
-        "kind": "control" if row.is_control else "leaks" if row.leaks else "ranked",
+        "kind": " ".join(kind for kind, is_it in (("control", row.is_control), ("leaks", row.leaks)) if is_it) or "ranked",
     }
