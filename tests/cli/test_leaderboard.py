@@ -70,7 +70,7 @@ def test_show__lists_every_board_and_its_cells(cells):
     assert "rat-demo.family" in text
     assert "0.520" in text
     assert "[0.481, 0.559]" in text
-    assert "vae leaks" in text
+    assert "vae (leaks)" in text
     assert f"{'a' * 16}  wgan  seed 0  ok" in text
 
 
