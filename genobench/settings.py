@@ -47,7 +47,7 @@ def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
         raise SettingsError(f"{plugin.__name__} does not take {place} = {first.get('input')!r}: {first['msg']}.") from error
     except GenobenchError:
         raise
-    except Exception as error:
+    except Exception as error:  # the plugin boundary: `__post_init__` may raise anything
         raise SettingsError(f"{plugin.__name__} does not take {dict(settings)}: {type(error).__name__}: {error}") from error
 
 

@@ -105,7 +105,7 @@ def tune(
 def _suggested(generator: type[Any], trial: optuna.Trial, fixed: Mapping[str, Any]) -> Any:
     try:
         return dataclasses.replace(generator.suggest(trial), **fixed)
-    except Exception as error:
+    except Exception as error:  # the plugin boundary: `suggest` may raise anything
         raise ContractError(f"{generator.__name__}.suggest gave no settings: {type(error).__name__}: {error}") from error
 
 

@@ -185,7 +185,7 @@ def _loaded(name: str, entry: Registered, dataset: Dataset, folder: Path) -> Gen
         loaded = dataset.load(folder)
     except (GenobenchError, OSError):
         raise
-    except Exception as error:
+    except Exception as error:  # the plugin boundary: a dataset may raise anything
         raise DatasetError(
             f"The dataset '{name}' of {entry.distribution} {entry.version} could not be loaded: {type(error).__name__}: {error}"
         ) from error

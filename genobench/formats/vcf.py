@@ -162,7 +162,7 @@ def _open(path: Path) -> Any:
 
     try:
         return VCF(str(path), threads=1)
-    except Exception as error:
+    except Exception as error:  # cyvcf2 raises OSError, and a bare Exception for a header that htslib refuses
         raise FormatError(f"{path} cannot be read as VCF or BCF: {error}.") from error
 
 
@@ -174,7 +174,7 @@ def _records(opened: Any, path: Path) -> Iterator[Any]:
             record = next(iterator)
         except StopIteration:
             return
-        except Exception as error:
+        except Exception as error:  # cyvcf2 raises a bare Exception where htslib cannot read on
             raise FormatError(f"{path} is cut off or malformed after record {n_read}: {error}.") from error
         n_read += 1
         yield record
