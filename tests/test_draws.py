@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genobench.answers import Answers
-from genobench.builtin.privacy import MembershipDistance
+from genobench.builtin.privacy.nearest import MembershipDistance
 from genobench.contracts import Comparison, Part, Request
 from genobench.draws import real_draws, unseen_attacks
 from genobench.registry import load_registry

@@ -28,11 +28,17 @@ def genobench_classifiers() -> list[Offer]:
 def genobench_metrics() -> list[Offer]:
     """The first set of scores: fidelity, privacy, utility."""
     return [
-        Offer("allele-frequency", "genobench.builtin.fidelity:AlleleFrequency", "fidelity: mean error of ALT frequencies"),
-        Offer("ld-decay", "genobench.builtin.ld:LdDecayError", "fidelity: error of mean r2 over distance, within groups"),
-        Offer("precision-recall", "genobench.builtin.fidelity:PrecisionRecall", "fidelity: shares inside each other's neighbourhoods"),
-        Offer("aats", "genobench.builtin.fidelity:AdversarialAccuracy", "fidelity: nearest-neighbour adversarial accuracy, both halves"),
-        Offer("membership-distance", "genobench.builtin.privacy:MembershipDistance", "privacy: nearest-distance membership attack"),
+        Offer("allele-frequency", "genobench.builtin.fidelity.frequencies:AlleleFrequency", "fidelity: mean error of ALT frequencies"),
+        Offer("ld-decay", "genobench.builtin.fidelity.linkage:LdDecayError", "fidelity: error of mean r2 over distance, within groups"),
+        Offer(
+            "precision-recall", "genobench.builtin.fidelity.manifold:PrecisionRecall", "fidelity: shares inside each other's neighbourhoods"
+        ),
+        Offer(
+            "aats",
+            "genobench.builtin.fidelity.manifold:AdversarialAccuracy",
+            "fidelity: nearest-neighbour adversarial accuracy, both halves",
+        ),
+        Offer("membership-distance", "genobench.builtin.privacy.nearest:MembershipDistance", "privacy: nearest-distance membership attack"),
         Offer(
             "tstr-values", "genobench.builtin.utility:TrainOnSyntheticValues", "utility: quantitative trait, trained on synthetic samples"
         ),

@@ -103,7 +103,10 @@ def wilson_interval(n_successes: int, n_trials: int) -> tuple[float, float]:
     share = n_successes / n_trials
     centre = (share + z**2 / (2 * n_trials)) / (1 + z**2 / n_trials)
     half = z * np.sqrt(share * (1 - share) / n_trials + z**2 / (4 * n_trials**2)) / (1 + z**2 / n_trials)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # The bound beside a share of 0 or 1 is that share; arithmetic would leave a rounding error there.
+    low = 0.0 if n_successes == 0 else float(centre - half)
+    high = 1.0 if n_successes == n_trials else float(centre + half)
+    return low, high
 
 
 def _midrank_within(reference: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

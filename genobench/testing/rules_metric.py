@@ -122,16 +122,14 @@ def values_are_finite_or_have_a_reason(subject: MetricSubject) -> str | None:
 
 
 def noise_is_well_formed(subject: MetricSubject) -> str | None:
-    """A standard error is finite and not negative; an interval's ends are finite and in order; a score has not both."""
+    """A standard error is finite and not negative; an interval's ends are finite and in order and hold the value."""
     for kind, scores in subject.scores.items():
         for score in scores:
             error, interval = score.standard_error, score.interval
-            if error is not None and interval is not None:
-                return f"for the {kind} trait, {score.name} has a standard error and an interval; give the one that is better founded."
             if error is not None and not (math.isfinite(error) and error >= 0):
                 return f"for the {kind} trait, {score.name} has the standard error {error}."
-            if interval is not None and not (all(math.isfinite(end) for end in interval) and interval[0] <= interval[1]):
-                return f"for the {kind} trait, {score.name} has the interval {interval}."
+            if interval is not None and not (all(math.isfinite(end) for end in interval) and interval[0] <= score.value <= interval[1]):
+                return f"for the {kind} trait, {score.name} is {score.value} with the interval {interval}."
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from genobench import Comparison, FitContext
 from genobench.builtin.controls import Copy, Independent, Leaky
-from genobench.builtin.privacy import MembershipDistance
+from genobench.builtin.privacy.nearest import MembershipDistance
 from genobench.testing import EXAMPLE_TRAITS, answer_requests, example_genotypes
 
 TRAIT = EXAMPLE_TRAITS["quantitative"]

@@ -12,7 +12,7 @@ import pytest
 
 from genobench import Comparison, FitContext, Genotypes, PackedCalls, Trait
 from genobench.builtin.controls import Independent
-from genobench.builtin.ld import LdDecayError
+from genobench.builtin.fidelity.linkage import LdDecayError
 from genobench.statgen import LD_EDGES_BP, ld_decay
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 

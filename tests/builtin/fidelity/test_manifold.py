@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from genobench import MISSING, Comparison, Genotypes, PackedCalls
-from genobench.builtin.fidelity import AdversarialAccuracy, AlleleFrequency, PrecisionRecall, _groups_of_both
+from genobench.builtin.fidelity.frequencies import AlleleFrequency
+from genobench.builtin.fidelity.manifold import AdversarialAccuracy, PrecisionRecall, _groups_of_both
 from genobench.statgen import alt_frequency
 from genobench.testing import answer_requests, example_comparison
 
