@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -150,7 +151,7 @@ def row_tiles(n_rows: int, *, rows_per_tile: int = _ROWS_PER_TILE) -> list[slice
     """Slices that cover rows in about equal tiles: at most `rows_per_tile` each, and at least four where half the work can be saved."""
     n_tiles = max(min(4, n_rows), -(-n_rows // rows_per_tile))
     edges = np.linspace(0, n_rows, n_tiles + 1).astype(int).tolist()
-    return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start]
+    return [slice(start, stop) for start, stop in pairwise(edges) if stop > start]
 
 
 def _next_multiple(n: int) -> int:
