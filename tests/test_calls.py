@@ -59,3 +59,11 @@ def test_packed_calls__are_a_call_matrix():
 def test_packed_calls__refuse_bytes_that_do_not_fit():
     with pytest.raises(GenotypesError, match=r"packed calls are uint8 of shape \(2, 1\); 5 variants need uint8 rows of 2 bytes"):
         PackedCalls(packed=np.zeros((2, 1), dtype=np.uint8), n_variants=5)
+
+
+@pytest.mark.parametrize(
+    "indices", [slice(3, 9), slice(4, 8), slice(None), slice(6, 2), slice(5, 5), slice(-3, None), slice(0, 99), slice(1, 9, 3)]
+)
+def test_columns__of_a_slice_are_those_of_its_indices(indices):
+    calls = np.random.default_rng(3).integers(-1, 3, size=(5, 11)).astype(np.int8)
+    np.testing.assert_array_equal(PackedCalls.from_calls(calls).columns(indices), calls[:, indices])
