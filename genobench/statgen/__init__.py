@@ -26,12 +26,14 @@ from genobench.statgen.neighbours import (
     pairwise_distances,
 )
 from genobench.statgen.resampling import genome_blocks, jackknife_standard_error, sample_groups
+from genobench.statgen.structure import PrincipalComponents
 
 __all__ = [
     "LD_EDGES_BP",
     "SECOND_DEGREE",
     "Imputer",
     "LdDecay",
+    "PrincipalComponents",
     "adversarial_accuracy",
     "alt_frequency",
     "auc_with_standard_error",
