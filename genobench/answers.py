@@ -1,4 +1,4 @@
-"""What metrics ask for in `Metric.needs`, computed once for all of them: distances, and predictions of the holdout."""
+"""What metrics ask for in `Metric.needs`, computed once for all: numbers for pairs of samples, principal components, predictions."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from genobench.contracts import Distances, FitContext, Prediction, Predictions
+from genobench.calls import PackedCalls
+from genobench.contracts import PARTS, Components, FitContext, Pairwise, Prediction, Predictions
 from genobench.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from genobench.contracts import Classifier, Comparison, Distance, Request
+    from genobench.contracts import Classifier, Comparison, Measure, Request
     from genobench.genotypes import Genotypes
     from genobench.registry import Registry
     from genobench.statgen import Imputer
 
-_MOST_DISTANCE_BYTES: Final = 1 << 31
+_MOST_MATRIX_BYTES: Final = 1 << 31
+"""No matrix over pairs of samples may be larger."""
+
+_MOST_KEPT_BYTES: Final = 5 << 29
+"""Matrices that are kept for the next metric; the oldest go first."""
+
+_MOST_SAMPLES_OF_COMPONENTS: Final = 2_000
+"""Principal components are fitted on at most so many training samples, drawn with a fixed seed: bands fit them a hundred times."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +42,19 @@ class _Drawn:
 class Answers:
     """Answers to requests, each computed once.
 
-    Distances between parts are kept, and those of samples drawn from a part are read off the part's own: a band of 100 draws costs one
-    matrix, not a hundred.
+    A matrix over two parts is kept, and that of samples drawn from a part is read off it: a band of 100 draws costs one matrix, not a
+    hundred.
 
     Args:
         registry: Where classifiers are found.
-        train: What missing calls are imputed from.
+        train: What missing calls are imputed from, and principal components are fitted on.
     """
 
     def __init__(self, registry: Registry, train: Genotypes) -> None:
         self.registry = registry
         self._train = train
-        self._kept: dict[Any, tuple[tuple[Genotypes, ...], Any]] = {}
+        self._kept: dict[Any, tuple[tuple[Genotypes, ...], NDArray[Any]]] = {}
+        self._complete: dict[int, tuple[Genotypes, PackedCalls]] = {}
         self._drawn: list[tuple[Genotypes, _Drawn]] = []
         self._imputer: Imputer | None = None
 
@@ -60,15 +67,18 @@ class Answers:
     def answer(self, request: Request, comparison: Comparison) -> Any:
         """The answer to one request, of the kind that its class describes."""
         match request:
-            case Distances():
-                return self._distances(request, comparison)
+            case Pairwise():
+                return self._pairwise(request, comparison)
+            case Components():
+                return self._components(request, comparison)
             case Predictions():
                 return self._predictions(request, comparison)
 
-    def _distances(self, request: Distances, comparison: Comparison) -> NDArray[np.int32]:
+    def _pairwise(self, request: Pairwise, comparison: Comparison) -> NDArray[Any]:
         queries, references = (self._origin(comparison.part(part)) for part in (request.queries, request.references))
-        whole = self._whole_distances(queries.source, references.source, request.distance)
-        return whole[np.ix_(queries.positions, references.positions)]
+        whole = self._whole(queries.source, references.source, request.measure)
+        is_whole = len(queries.positions) == whole.shape[0] and len(references.positions) == whole.shape[1]
+        return whole if is_whole else whole[np.ix_(queries.positions, references.positions)]
 
     def _origin(self, genotypes: Genotypes) -> _Drawn:
         for taken, drawn in self._drawn:
@@ -76,59 +86,90 @@ class Answers:
                 return drawn
         return _Drawn(genotypes, np.arange(genotypes.n_samples))
 
-    def _whole_distances(self, queries: Genotypes, references: Genotypes, distance: Distance) -> NDArray[np.int32]:
-        from genobench.statgen import pairwise_distances
-
+    def _whole(self, queries: Genotypes, references: Genotypes, measure: Measure) -> NDArray[Any]:
+        """The matrix over two parts, kept as long as there is room, with the parts, so that their identity stays theirs."""
         n_bytes = 4 * queries.n_samples * references.n_samples
-        if n_bytes > _MOST_DISTANCE_BYTES:
+        if n_bytes > _MOST_MATRIX_BYTES:
             raise MemoryError(
-                f"distances between {queries.n_samples} and {references.n_samples} samples take {n_bytes / 2**30:.1f} GiB; "
-                "the budget is 2 GiB"
+                f"a matrix over {queries.n_samples} x {references.n_samples} samples takes {n_bytes / 2**30:.1f} GiB; the budget is 2 GiB"
             )
-        sources = (queries, references)
-        whole: NDArray[np.int32] = self._keep(
-            ("distances", distance), sources, lambda: pairwise_distances(self._calls(queries), self._calls(references), distance)
-        )
-        return whole
+        key, turned = (measure, id(queries), id(references)), (measure, id(references), id(queries))
+        if turned in self._kept:
+            return self._kept[turned][1].T
+        if key not in self._kept:
+            made = _measured(self._calls(queries), self._calls(references), measure, self._train)
+            while self._kept and sum(matrix.nbytes for _, matrix in self._kept.values()) + made.nbytes > _MOST_KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]
+            made.setflags(write=False)
+            self._kept[key] = ((queries, references), made)
+        return self._kept[key][1]
 
-    def _calls(self, genotypes: Genotypes) -> NDArray[np.int8]:
+    def _calls(self, genotypes: Genotypes) -> PackedCalls:
+        """The calls of a part with nothing missing."""
         from genobench.statgen import Imputer
 
-        if self._imputer is None:
-            self._imputer = Imputer.fit(self._train.to_array())
-        imputer = self._imputer
-        calls: NDArray[np.int8] = self._keep(("calls",), (genotypes,), lambda: imputer.complete(genotypes.to_array()))
-        return calls
+        if id(genotypes) not in self._complete:
+            if self._imputer is None:
+                self._imputer = Imputer.fit(self._train.to_array())
+            complete = PackedCalls.from_calls(self._imputer.complete(genotypes.to_array()))
+            # A band shows a thousand draws; what was not remembered as a draw is one of few parts.
+            self._complete = dict([*self._complete.items()][-5:]) | {id(genotypes): (genotypes, complete)}
+        return self._complete[id(genotypes)][1]
 
-    def _keep(self, name: tuple[str, ...], sources: tuple[Genotypes, ...], compute: Callable[[], Any]) -> Any:
-        """The value made from these very genotypes, which are held on to so that their identity stays theirs."""
-        key = (name, *(id(source) for source in sources))
-        if key not in self._kept:
-            self._kept[key] = (sources, compute())
-        return self._kept[key][1]
+    def _components(self, request: Components, comparison: Comparison) -> dict[str, NDArray[np.float64]]:
+        """Fitted without the samples that stand for synthetic ones in a band: no part but train is a sample of its own fit."""
+        from genobench.statgen import PrincipalComponents
+
+        stand_ins = self._origin(comparison.synthetic)
+        is_fitted = np.ones(self._train.n_samples, dtype=bool)
+        if stand_ins.source is self._train:
+            is_fitted[stand_ins.positions] = False
+        rows = np.random.default_rng(0).permutation(np.flatnonzero(is_fitted))[:_MOST_SAMPLES_OF_COMPONENTS]
+        fitted = PrincipalComponents.fit(self._calls(self._train).rows(np.sort(rows)), request.n_components, seed=0)
+        answer = {part: fitted.project(self._calls(comparison.part(part)).rows(slice(None))) for part in PARTS}
+        return {**answer, "explained_share": fitted.explained_share}
 
     def _predictions(self, request: Predictions, comparison: Comparison) -> Prediction | str:
         trait = comparison.trait
-        source = comparison.part(request.arm)
-        if trait.column not in source.samples.columns:
-            return f"the {request.arm} samples carry no '{trait.column}'"
+        source, target = comparison.part(request.arm), comparison.part(request.target)
+        for part in (request.arm, request.target):
+            if trait.column not in comparison.part(part).samples.columns:
+                return f"the {part} samples carry no '{trait.column}'"
         classifier: Classifier = self.registry.load("classifier", request.classifier)()
         if trait.kind not in classifier.trait_kinds:
             return f"the classifier '{request.classifier}' takes no {trait.kind} trait"
         n_values = source.samples[trait.column].nunique()
         if n_values < 2:
             return f"the trait '{trait.column}' has {n_values} distinct value in the {request.arm} samples"
-        withheld = [column for column in comparison.holdout.samples.columns if column in ("id", *trait.covariates)]
+        shown = [column for column in target.samples.columns if column in ("id", *trait.covariates)]
         with TemporaryDirectory() as folder:
             context = FitContext(trait=trait, seed=0, device="cpu", folder=Path(folder))
             predictor = classifier.fit(source, context)
-        predicted = predictor.predict(comparison.holdout.with_samples(comparison.holdout.samples[withheld]))
-        if len(predicted) != comparison.holdout.n_samples or not np.isfinite(predicted).all():
+        predicted = predictor.predict(target.with_samples(target.samples[shown]))
+        if len(predicted) != target.n_samples or not np.isfinite(predicted).all():
             raise ContractError(
                 f"The classifier '{request.classifier}' gave predictions of shape {np.shape(predicted)}, "
-                f"{int((~np.isfinite(predicted)).sum())} of them not finite, for a holdout of {comparison.holdout.n_samples} samples."
+                f"{int((~np.isfinite(predicted)).sum())} of them not finite, for {target.n_samples} {request.target} samples."
             )
-        observed = comparison.holdout.samples[trait.column]
+        observed = target.samples[trait.column]
         truth = observed.to_numpy(dtype=float) if trait.kind == "quantitative" else observed.astype(str).to_numpy(dtype=object)
-        groups = comparison.groups.get("holdout", np.arange(comparison.holdout.n_samples))
+        groups = comparison.groups.get(request.target, np.arange(target.n_samples))
         return Prediction(truth=truth, predicted=predicted, classes=predictor.classes, groups=groups)
+
+
+def _measured(queries: PackedCalls, references: PackedCalls, measure: Measure, train: Genotypes) -> NDArray[Any]:
+    """The measure between all pairs; variants are those of train."""
+    chromosomes = train.variants["chromosome"].to_numpy(dtype=object)
+    if measure in ("manhattan", "squared-euclidean"):
+        from genobench.statgen import pairwise_distances
+
+        left = queries.rows(slice(None))
+        return pairwise_distances(left, left if references is queries else references.rows(slice(None)), measure)
+    from genobench.statgen import is_autosome, king_between, longest_shared_segment, pairwise
+
+    if measure == "shared-segment":
+        return longest_shared_segment(queries, references, chromosomes)
+    if measure == "king":
+        places = np.flatnonzero(is_autosome(chromosomes))
+        return king_between(queries.columns(places), references.columns(places))
+    return pairwise(queries, references, measure)

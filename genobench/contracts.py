@@ -27,7 +27,7 @@ ScoreFamily = Literal["fidelity", "privacy", "utility"]
 Direction = Literal["lower", "higher", "target"]
 Part = Literal["train", "holdout", "nonmembers", "synthetic"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
-Distance = Literal["manhattan", "squared-euclidean"]
+Measure = Literal["manhattan", "squared-euclidean", "manhattan-visible", "opposing-homozygotes", "shared-segment", "king"]
 
 
 class Trial(Protocol):
@@ -291,6 +291,9 @@ class ScoreSpec:
         ideal: The value of a perfect generator; None where only the band says it.
         version: Raised whenever the definition changes; scores of two versions are never compared.
         is_primary: Whether boards rank by it.
+        chance: For an attack: what one scores that knows nothing (0.5 for an AUC). The harness lets it attack with unseen real samples in
+            the place of synthetic ones, and withdraws the metric's scores as not exchangeable if it is then more than four standard
+            errors away from chance. None for what is no attack.
     """
 
     name: str
@@ -300,6 +303,7 @@ class ScoreSpec:
     ideal: float | None
     version: int
     is_primary: bool = False
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -309,8 +313,8 @@ class Score:
     Args:
         name: As declared in a `ScoreSpec`.
         value: The number; NaN where it cannot be computed.
-        standard_error: Of the value, on its scale; None where an interval is given instead, or none can be had.
-        interval: 95 % interval (low, high).
+        standard_error: Of the value, on its scale; None where an interval alone is given, or none can be had.
+        interval: 95 % interval (low, high); None where value ± 1.96 standard errors says it.
         reason: Why the value is NaN, in one sentence; None otherwise.
     """
 
@@ -322,34 +326,57 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Distances:
-    """Request: all distances between two parts of a comparison.
+class Pairwise:
+    """Request: one number for every pair of samples of two parts, as `genobench.statgen` defines the measure.
 
-    The result is an int32 array of shape (n_queries, n_references); missing calls are imputed from train beforehand.
+    The result is an array of shape (n_queries, n_references), int32, or float32 for `king`; missing calls are imputed from train.
+
+    Args:
+        queries: The part along axis 0.
+        references: The part along axis 1.
+        measure: `manhattan` and `squared-euclidean` distance; `manhattan-visible`, over the variants that an attacker who infers the others
+            is shown; `opposing-homozygotes`, variants where one has 0 and the other 2; `shared-segment`, the longest run of variants
+            without any; `king`, kinship by KING-robust over autosomes.
     """
 
     queries: Part
     references: Part
-    distance: Distance = "manhattan"
+    measure: Measure = "manhattan"
+
+
+@dataclass(frozen=True)
+class Components:
+    """Request: the samples of every part on the principal components of train.
+
+    The result maps each part's name to scores of shape (n_samples, n_components), and "explained_share" to shape (n_components,).
+    """
+
+    n_components: int = 10
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Request: the holdout predicted by a classifier trained on a part (`synthetic` or `train`).
+    """Request: a part's trait predicted by a classifier trained on another part.
 
     The result is a `Prediction`, or a string that says why there is none.
+
+    Args:
+        classifier: Its name.
+        arm: The part it is trained on.
+        target: The part whose trait is predicted.
     """
 
     classifier: str
     arm: Part
+    target: Part = "holdout"
 
 
-Request = Distances | Predictions
+Request = Pairwise | Components | Predictions
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a classifier said of the holdout.
+    """What a classifier said of samples whose trait is known.
 
     Args:
         truth: Class labels (str) or values of the trait, shape (n_samples,).
@@ -368,7 +395,8 @@ class Prediction:
 class Comparison:
     """What a metric compares.
 
-    Fidelity and utility metrics are handed as many synthetic samples as there are holdout samples, privacy metrics all of them.
+    Metrics that use the holdout are handed as many synthetic samples as it has, others all of them; for those of fidelity the calls are
+    missing in synthetic samples that are missing in the holdout. A part that nobody has holds no samples.
 
     Args:
         trait: The phenotype of the run.
@@ -400,6 +428,18 @@ class Metric(ABC):
 
     family: ClassVar[ScoreFamily]
     scores: ClassVar[tuple[ScoreSpec, ...]]
+    is_on_request: ClassVar[bool] = False
+    """Whether it is left out unless it is asked for by name."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts without which there is no score; by default what the family compares."""
+        by_family: Mapping[ScoreFamily, tuple[Part, ...]] = {
+            "fidelity": ("holdout", "synthetic"),
+            "privacy": ("train", "nonmembers", "synthetic"),
+            "utility": ("train", "holdout", "synthetic"),
+        }
+        return by_family[self.family]
 
     def needs(self, trait: Trait) -> tuple[Request, ...]:  # noqa: ARG002 - the default needs nothing
         """What the harness must compute once for all metrics that ask; by default nothing."""

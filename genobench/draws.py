@@ -1,22 +1,28 @@
-"""Real samples in the place of synthetic ones: the draws whose scores make the real band."""
+"""Real samples, or those of a control, in the place of synthetic ones: what bands, anchors and self-checks are made of."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from genobench.calls import PackedCalls
 from genobench.genotypes import Genotypes
-from genobench.splitting.drawing import draw_unseen_attack, draw_whole_groups
+from genobench.splitting.drawing import draw_exchange_check, draw_unseen_attack, draw_whole_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genobench.answers import Answers
     from genobench.contracts import Comparison
+
+N_DRAWS: Final = 100
+"""Draws of real samples in a band."""
+
+BAND_VERSION: Final = 3
+"""Of the way in which bands, anchors and self-checks are made; those of another version are computed again."""
 
 
 def real_draws(
@@ -62,6 +68,27 @@ def unseen_attacks(comparison: Comparison, answers: Answers, *, n_draws: int, se
         stand_in, members, others = (answers.take(pool, chosen) for chosen in dealt)
         shown = {**comparison.groups, "train": groups[dealt[1]], "nonmembers": groups[dealt[2]]}
         yield replace(comparison, synthetic=stand_in, train=members, nonmembers=others, groups=shown)
+
+
+def exchange_check(comparison: Comparison, answers: Answers, *, seed: int) -> Comparison:
+    """A comparison for an attack on nonmembers that stand for synthetic samples, which must not tell train from other nonmembers.
+
+    Unlike `unseen_attacks` it keeps the labels: nonmembers from another herd, batch or year than train give themselves away here.
+
+    Args:
+        comparison: Its train and its nonmembers, at least three of them; whatever is synthetic in it is passed over.
+        answers: Remembers where the drawn samples come from.
+        seed: Of the draw.
+    """
+    train, nonmembers = comparison.groups["train"], comparison.groups["nonmembers"]
+    stand_ins, members, others = draw_exchange_check(train, nonmembers, generator=np.random.default_rng(seed))
+    return replace(
+        comparison,
+        synthetic=answers.take(comparison.nonmembers, stand_ins),
+        train=answers.take(comparison.train, members),
+        nonmembers=answers.take(comparison.nonmembers, others),
+        groups={**comparison.groups, "train": train[members], "nonmembers": nonmembers[others]},
+    )
 
 
 def _pooled(first: Genotypes, second: Genotypes) -> Genotypes:

@@ -16,20 +16,24 @@ from filelock import FileLock
 
 from genobench.cells import hash_json
 from genobench.containment import run_worker
+from genobench.draws import BAND_VERSION, N_DRAWS
 from genobench.errors import CellError
-from genobench.outcomes import Band, ScoreRecord
+from genobench.outcomes import Z_95, Band, ScoreRecord
 from genobench.registry import Registered, Registry, code_sha256, package_sha256
-from genobench.scoring import BAND_VERSION, N_DRAWS, ScoringJob
+from genobench.scoring import ScoringJob, empty_record
 from genobench.storage import read_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from genobench.contracts import Trait
     from genobench.events import OnEvent
 
 SECONDS_PER_METRIC: Final = 1800.0
 """A metric, or its band, that takes longer than this is given up and its scores are missing."""
+
+_MOST_ERRORS_FROM_CHANCE: Final = 4.0
+"""An attack whose self-check is farther from chance than so many standard errors is withdrawn."""
 
 _MOST_KILLS: Final = 2
 """A scoring worker that is killed from outside is started again this often before its metric is given up."""
@@ -42,8 +46,8 @@ class RealParts:
     Args:
         identity: Hash of the dataset, the split and the trait.
         train: Store of the training part.
-        holdout: Store of the part to compare with.
-        nonmembers: Store of the nonmembers.
+        holdout: Store of the part to compare with; None where nobody has one.
+        nonmembers: Store of the nonmembers; None where nobody has them.
         groups: For each of them, a number per sample that relatives share.
         has_families: Whether the split kept groups whole.
         seed: Of subsampling and draws: the split's.
@@ -51,8 +55,8 @@ class RealParts:
 
     identity: str
     train: Path
-    holdout: Path
-    nonmembers: Path
+    holdout: Path | None
+    nonmembers: Path | None
     groups: Mapping[str, list[int]]
     has_families: bool
     seed: int
@@ -67,6 +71,7 @@ def score_cell(
     metrics: tuple[Registered, ...],
     registry: Registry,
     bands: Path | None,
+    n_draws: int = N_DRAWS,
     log: Path,
     on_event: OnEvent,
 ) -> tuple[ScoreRecord, ...]:
@@ -79,7 +84,8 @@ def score_cell(
         trait: The trait of the run.
         metrics: Which metrics.
         registry: Where they come from.
-        bands: Folder of bands; None for scores without bands (while tuning).
+        bands: Folder of bands; None for scores that stand alone (while tuning).
+        n_draws: Draws of a band; 0 for anchors and self-checks alone.
         log: Where the scoring worker's stderr goes.
         on_event: Called with each event of the worker.
 
@@ -91,7 +97,7 @@ def score_cell(
     band_of: Mapping[str, Mapping[str, Any]] = {}
     if bands is not None:
         n_synthetic = read_store(synthetic).n_samples
-        band_of = _bands(keys, bands, n_synthetic=n_synthetic, parts=parts, trait=trait, log=log, on_event=on_event)
+        band_of = _bands(keys, bands, n_synthetic=n_synthetic, n_draws=n_draws, parts=parts, trait=trait, log=log, on_event=on_event)
     found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
     scores: list[ScoreRecord] = []
     for name in files:
@@ -117,17 +123,25 @@ def _metric_key(entry: Registered) -> str:
 
 
 def _bands(
-    keys: Mapping[str, str], bands: Path, *, n_synthetic: int, parts: RealParts, trait: Trait, log: Path, on_event: OnEvent
+    keys: Mapping[str, str],
+    bands: Path,
+    *,
+    n_synthetic: int,
+    n_draws: int,
+    parts: RealParts,
+    trait: Trait,
+    log: Path,
+    on_event: OnEvent,
 ) -> Mapping[str, Mapping[str, Any]]:
-    """The bands of all metrics; computed once per split, sizes, trait and metric version, and kept."""
+    """The bands of all metrics, with anchors and self-checks; computed once per split, sizes, trait and metric version, and kept."""
     # More synthetic samples than the holdout has are never shown at once, so their number matters below that only.
     n_drawn = n_synthetic if n_synthetic < len(parts.groups["holdout"]) else None
-    key = hash_json([parts.identity, asdict(trait), parts.seed, N_DRAWS, BAND_VERSION, n_drawn])[:16]
+    key = hash_json([parts.identity, asdict(trait), parts.seed, n_draws, BAND_VERSION, n_drawn])[:16]
     folder = bands / key
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
     with FileLock(folder / "lock"):
-        return _compute(files, parts=parts, trait=trait, synthetic=None, n_drawn=n_drawn, log=log, on_event=on_event)
+        return _compute(files, parts=parts, trait=trait, synthetic=None, n_draws=n_draws, n_drawn=n_drawn, log=log, on_event=on_event)
 
 
 def _compute(
@@ -136,6 +150,7 @@ def _compute(
     parts: RealParts,
     trait: Trait,
     synthetic: Path | None,
+    n_draws: int = N_DRAWS,
     n_drawn: int | None = None,
     log: Path,
     on_event: OnEvent,
@@ -159,12 +174,13 @@ def _compute(
                 metrics={name: str(file) for name, file in missing.items()},
                 trait=asdict(trait),
                 train=str(parts.train),
-                holdout=str(parts.holdout),
-                nonmembers=str(parts.nonmembers),
-                synthetic="" if synthetic is None else str(synthetic),
+                holdout=str(parts.holdout or ""),
+                nonmembers=str(parts.nonmembers or ""),
+                synthetic=str(synthetic or ""),
                 groups=parts.groups,
                 has_families=parts.has_families,
                 seed=parts.seed,
+                n_draws=n_draws,
                 n_synthetic=n_drawn,
             ).write(Path(folder) / "job.json")
             ending = run_worker(
@@ -195,7 +211,7 @@ def _compute(
 
 def _failure(name: str, error: str) -> Mapping[str, Any]:
     """The record of a metric that gave nothing."""
-    return {"plugin": name, "specs": [], "family": None, "values": [], "bands": {}, "ceilings": {}, "reasons": {}, "error": error}
+    return empty_record(name) | {"error": error}
 
 
 def _read(file: Path, name: str) -> Mapping[str, Any] | None:
@@ -204,20 +220,23 @@ def _read(file: Path, name: str) -> Mapping[str, Any] | None:
         record = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    is_whole = isinstance(record, dict) and record.keys() >= _failure(name, "").keys() - {"error"} and record["plugin"] == name
+    is_whole = isinstance(record, dict) and record.keys() >= empty_record(name).keys() and record["plugin"] == name
     return record if is_whole else None
 
 
-def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[ScoreRecord]:
-    """The score records of one metric, each with its band."""
-    specs = {spec["name"]: spec for spec in record["specs"]}
+def _joined(record: Mapping[str, Any], beside: Mapping[str, Any]) -> list[ScoreRecord]:
+    """The score records of one metric, each with its band and its anchor; withdrawn where the metric's self-check fails."""
     values = {value["name"]: value for value in record["values"]}
     missing = {"value": None, "standard_error": None, "interval": None, "reason": record.get("error") or "not computed"}
+    fault = _failed_check(record["specs"], beside["checks"])
+    withdrawn = missing | {"reason": fault}
     joined = []
-    for name, spec in specs.items():
+    for spec in record["specs"]:
+        name = spec["name"]
         value = values.get(name, missing)
-        band = band_record["bands"].get(name)
-        interval = value["interval"]
+        if fault and value["value"] is not None:
+            value = withdrawn
+        band, interval, anchor = beside["bands"].get(name), value["interval"], beside["anchors"].get(name)
         joined.append(
             ScoreRecord(
                 metric=name,
@@ -226,7 +245,8 @@ def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[S
                 standard_error=value["standard_error"],
                 interval=None if interval is None or None in interval else (float(interval[0]), float(interval[1])),
                 band=None if band is None else Band(**band),
-                ceiling=band_record["ceilings"].get(name),
+                anchor=anchor,
+                ceiling=beside["ceilings"].get(name),
                 unit=spec["unit"],
                 direction=spec["direction"],
                 ideal=spec["ideal"],
@@ -235,7 +255,31 @@ def _joined(record: Mapping[str, Any], band_record: Mapping[str, Any]) -> list[S
                 reason=value["reason"],
                 plugin=record["plugin"],
                 summary=spec["summary"],
+                samples=dict(record["samples"]),
                 seconds=float(record.get("seconds") or 0.0),
             )
         )
     return joined
+
+
+def _failed_check(specs: Sequence[Mapping[str, Any]], checks: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why an attack proves nothing here: it tells train from nonmembers on samples that nobody trained on. None where it does not."""
+    chances = {spec["name"]: spec["chance"] for spec in specs if spec["chance"] is not None}
+    for check in checks:
+        value, error = check["value"], _error_of(check)
+        if check["name"] not in chances or value is None or not error:
+            continue
+        distance = abs(value - chances[check["name"]])
+        if distance > _MOST_ERRORS_FROM_CHANCE * error:
+            return (
+                f"Not exchangeable: with nonmembers in the place of synthetic samples this attack scores {check['name']} {value:.3f}, "
+                f"{distance / error:.1f} standard errors from {chances[check['name']]:g}; train and nonmembers differ by more than chance."
+            )
+    return None
+
+
+def _error_of(score: Mapping[str, Any]) -> float | None:
+    """The standard error of a score, from its interval where that alone is given."""
+    if score["standard_error"] is not None:
+        return float(score["standard_error"])
+    return None if score["interval"] is None else (score["interval"][1] - score["interval"][0]) / (2 * Z_95)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from genobench.contracts import Direction, ScoreFamily
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the JSON form; raised with every change of the fields."""
 
 FILE_NAME: Final = "outcome.json"
@@ -34,6 +34,8 @@ STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 UNITS_FROM_0_TO_1: Final = frozenset({"AUC", "share", "probability"})
 """Units of scores that cannot lie outside [0, 1]."""
+
+_LEAST_HEADROOM: Final = 3.0
 
 Z_95: Final = 1.959963984540054
 """The 97.5th percentile of the standard normal distribution."""
@@ -87,8 +89,9 @@ class ScoreRecord:
         family: `fidelity`, `privacy` or `utility`.
         value: The score; NaN where it could not be computed, and then `reason` says why.
         standard_error: Of the value, within this cell; None where `interval` stands alone or none can be had.
-        interval: 95 % interval (low, high); None where `standard_error` stands alone or none can be had.
+        interval: 95 % interval (low, high); None where value ± 1.96 `standard_error` says it, or none can be had.
         band: What real samples score; None where it was not computed.
+        anchor: What the control at the other end of the scale scores: `independent` for fidelity, `copy` for privacy; None elsewhere.
         ceiling: For utility, the score of training on all real training samples; None elsewhere.
         unit: As declared.
         direction: As declared.
@@ -98,6 +101,7 @@ class ScoreRecord:
         reason: Why the value is NaN; None otherwise.
         plugin: The metric plugin, as "distribution/name".
         summary: One line on what it measures, as declared.
+        samples: How many samples of each part it was computed from.
         seconds: Time spent on the metric that gave it.
     """
 
@@ -111,11 +115,13 @@ class ScoreRecord:
     standard_error: float | None = None
     interval: tuple[float, float] | None = None
     band: Band | None = None
+    anchor: float | None = None
     ceiling: float | None = None
     ideal: float | None = None
     is_primary: bool = False
     reason: str | None = None
     summary: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -144,6 +150,27 @@ class ScoreRecord:
             return None
         low, high = self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error
         return (max(0.0, low), min(1.0, high)) if self.unit in UNITS_FROM_0_TO_1 else (low, high)
+
+    @property
+    def has_headroom(self) -> bool:
+        """Whether the control scores so differently from real samples (by more than three SD of the band) that there is a scale."""
+        if self.band is None or self.anchor is None:
+            return False
+        return abs(self.anchor - self.band.mean) > _LEAST_HEADROOM * self.band.standard_deviation
+
+    @property
+    def scaled(self) -> float | None:
+        """The value on a scale that real samples and a control anchor; None where it is missing or there is no headroom.
+
+        Fidelity: 0 for `independent` samples, 1 for real ones; where a score has a target and no better end, the distance from the
+        band's mean counts, so nothing is above 1. Privacy: 0 for unseen real samples, 1 for copies of the training samples.
+        """
+        if self.is_missing or self.band is None or self.anchor is None or not self.has_headroom:
+            return None
+        share = (self.value - self.band.mean) / (self.anchor - self.band.mean)
+        if self.family == "privacy":
+            return share
+        return 1 - abs(share) if self.direction == "target" else 1 - share
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; a missing value is null."""

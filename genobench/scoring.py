@@ -1,4 +1,6 @@
-"""What runs in the scoring worker: a comparison and its requests → the scores of each metric, or a band of real draws.
+"""What runs in the scoring worker: a comparison and its requests → the scores of each metric, or what stands beside them.
+
+Beside scores stand the band of real draws, the anchor of a control, and for attacks the self-check; none depends on the generator.
 
 `python -m genobench.scoring JOB.json`. A metric that raises costs its own scores; one that crashes the process costs only itself too, since
 each metric's record is written as soon as it is there and the parent starts again without it.
@@ -14,13 +16,15 @@ import time
 import traceback
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from genobench.answers import Answers
-from genobench.contracts import Comparison, Score, Trait
-from genobench.draws import real_draws, unseen_attacks
+from genobench.comparing import limited, masked, matched, sizes
+from genobench.contracts import Comparison, FitContext, Score, Trait
+from genobench.draws import N_DRAWS, exchange_check, real_draws, unseen_attacks
 from genobench.errors import ContractError
 from genobench.events import Events, end_with_parent
 from genobench.home import write_json_atomically
@@ -32,13 +36,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from genobench.contracts import Metric, Part
+    from genobench.contracts import Generator, Metric, Part
 
-N_DRAWS: Final = 100
-"""Draws of real samples in a band."""
+_ANCHORS: Final[Mapping[str, str]] = {"fidelity": "genobench/independent", "privacy": "genobench/copy"}
+"""The control at the other end of the scale from real samples, by family."""
 
-BAND_VERSION: Final = 2
-"""Of the way in which bands are drawn; bands of another version are computed again."""
+_FEWEST_TO_CHECK: Final = 8
+"""With fewer nonmembers than this an attack cannot be checked."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,9 @@ class ScoringJob:
         metrics: Qualified metric names, each with the file that its record is written to.
         trait: The trait, as its fields.
         train: Store of the training part.
-        holdout: Store of the part to compare with (validation, while tuning).
-        nonmembers: Store of the nonmembers.
-        synthetic: Store of the synthetic samples; "" for a band.
+        holdout: Store of the part to compare with (validation, while tuning); "" where nobody has one.
+        nonmembers: Store of the nonmembers; "" where nobody has them.
+        synthetic: Store of the synthetic samples; "" for what stands beside scores.
         groups: For train, holdout and nonmembers: a number per sample that relatives share.
         has_families: Whether the split kept groups whole; the band then draws whole groups.
         seed: Of subsampling, draws and metrics.
@@ -88,21 +92,75 @@ def main(arguments: list[str]) -> int:
     end_with_parent()
     job = ScoringJob.read(Path(arguments[0]))
     registry = load_registry()
-    comparison = _read_comparison(job)
-    answers, before = Answers(registry, comparison.train), _fingerprint(comparison)
+    bench = _Bench.open(registry, job)
+    before = _fingerprint(bench.comparison)
     for name, record_file in job.metrics.items():
         events.phase(name)
         begin = time.perf_counter()
-        record_of = _score_record if job.synthetic else _band_record
-        record = record_of(answers, name, comparison, job, events)
+        record = _score_record(bench, name) if job.synthetic else _band_record(bench, name, events)
         record["seconds"] = round(time.perf_counter() - begin, 3)
         write_json_atomically(Path(record_file), _without_nan(record))
-        if _fingerprint(comparison) != before:
+        if _fingerprint(bench.comparison) != before:
             print(f"{name} changed the tables it was given; those after it are handed fresh ones.", file=sys.stderr)  # noqa: T201 - the log
-            comparison = _read_comparison(job)
-            answers = Answers(registry, comparison.train)
+            bench = _Bench.open(registry, job)
     events.send("end", status="ok", phase="done", message="")
     return 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """A job's comparison in the forms that metrics are shown, each made once, so that answers are shared.
+
+    Args:
+        job: What is asked for.
+        comparison: All parts as they are.
+        matched: With as many synthetic samples as the holdout has.
+        masked: The same, the calls of the synthetic samples missing that are missing in the holdout.
+        answers: To the requests of all metrics.
+        controls: The same with a control's samples for synthetic ones, by the control's name.
+    """
+
+    job: ScoringJob
+    comparison: Comparison
+    matched: Comparison
+    masked: Comparison
+    answers: Answers
+    controls: dict[str, _Bench]
+
+    @classmethod
+    def open(cls, registry: Registry, job: ScoringJob) -> Self:
+        comparison = limited(_read_comparison(job), seed=job.seed)
+        return cls._with(comparison, job, Answers(registry, comparison.train))
+
+    @classmethod
+    def _with(cls, comparison: Comparison, job: ScoringJob, answers: Answers) -> Self:
+        fair = matched(comparison, seed=job.seed)
+        return cls(job=job, comparison=comparison, matched=fair, masked=masked(fair, seed=job.seed), answers=answers, controls={})
+
+    def with_control(self, name: str) -> _Bench:
+        """As many samples of a control as there are training samples stand for the synthetic ones."""
+        if name not in self.controls:
+            control: Generator = self.answers.registry.load("generator", name)()
+            train = self.comparison.train
+            with TemporaryDirectory() as folder:
+                context = FitContext(trait=self.comparison.trait, seed=self.job.seed, device="cpu", folder=Path(folder))
+                synthetic = control.fit(train, context).generate(train.n_samples, seed=self.job.seed)
+            self.controls[name] = self._with(replace(self.comparison, synthetic=synthetic), self.job, self.answers)
+        return self.controls[name]
+
+    def shown_to(self, metric: Metric) -> Comparison:
+        if "holdout" not in metric.parts:
+            return self.comparison
+        return self.masked if metric.family == "fidelity" else self.matched
+
+    def reason_for_none(self, metric: Metric) -> str | None:
+        """Why the metric has no score here; None where it may have one."""
+        absent = [part for part in metric.parts if not self.comparison.part(part).n_samples]
+        if absent:
+            return f"It compares {', '.join(metric.parts)} samples, and there are no {' and no '.join(absent)} samples."
+        if metric.family == "utility" and not self.comparison.trait.column:
+            return "It needs a phenotype, and none was given."
+        return None
 
 
 def _fingerprint(comparison: Comparison) -> list[tuple[tuple[str, ...], int]]:
@@ -120,58 +178,75 @@ def _read_comparison(job: ScoringJob) -> Comparison:
     for numbers in groups.values():
         numbers.setflags(write=False)
     train = read_store(Path(job.train))
+    nobody = train.take_samples(np.zeros(0, dtype=np.intp))
     return Comparison(
         trait=Trait.from_json(job.trait),
         train=train,
-        holdout=read_store(Path(job.holdout)),
-        nonmembers=read_store(Path(job.nonmembers)),
+        holdout=read_store(Path(job.holdout)) if job.holdout else nobody,
+        nonmembers=read_store(Path(job.nonmembers)) if job.nonmembers else nobody,
         synthetic=read_store(Path(job.synthetic)) if job.synthetic else train,
         groups=groups,
     )
 
 
-def _score_record(answers: Answers, name: str, comparison: Comparison, job: ScoringJob, _events: Events) -> dict[str, Any]:
+def _score_record(bench: _Bench, name: str) -> dict[str, Any]:
     """The scores of one metric; what goes wrong becomes the reason of a missing score."""
-    metric, record = _open_metric(answers.registry, name, comparison.trait)
+    metric, record = _open_metric(bench, name)
     if metric is None:
         return record
-    shown = comparison
-    if metric.family != "privacy":
-        n_matched = min(comparison.holdout.n_samples, comparison.synthetic.n_samples)
-        chosen = np.random.default_rng(job.seed).permutation(comparison.synthetic.n_samples)[:n_matched]
-        shown = replace(comparison, synthetic=comparison.synthetic.take_samples(np.sort(chosen)))
-    record["n_synthetic"] = shown.synthetic.n_samples
-    record["values"] = [asdict(score) for score in _scored(metric, shown, answers, job.seed)]
+    shown = bench.shown_to(metric)
+    record["samples"] = dict(sizes(shown))
+    reason = bench.reason_for_none(metric)
+    if reason is not None:
+        scores = [Score(name=spec.name, value=math.nan, reason=reason) for spec in metric.scores]
+    else:
+        scores = _scored(metric, shown, bench.answers, bench.job.seed)
+    record["values"] = [asdict(score) for score in scores]
     return record
 
 
-def _band_record(answers: Answers, name: str, comparison: Comparison, job: ScoringJob, events: Events) -> dict[str, Any]:
-    """What real samples score in the place of synthetic ones, over `n_draws` draws."""
-    metric, record = _open_metric(answers.registry, name, comparison.trait)
-    if metric is None:
+def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
+    """What real samples score in the place of synthetic ones, over `n_draws` draws; the anchor; and for attacks the self-check."""
+    metric, record = _open_metric(bench, name)
+    if metric is None or bench.reason_for_none(metric) is not None:
         return record
+    seed = bench.job.seed
     values: dict[str, list[float]] = {spec.name: [] for spec in metric.scores}
     reasons: dict[str, str] = {}
-    for draw, drawn in enumerate(_draws(metric, comparison, job, answers)):
-        for score in _scored(metric, drawn, answers, job.seed):
+    for draw, drawn in enumerate(_draws(bench, metric)):
+        for score in _scored(metric, drawn, bench.answers, seed):
             if math.isfinite(score.value):
                 values[score.name].append(score.value)
             else:
                 reasons[score.name] = score.reason or "not finite"
-        events.step(draw + 1, {"total_steps": job.n_draws})
+        events.step(draw + 1, {"total_steps": bench.job.n_draws})
     record["bands"] = {key: _summary(drawn_values) for key, drawn_values in values.items()}
     record["reasons"] = reasons
-    record["ceilings"] = {}
     if metric.family == "utility":
-        whole = replace(comparison, synthetic=comparison.train)
-        record["ceilings"] = {score.name: score.value for score in _scored(metric, whole, answers, job.seed)}
+        whole = replace(bench.comparison, synthetic=bench.comparison.train)
+        record["ceilings"] = _values(_scored(metric, whole, bench.answers, seed))
+    if metric.family in _ANCHORS:
+        anchored = bench.with_control(_ANCHORS[metric.family]).shown_to(metric)
+        record["anchors"] = _values(_scored(metric, anchored, bench.answers, seed))
+    if any(spec.chance is not None for spec in metric.scores) and bench.comparison.nonmembers.n_samples >= _FEWEST_TO_CHECK:
+        checked = exchange_check(bench.comparison, bench.answers, seed=seed)
+        record["checks"] = [asdict(score) for score in _scored(metric, checked, bench.answers, seed)]
     return record
 
 
-def _draws(metric: Metric, comparison: Comparison, job: ScoringJob, answers: Answers) -> Iterator[Comparison]:
-    if metric.family == "privacy":
-        return unseen_attacks(comparison, answers, n_draws=job.n_draws, seed=job.seed)
-    return real_draws(comparison, answers, n_draws=job.n_draws, n_synthetic=job.n_synthetic, has_families=job.has_families, seed=job.seed)
+def _draws(bench: _Bench, metric: Metric) -> Iterator[Comparison]:
+    job, comparison, answers = bench.job, bench.comparison, bench.answers
+    if job.n_draws == 0:
+        return iter(())
+    if "holdout" in metric.parts:
+        return real_draws(
+            comparison, answers, n_draws=job.n_draws, n_synthetic=job.n_synthetic, has_families=job.has_families, seed=job.seed
+        )
+    return unseen_attacks(comparison, answers, n_draws=job.n_draws, seed=job.seed) if comparison.nonmembers.n_samples else iter(())
+
+
+def _values(scores: list[Score]) -> dict[str, float]:
+    return {score.name: score.value for score in scores}
 
 
 def _summary(values: list[float]) -> dict[str, Any] | None:
@@ -187,12 +262,12 @@ def _summary(values: list[float]) -> dict[str, Any] | None:
     }
 
 
-def _open_metric(registry: Registry, name: str, trait: Trait) -> tuple[Metric | None, dict[str, Any]]:
+def _open_metric(bench: _Bench, name: str) -> tuple[Metric | None, dict[str, Any]]:
     """The metric and the head of its record; no metric, and a record without values, where it cannot be loaded or does not apply."""
-    record: dict[str, Any] = {"plugin": name, "specs": [], "family": None, "values": [], "bands": {}, "ceilings": {}, "reasons": {}}
+    record = empty_record(name)
     try:
-        metric: Metric = registry.load("metric", name)()
-        applies = metric.applies_to(trait)
+        metric: Metric = bench.answers.registry.load("metric", name)()
+        applies = metric.applies_to(bench.comparison.trait)
     except Exception as error:  # noqa: BLE001 - the plugin boundary
         traceback.print_exc()
         record["error"] = f"{type(error).__name__}: {error}"
@@ -201,6 +276,13 @@ def _open_metric(registry: Registry, name: str, trait: Trait) -> tuple[Metric | 
         return None, record
     record |= {"specs": [asdict(spec) for spec in metric.scores], "family": metric.family}
     return metric, record
+
+
+def empty_record(name: str) -> dict[str, Any]:
+    """The record of a metric that has given nothing yet."""
+    lists: dict[str, Any] = {"specs": [], "values": [], "checks": []}
+    tables: dict[str, Any] = {"samples": {}, "bands": {}, "ceilings": {}, "anchors": {}, "reasons": {}}
+    return {"plugin": name, "family": None, **lists, **tables}
 
 
 def _scored(metric: Metric, comparison: Comparison, answers: Answers, seed: int) -> list[Score]:

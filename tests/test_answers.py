@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from genobench.answers import Answers
-from genobench.contracts import Distances, FitContext, Predictions
+from genobench.contracts import FitContext, Pairwise, Predictions
 from genobench.registry import load_registry
 from genobench.statgen import Imputer
 
@@ -18,7 +18,7 @@ def test_answers__distances_of_drawn_samples_equal_those_computed_afresh(compari
     positions = np.array([3, 8, 20])
     drawn = answers.take(comparison.train, positions)
     shown = replace(comparison, synthetic=drawn)
-    got = answers.answer(Distances("holdout", "synthetic", "squared-euclidean"), shown)
+    got = answers.answer(Pairwise("holdout", "synthetic", "squared-euclidean"), shown)
     imputer = Imputer.fit(comparison.train.to_array())
     holdout, synthetic = (imputer.complete(part.to_array()).astype(float) for part in (comparison.holdout, drawn))
     np.testing.assert_array_equal(got, cdist(holdout, synthetic, "sqeuclidean"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from genobench.contracts import Distances
+from genobench.contracts import Pairwise
 from genobench.outcomes import Z_95
 from genobench.report.style import HOLDOUT, NONMEMBERS, SOFT, SYNTHETIC, TRAIN, add_legend, label, new_figure, save
 from genobench.statgen import (
@@ -258,7 +258,7 @@ def _draw_privacy(parts: _Parts) -> Figure | None:
 
 
 def _nearest(parts: _Parts, name: Any) -> Floats:
-    distances = parts.comparison.results.get(Distances(name, "synthetic"))
+    distances = parts.comparison.results.get(Pairwise(name, "synthetic"))
     if distances is None:
         distances = pairwise_distances(getattr(parts, name), parts.synthetic)
     return nearest_distance(distances).astype(np.float64)

@@ -102,6 +102,40 @@ def draw_unseen_attack(
     return np.flatnonzero(is_stand_in), rest[~is_nonmember], rest[is_nonmember]
 
 
+def draw_exchange_check(
+    train: Indices, nonmembers: Indices, *, generator: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Choose nonmembers to stand for synthetic samples, and whom an attack on them must not tell apart: members and other nonmembers.
+
+    Half of the nonmembers stand for the synthetic samples: those of a random half of the groups. Members and nonmembers of those groups
+    are left out, for a nonmember has fewer relatives among the nonmembers that were drawn than a training sample has. If the others can
+    be told apart still, the nonmembers are no sample of what train was drawn from.
+
+    Args:
+        train: A number per training sample that relatives share, shape (n_train,).
+        nonmembers: The same for nonmembers, shape (n_nonmembers,), at least two.
+        generator: Of the draw.
+
+    Returns:
+        Positions of the stand-ins among the nonmembers, of the members among train, of the others among the nonmembers; ascending. Where
+        groups are so few or so large that this leaves no member or no other nonmember, half of the nonmembers stand in and nobody is left
+        out.
+    """
+    labels, numbers = np.unique(nonmembers, return_inverse=True)
+    order = generator.permutation(len(labels))
+    sizes = np.bincount(numbers)[order]
+    # The first group stands in whatever its size; the last never does.
+    n_taken = max(1, int(np.searchsorted(np.cumsum(sizes), len(nonmembers) / 2, side="right")))
+    taken = labels[order[: min(n_taken, len(labels) - 1)]]
+    is_stand_in = np.isin(nonmembers, taken)
+    members = np.flatnonzero(~np.isin(train, taken))
+    if len(members) >= 2 and is_stand_in.any() and np.count_nonzero(~is_stand_in) >= 2:
+        return np.flatnonzero(is_stand_in), members, np.flatnonzero(~is_stand_in)
+    halved = generator.permutation(len(nonmembers))
+    n_half = max(1, len(nonmembers) // 2)
+    return np.sort(halved[:n_half]), np.arange(len(train)), np.sort(halved[n_half:])
+
+
 def draw_whole_groups(groups: Indices, n_wanted: int, generator: np.random.Generator) -> Indices:
     """Positions of n_wanted samples made of whole groups in a random order; only the last group may be cut.
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from genobench.answers import Answers
 from genobench.calls import MISSING
-from genobench.contracts import Comparison, Distances, Prediction, Predictions, Trait
+from genobench.contracts import Comparison, Prediction, Predictions, Trait
 from genobench.genotypes import Genotypes
-from genobench.statgen import Imputer, pairwise_distances
+from genobench.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,8 +130,8 @@ def example_comparison(
 def answer_requests(comparison: Comparison, requests: Iterable[Request]) -> Comparison:
     """The comparison with a result for each request.
 
-    Distances are computed; predictions are stand-ins (the truth with noise that depends on the arm alone), since no classifier is on trial
-    here.
+    Numbers for pairs and components are computed; predictions are stand-ins (the truth with noise that depends on the arm alone), since no
+    classifier is on trial here.
 
     Args:
         comparison: Parts to answer from.
@@ -139,13 +140,12 @@ def answer_requests(comparison: Comparison, requests: Iterable[Request]) -> Comp
     Returns:
         A copy whose `results` answer the requests.
     """
-    answers: dict[Request, Any] = {}
-    for request in requests:
-        if isinstance(request, Distances):
-            answers[request] = _distances(comparison, request)
-        else:
-            answers[request] = _stand_in_prediction(comparison, request)
-    return replace(comparison, results=answers)
+    answers = Answers(Registry(()), comparison.train)
+    results = {
+        request: _stand_in_prediction(comparison, request) if isinstance(request, Predictions) else answers.answer(request, comparison)
+        for request in requests
+    }
+    return replace(comparison, results=results)
 
 
 def permute_samples(genotypes: Genotypes, *, seed: int) -> Genotypes:
@@ -182,14 +182,8 @@ def _phenotypes(genetic: NDArray[np.float64], rng: np.random.Generator) -> dict[
     }
 
 
-def _distances(comparison: Comparison, request: Distances) -> NDArray[np.int32]:
-    imputer = Imputer.fit(comparison.train.to_array())
-    queries, references = (imputer.complete(comparison.part(part).to_array()) for part in (request.queries, request.references))
-    return pairwise_distances(queries, references, request.distance)
-
-
 def _stand_in_prediction(comparison: Comparison, request: Predictions) -> Prediction:
-    trait, table = comparison.trait, comparison.holdout.samples
+    trait, table = comparison.trait, comparison.part(request.target).samples
     noise_share = 0.5 if request.arm == "train" else 1.0
     # The noise belongs to the sample, not to its row: reordering the holdout reorders the predictions.
     noise = np.array([np.random.default_rng([int(name[-4:]), len(request.arm)]).normal() for name in table["id"]])

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from genobench.calls import PackedCalls
-from genobench.contracts import PARTS, Direction, Distances, Predictions, Score, ScoreFamily, ScoreSpec
+from genobench.contracts import PARTS, Components, Direction, Pairwise, Predictions, Score, ScoreFamily, ScoreSpec
 from genobench.settings import with_settings
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, answer_requests, example_comparison, permute_samples
@@ -78,10 +78,10 @@ def scores_are_declared_in_full(subject: MetricSubject) -> str | None:
 
 
 def needs_are_requests(subject: MetricSubject) -> str | None:
-    """`needs` returns a tuple of genobench.Distances and genobench.Predictions, the same each time."""
+    """`needs` returns a tuple of requests (genobench.Pairwise, Components or Predictions), the same each time."""
     for trait in EXAMPLE_TRAITS.values():
         needs = subject.metric.needs(trait)
-        if not isinstance(needs, tuple) or not all(isinstance(request, (Distances, Predictions)) for request in needs):
+        if not isinstance(needs, tuple) or not all(isinstance(request, (Pairwise, Components, Predictions)) for request in needs):
             return f"for a {trait.kind} trait, needs returned {needs!r}."
         if subject.metric.needs(trait) != needs:
             return f"for a {trait.kind} trait, needs returned {needs!r} once and {subject.metric.needs(trait)!r} then."

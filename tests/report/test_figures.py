@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_curve
 
 from genobench.calls import PackedCalls
-from genobench.contracts import Comparison, Distances, Trait
+from genobench.contracts import Comparison, Pairwise, Trait
 from genobench.genotypes import Genotypes
 from genobench.report import figures
 from genobench.report.figures import draw_figures
@@ -95,7 +95,7 @@ def test_figures__draw_ld_within_populations(tmp_path):
 def test_figures__use_the_distances_that_are_there():
     comparison = _comparison()
     far = np.full((60, 60), 7 * N_VARIANTS, dtype=np.int32)
-    parts = _parts(replace(comparison, results={Distances("train", "synthetic"): far}))
+    parts = _parts(replace(comparison, results={Pairwise("train", "synthetic"): far}))
 
     assert set(figures._nearest(parts, "train")) == {7 * N_VARIANTS}
 

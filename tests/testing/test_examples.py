@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genobench.calls import MISSING
-from genobench.contracts import Distances, Predictions
+from genobench.contracts import Pairwise, Predictions
 from genobench.storage import content_sha256
 from genobench.testing import EXAMPLE_TRAITS, answer_requests, example_comparison, example_genotypes, permute_samples
 
@@ -68,7 +68,7 @@ def test_example_comparison__nonmembers_share_families_and_holdout_none() -> Non
 
 def test_answer_requests__distances_are_those_of_the_formula() -> None:
     comparison = example_comparison()
-    request = Distances("holdout", "train", "squared-euclidean")
+    request = Pairwise("holdout", "train", "squared-euclidean")
     found = answer_requests(comparison, [request]).results[request]
     holdout, train = comparison.holdout.to_array().astype(int), comparison.train.to_array().astype(int)
     assert np.array_equal(found, ((holdout[:, None] - train[None]) ** 2).sum(axis=2))

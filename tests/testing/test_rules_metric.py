@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pytest
 
-from genobench import Comparison, Distances, Metric, Predictions, Score, ScoreSpec, Trait
+from genobench import Comparison, Pairwise, Metric, Predictions, Score, ScoreSpec, Trait
 from genobench.testing import RULES, check_plugin, run_rule, statement
 from genobench.testing.rules_metric import MetricSubject
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SPEC = ScoreSpec(name="mean_gap", summary="difference of mean calls", unit="ALT alleles", direction="lower", ideal=0.0, version=1)
 NEAREST = ScoreSpec(name="nearest", summary="mean distance to the nearest", unit="ALT alleles", direction="target", ideal=None, version=1)
 DOWN = replace(SPEC, direction="down")  # type: ignore[arg-type]  # the fault on trial
-REQUEST = Distances("synthetic", "train")
+REQUEST = Pairwise("synthetic", "train")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ BROKEN = [
     ("some_score_is_a_number", _changing(value=math.nan, reason="Not today."), "every score is NaN, because: Not today."),
     ("same_seed_gives_same_scores", GlobalDraw, "seed 31 gave"),
     ("order_of_samples_does_not_matter", FirstSamples, "in another order"),
-    ("comparison_is_not_changed", SortsDistances, "score changed the result of Distances"),
+    ("comparison_is_not_changed", SortsDistances, "score changed the result of Pairwise"),
     ("comparison_is_not_changed", DropsColumns, "score changed holdout"),
     ("global_random_state_is_left_alone", GlobalDraw, r"numpy\.random changed"),
     ("poor_data_give_a_reason", NeedsManySamples, "with two synthetic samples and the quantitative trait, score raised IndexError: kth"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 
-from genobench import Comparison, Distances, Metric, Score, ScoreSpec, Trait
+from genobench import Comparison, Pairwise, Metric, Score, ScoreSpec, Trait
 from genobench.statgen import (
     adversarial_accuracy,
     jackknife_standard_error,
@@ -71,7 +71,7 @@ class PrecisionRecall(Metric):
         ),
     )
 
-    def needs(self, trait: Trait) -> tuple[Distances, ...]:  # noqa: ARG002 - the same for every trait
+    def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait
         """Distances within and between the two sets."""
         return _triple_requests(self.distance)
 
@@ -136,7 +136,7 @@ class AdversarialAccuracy(Metric):
         ),
     )
 
-    def needs(self, trait: Trait) -> tuple[Distances, ...]:  # noqa: ARG002 - the same for every trait
+    def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait
         """Distances within and between the two sets."""
         return _triple_requests(self.distance)
 
@@ -155,11 +155,11 @@ class AdversarialAccuracy(Metric):
         return _with_jackknife(names, estimates, _triple(comparison, self.distance), groups)
 
 
-def _triple_requests(distance: Literal["manhattan", "squared-euclidean"]) -> tuple[Distances, Distances, Distances]:
+def _triple_requests(distance: Literal["manhattan", "squared-euclidean"]) -> tuple[Pairwise, Pairwise, Pairwise]:
     return (
-        Distances("holdout", "holdout", distance),
-        Distances("synthetic", "holdout", distance),
-        Distances("synthetic", "synthetic", distance),
+        Pairwise("holdout", "holdout", distance),
+        Pairwise("synthetic", "holdout", distance),
+        Pairwise("synthetic", "synthetic", distance),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 
-from genobench import Comparison, Distances, Metric, Score, ScoreSpec, Trait
+from genobench import Comparison, Pairwise, Metric, Score, ScoreSpec, Trait
 from genobench.statgen import (
     auc_with_standard_error,
     nearest_distance,
@@ -75,9 +75,9 @@ class MembershipDistance(Metric):
         ),
     )
 
-    def needs(self, trait: Trait) -> tuple[Distances, ...]:  # noqa: ARG002 - the same for every trait
+    def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait
         """Distances of members and nonmembers to the synthetic samples."""
-        return (Distances("train", "synthetic", self.distance), Distances("nonmembers", "synthetic", self.distance))
+        return (Pairwise("train", "synthetic", self.distance), Pairwise("nonmembers", "synthetic", self.distance))
 
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:  # noqa: ARG002 - nothing is drawn
         """The attack's AUC with DeLong's interval, its true-positive rates, and the share of copies with Wilson's."""
