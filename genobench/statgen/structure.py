@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from genobench.errors import GenotypesError
+from genobench.statgen.frequency import alt_frequency
 from genobench.statgen.products import MISSING_CODE, call_codes, variant_blocks
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class PrincipalComponents:
         if calls.shape[0] < 2:
             raise GenotypesError(f"principal components need two samples or more; there are {calls.shape[0]}.")
         used = np.ones(calls.shape[1], dtype=bool) if is_used is None else np.asarray(is_used, dtype=bool)
-        mean, inverse_spread = _moments(calls, used, device)
+        mean, inverse_spread = _moments(calls, used)
         if not inverse_spread.any():
             raise GenotypesError(f"principal components need a variant that varies; none of {int(used.sum())} does.")
         source = _Standardised(calls, mean, inverse_spread, device)
@@ -117,18 +118,12 @@ class PrincipalComponents:
         return projected
 
 
-def _moments(calls: Calls | CallMatrix, is_used: NDArray[np.bool_], device: str) -> tuple[Floats, Floats]:
+def _moments(calls: Calls | CallMatrix, is_used: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Mean call, and 1 / sqrt(p (1 - p)) or 0, of each variant."""
-    n_samples, n_variants = calls.shape
-    mean, inverse_spread = np.zeros(n_variants), np.zeros(n_variants)
-    for block in variant_blocks(n_samples, n_variants, plane_bytes=BLOCK_BYTES // 4):
-        codes = call_codes(calls, block, device=device)
-        n_missing = (codes == MISSING_CODE).sum(dim=0).cpu().numpy()
-        n_alleles = codes.sum(dim=0, dtype=torch.int32).cpu().numpy() - MISSING_CODE * n_missing
-        np.divide(n_alleles, n_samples - n_missing, out=mean[block], where=n_missing < n_samples)
-    variance = mean / 2 * (1 - mean / 2)
-    np.divide(1, np.sqrt(variance), out=inverse_spread, where=is_used & (variance > 0))
-    return mean, inverse_spread
+    frequency = alt_frequency(calls)
+    inverse_spread = np.zeros(len(frequency))
+    np.divide(1, np.sqrt(frequency * (1 - frequency)), out=inverse_spread, where=is_used & (frequency > 0) & (frequency < 1))
+    return 2 * np.nan_to_num(frequency), inverse_spread
 
 
 class _Standardised:
