@@ -1,65 +1,159 @@
-"""Exact distances between sets of calls, and what is made of nearest neighbours.
+"""Exact numbers for all pairs of two sets of samples, and what is made of nearest neighbours.
 
-Calls are small whole numbers, so both distances are matrix products of indicator planes, exact in float32 as long as a partial sum stays
-below 2**24; variants are taken in blocks well below that and added up as whole numbers.
+With a and b the calls of two samples, h the indicator of a heterozygous call, and sums over variants, every measure comes from two inner
+products, sum ab and sum h_a h_b. The squared Euclidean distance S is sum a^2 + sum b^2 - 2 sum ab; the variants where the two differ by
+one are D = sum h_a + sum h_b - 2 sum h_a h_b; and a variant with 0 and 2 adds 4 to S, one that differs by one adds 1 to both. Hence
+
+- Manhattan distance    (S + D) / 2 = sum a + sum b - sum (ab + h_a h_b);
+- opposing homozygotes  (S - D) / 4 = (2 n_a + 2 n_b - sum (ab - h_a h_b)) / 2, n the number of calls of 2.
+
+All are whole numbers, and `products` adds them up without rounding.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
+import torch
 
-from genobench.calls import MISSING
 from genobench.errors import GenotypesError
+from genobench.statgen.products import MISSING_CODE, call_codes, inner_products, row_tiles, variant_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from genobench.calls import Calls
+    from genobench.calls import CallMatrix, Calls
 
     DistanceMatrix = NDArray[np.int32]
 
-_VARIANTS_PER_BLOCK: Final = 4096
+IntegerMeasure = Literal["manhattan", "squared-euclidean", "manhattan-visible", "opposing-homozygotes"]
+
+HIDDEN_EVERY: Final = 10
+"""Who infers attributes is shown all variants but every tenth; `manhattan-visible` is the distance over those."""
+
+_ROWS_PER_TILE: Final = 1024
+_ROWS_PER_PIECE: Final = 256
 
 
-def pairwise_distances(
-    queries: Calls, references: Calls, distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
-) -> DistanceMatrix:
-    """Distance between every query and every reference.
+class _Recipe(NamedTuple):
+    """A measure times `divisor` is weight_a + weight_b - times x sum(ab + heterozygous x h_a h_b), weight = sum of call_weight[call]."""
+
+    call_weight: tuple[int, int, int]
+    times: int
+    heterozygous: int
+    divisor: int
+
+
+_RECIPES: Final[dict[str, _Recipe]] = {
+    "manhattan": _Recipe((0, 1, 2), 1, 1, 1),
+    "manhattan-visible": _Recipe((0, 1, 2), 1, 1, 1),
+    "squared-euclidean": _Recipe((0, 1, 4), 2, 0, 1),
+    "opposing-homozygotes": _Recipe((0, 0, 2), 1, -1, 2),
+}
+
+
+def hidden_variants(n_variants: int) -> NDArray[np.bool_]:
+    """Which variants `manhattan-visible` leaves out: every tenth, from the tenth on.
 
     Args:
-        queries: Calls, shape (n_queries, n_variants), in 0, 1 or 2.
-        references: Calls, shape (n_references, n_variants), in 0, 1 or 2.
-        distance: `manhattan`, the sum over variants of |a - b|, or `squared-euclidean`, the sum of (a - b) ** 2.
+        n_variants: Number of variants.
 
     Returns:
-        Distances, int32, exact, shape (n_queries, n_references).
+        Shape (n_variants,).
+    """
+    is_hidden: NDArray[np.bool_] = np.arange(n_variants) % HIDDEN_EVERY == HIDDEN_EVERY - 1
+    return is_hidden
+
+
+def pairwise(
+    queries: Calls | CallMatrix, references: Calls | CallMatrix, measure: IntegerMeasure = "manhattan", *, device: str = "cpu"
+) -> DistanceMatrix:
+    """A measure between every query and every reference.
+
+    Beside the result this takes at most four planes of `products.PLANE_BYTES` and 1,024 rows of the result. A set against itself (the same
+    object twice) takes half the time.
+
+    Args:
+        queries: Calls, shape (n_queries, n_variants), in 0, 1 or 2; an array, or packed.
+        references: Calls, shape (n_references, n_variants), in 0, 1 or 2; an array, or packed.
+        measure: `manhattan`, the sum over variants of |a - b|; `squared-euclidean`, the sum of (a - b) ** 2; `manhattan-visible`, Manhattan
+            without `hidden_variants`; `opposing-homozygotes`, the number of variants where one has 0 and the other 2.
+        device: `cpu` or `cuda`; the numbers are the same.
+
+    Returns:
+        int32, exact, shape (n_queries, n_references).
 
     Raises:
         GenotypesError: If the numbers of variants differ, or a call is missing (`Imputer` completes them).
     """
     if queries.shape[1] != references.shape[1]:
         raise GenotypesError(f"queries have {queries.shape[1]} variants but references have {references.shape[1]}.")
-    for name, calls in (("queries", queries), ("references", references)):
-        if calls.size and calls.min() == MISSING:
+    recipe, is_same = _RECIPES[measure], references is queries
+    n_queries, n_references = queries.shape[0], references.shape[0]
+    totals = torch.zeros((n_queries, n_references), dtype=torch.int32, device=device)
+    product = torch.empty(_ROWS_PER_TILE * n_references, dtype=torch.int32, device=device)
+    tiles = row_tiles(n_queries, rows_per_tile=_ROWS_PER_TILE)
+    # Where a set meets itself, only what stands on and right of the diagonal's tiles is worked out.
+    columns = [slice(tile.start if is_same else 0, n_references) for tile in tiles]
+    for variants in variant_blocks(max(n_queries, n_references), queries.shape[1]):
+        left, left_weight = _planes(queries, variants, recipe, measure, name="queries", device=device)
+        right, right_weight = (
+            (left, left_weight) if is_same else _planes(references, variants, recipe, measure, name="references", device=device)
+        )
+        if recipe.heterozygous < 0:
+            right = right.clone() if is_same else right
+            right[:, variants.stop - variants.start :].neg_()
+        for rows, across in zip(tiles, columns, strict=True):
+            shape = (rows.stop - rows.start, across.stop - across.start)
+            tile = inner_products(left[rows], right[across], out=product[: shape[0] * shape[1]].view(shape))
+            totals[rows, across].sub_(tile, alpha=recipe.times).add_(left_weight[rows, None]).add_(right_weight[None, across])
+    if recipe.divisor > 1:
+        totals.div_(recipe.divisor, rounding_mode="floor")
+    if is_same:
+        for rows in tiles:
+            totals[rows.stop :, rows] = totals[rows, rows.stop :].t()
+    result: DistanceMatrix = totals.cpu().numpy()
+    return result
+
+
+def _planes(
+    calls: Calls | CallMatrix, variants: slice, measure: IntegerMeasure, *, name: str, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Calls and, where the measure asks for it, the heterozygous beside them, shape (n_samples, 1 or 2 x n_block); and the weights."""
+    recipe, n_samples, n_block = _RECIPES[measure], calls.shape[0], variants.stop - variants.start
+    planes = torch.empty((n_samples, n_block * (2 if recipe.heterozygous else 1)), dtype=torch.int8, device=device)
+    weights = torch.zeros(n_samples, dtype=torch.int32, device=device)
+    is_shown = torch.from_numpy((~hidden_variants(variants.stop)[variants]).astype(np.int8)).to(device)
+    heterozygous_weight, homozygous_weight = recipe.call_weight[1:]
+    # Pieces of some megabytes stay in the cache between the steps.
+    rows_per_piece = max(1, (1 << 21 if planes.device.type == "cpu" else 1 << 28) // max(1, n_block))
+    for start in range(0, n_samples, rows_per_piece):
+        rows = slice(start, min(n_samples, start + rows_per_piece))
+        codes = call_codes(calls, variants, rows, device=device)
+        if codes.numel() and codes.max() == MISSING_CODE:
             raise GenotypesError(f"the {name} have missing calls; distances need complete calls, see genobench.statgen.Imputer.")
-    planes = _threshold_planes if distance == "manhattan" else _dosage_plane
-    totals = np.zeros((len(queries), len(references)), dtype=np.int32)
-    for start in range(0, queries.shape[1], _VARIANTS_PER_BLOCK):
-        block = slice(start, start + _VARIANTS_PER_BLOCK)
-        left = planes(queries[:, block])
-        # One array times its own transpose takes BLAS half the work.
-        right = left if references is queries else planes(references[:, block])
-        product = left @ right.T
-        product *= -2
-        product += np.einsum("ij,ij->i", left, left)[:, None]
-        product += np.einsum("ij,ij->i", right, right)[None, :]
-        totals += product.astype(np.int32)
-    return totals
+        if measure == "manhattan-visible":
+            codes *= is_shown
+        planes[rows, :n_block] = codes
+        n_heterozygous = (codes & 1).sum(dim=1, dtype=torch.int32)
+        n_homozygous = (codes >> 1).sum(dim=1, dtype=torch.int32)
+        weights[rows] = heterozygous_weight * n_heterozygous + homozygous_weight * n_homozygous
+        if recipe.heterozygous:
+            torch.bitwise_and(codes, 1, out=planes[rows, n_block:])
+    return planes, weights
 
 
-def nearest_distance(distances: DistanceMatrix) -> NDArray[np.int32]:
+def pairwise_distances(
+    queries: Calls, references: Calls, distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
+) -> DistanceMatrix:
+    """The former name of `pairwise`."""
+    return pairwise(queries, references, distance)
+
+
+def nearest_distance(distances: DistanceMatrix) -> DistanceMatrix:
     """Distance from each query to its nearest reference.
 
     Args:
@@ -68,11 +162,35 @@ def nearest_distance(distances: DistanceMatrix) -> NDArray[np.int32]:
     Returns:
         Shape (n_queries,).
     """
-    nearest: NDArray[np.int32] = distances.min(axis=1)
+    nearest: DistanceMatrix = distances.min(axis=1)
     return nearest
 
 
-def neighbour_radius(distances: DistanceMatrix, k: int) -> NDArray[np.int32]:
+def nearest_distances(distances: DistanceMatrix, k: int) -> DistanceMatrix:
+    """Distances from each query to its k nearest references, the nearest first.
+
+    Args:
+        distances: Shape (n_queries, n_references).
+        k: How many, from 1 to n_references.
+
+    Returns:
+        Shape (n_queries, k).
+
+    Raises:
+        ValueError: If there are no k references.
+    """
+    n_references = distances.shape[1]
+    if not 1 <= k <= n_references:
+        raise ValueError(f"k is {k} but there are {n_references} references; k must be between 1 and that.")
+    nearest = np.empty((len(distances), k), dtype=distances.dtype)
+    # By pieces, since a partition is made on a copy.
+    for start in range(0, len(distances), _ROWS_PER_PIECE):
+        piece = distances[start : start + _ROWS_PER_PIECE]
+        nearest[start : start + len(piece)] = np.sort(np.partition(piece, k - 1, axis=1)[:, :k], axis=1)
+    return nearest
+
+
+def neighbour_radius(distances: DistanceMatrix, k: int) -> DistanceMatrix:
     """Distance from each sample to its k-th nearest other sample of the same set.
 
     Args:
@@ -85,71 +203,28 @@ def neighbour_radius(distances: DistanceMatrix, k: int) -> NDArray[np.int32]:
     Raises:
         ValueError: If there are no k other samples.
     """
-    if not 1 <= k < len(distances):
-        raise ValueError(f"k is {k} but {len(distances)} samples have {len(distances) - 1} neighbours each; k must be between 1 and that.")
-    # The zero on the diagonal is the smallest of its row, so the k-th other sample stands at place k.
-    radius: NDArray[np.int32] = np.partition(distances, k, axis=1)[:, k]
+    radius: DistanceMatrix = neighbour_radii(distances, (k,))[0]
     return radius
 
 
-def manifold_precision_recall(
-    reference_reference: DistanceMatrix, synthetic_reference: DistanceMatrix, synthetic_synthetic: DistanceMatrix, *, k: int
-) -> tuple[float, float]:
-    """Precision and recall of the k-nearest-neighbour manifolds.
+def neighbour_radii(distances: DistanceMatrix, ks: Sequence[int]) -> DistanceMatrix:
+    """`neighbour_radius` for several k at once.
 
     Args:
-        reference_reference: Distances of the reference set to itself, shape (n_reference, n_reference).
-        synthetic_reference: Shape (n_synthetic, n_reference).
-        synthetic_synthetic: Shape (n_synthetic, n_synthetic).
-        k: The radius of a sample's ball is the distance to its k-th nearest other sample of its own set.
+        distances: Distances of a set to itself, shape (n_samples, n_samples).
+        ks: Which neighbours, from 1.
 
     Returns:
-        Precision, the share of synthetic samples inside the ball of some reference sample, and recall, the reverse.
+        Shape (n_ks, n_samples).
 
-    References:
-        Kynkäänniemi T. et al. 2019. Improved precision and recall metric for assessing generative models, equations 1 and 2.
-        https://doi.org/10.48550/arXiv.1904.06991
+    Raises:
+        ValueError: If there are no so many other samples.
     """
-    precision = (synthetic_reference <= neighbour_radius(reference_reference, k)[None, :]).any(axis=1).mean()
-    recall = (synthetic_reference <= neighbour_radius(synthetic_synthetic, k)[:, None]).any(axis=0).mean()
-    return float(precision), float(recall)
-
-
-def adversarial_accuracy(
-    reference_reference: DistanceMatrix, synthetic_reference: DistanceMatrix, synthetic_synthetic: DistanceMatrix
-) -> tuple[float, float]:
-    """Accuracy of telling reference from synthetic samples by the nearest neighbour, in both halves; a tie counts one half.
-
-    Args:
-        reference_reference: Distances of the reference set to itself, shape (n_reference, n_reference), at least two samples.
-        synthetic_reference: Shape (n_synthetic, n_reference).
-        synthetic_synthetic: Shape (n_synthetic, n_synthetic), at least two samples.
-
-    Returns:
-        The share of reference samples that are nearer to another reference sample than to any synthetic one, and the share of synthetic
-        samples that are nearer to another synthetic sample than to any reference one; both are 0.5 when the two sets have one
-        distribution and one size, 1 when they lie apart, 0 when each sample has its copy in the other set.
-
-    References:
-        Yale A. et al. 2020. Generation and evaluation of privacy preserving synthetic health data. Neurocomputing 416: 244-255, section 3.
-        https://doi.org/10.1016/j.neucom.2019.12.136 . Ties are ours: discrete calls have many, and a strict comparison is biased down.
-    """
-    reference_half = _share_nearer(neighbour_radius(reference_reference, 1), synthetic_reference.min(axis=0))
-    synthetic_half = _share_nearer(neighbour_radius(synthetic_synthetic, 1), synthetic_reference.min(axis=1))
-    return reference_half, synthetic_half
-
-
-def _share_nearer(own: NDArray[np.int32], other: NDArray[np.int32]) -> float:
-    return float(np.mean(own < other) + np.mean(own == other) / 2)
-
-
-def _threshold_planes(calls: Calls) -> NDArray[np.float32]:
-    """Indicators of at least one and at least two ALT alleles; on these |a - b| is the squared Euclidean distance."""
-    planes = np.empty((len(calls), 2 * calls.shape[1]), dtype=np.float32)
-    np.greater_equal(calls, 1, out=planes[:, : calls.shape[1]], casting="unsafe")
-    np.greater_equal(calls, 2, out=planes[:, calls.shape[1] :], casting="unsafe")
-    return planes
-
-
-def _dosage_plane(calls: Calls) -> NDArray[np.float32]:
-    return calls.astype(np.float32)
+    for k in ks:
+        if not 1 <= k < len(distances):
+            raise ValueError(
+                f"k is {k} but {len(distances)} samples have {len(distances) - 1} neighbours each; k must be between 1 and that."
+            )
+    # The zero on the diagonal is the smallest of its row, so the k-th other sample stands at place k.
+    nearest = nearest_distances(distances, max(ks) + 1)
+    return np.ascontiguousarray(nearest[:, list(ks)].T)
