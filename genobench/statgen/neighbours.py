@@ -99,10 +99,8 @@ def pairwise(
     # Where a set meets itself, only what stands on and right of the diagonal's tiles is worked out.
     columns = [slice(tile.start if is_same else 0, n_references) for tile in tiles]
     for variants in variant_blocks(max(n_queries, n_references), queries.shape[1]):
-        left, left_weight = _planes(queries, variants, recipe, measure, name="queries", device=device)
-        right, right_weight = (
-            (left, left_weight) if is_same else _planes(references, variants, recipe, measure, name="references", device=device)
-        )
+        left, left_weight = _planes(queries, variants, measure, name="queries", device=device)
+        right, right_weight = (left, left_weight) if is_same else _planes(references, variants, measure, name="references", device=device)
         if recipe.heterozygous < 0:
             right = right.clone() if is_same else right
             right[:, variants.stop - variants.start :].neg_()
