@@ -159,17 +159,12 @@ class Answers:
 
 def _measured(queries: PackedCalls, references: PackedCalls, measure: Measure, train: Genotypes) -> NDArray[Any]:
     """The measure between all pairs; variants are those of train."""
+    from genobench import statgen
+
     chromosomes = train.variants["chromosome"].to_numpy(dtype=object)
-    if measure in ("manhattan", "squared-euclidean"):
-        from genobench.statgen import pairwise_distances
-
-        left = queries.rows(slice(None))
-        return pairwise_distances(left, left if references is queries else references.rows(slice(None)), measure)
-    from genobench.statgen import is_autosome, king_between, longest_shared_segment, pairwise
-
     if measure == "shared-segment":
-        return longest_shared_segment(queries, references, chromosomes)
+        return statgen.longest_shared_segment(queries, references, chromosomes)
     if measure == "king":
-        places = np.flatnonzero(is_autosome(chromosomes))
-        return king_between(queries.columns(places), references.columns(places))
-    return pairwise(queries, references, measure)
+        places = np.flatnonzero(statgen.is_autosome(chromosomes))
+        return statgen.king_between(queries.columns(places), references.columns(places))
+    return statgen.pairwise(queries, references, measure)

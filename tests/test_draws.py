@@ -11,9 +11,9 @@ import pytest
 from genobench.answers import Answers
 from genobench.builtin.privacy.nearest import MembershipDistance
 from genobench.contracts import Comparison, Part, Request
-from genobench.draws import real_draws, unseen_attacks
+from genobench.draws import exchange_check, real_draws, unseen_attacks
 from genobench.registry import load_registry
-from genobench.splitting.drawing import draw_whole_groups, spread_over_groups
+from genobench.splitting.drawing import draw_exchange_check, draw_whole_groups, spread_over_groups
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 
 WEIGHT = EXAMPLE_TRAITS["quantitative"]
@@ -61,3 +61,47 @@ def test_real_draws__are_as_many_as_there_are_synthetic_samples(comparison):
     for n_synthetic, expected in ((12, 12), (None, 30), (50, 30)):
         drawn = next(real_draws(comparison, answers, n_draws=1, n_synthetic=n_synthetic, has_families=True, seed=3))
         assert drawn.synthetic.n_samples == expected
+
+
+def test_draw_exchange_check__leaves_out_the_families_of_the_stand_ins():
+    train, nonmembers = np.repeat(np.arange(20), 4), np.arange(20)
+    for seed in range(20):
+        stand_ins, members, others = draw_exchange_check(train, nonmembers, generator=np.random.default_rng(seed))
+        assert len(stand_ins) == len(others) == 10
+        assert not set(nonmembers[stand_ins]) & {*train[members], *nonmembers[others]}
+        assert len(members) == 40
+
+
+def test_draw_exchange_check__halves_the_nonmembers_of_a_single_family():
+    stand_ins, members, others = draw_exchange_check(np.zeros(9, int), np.zeros(7, int), generator=np.random.default_rng(0))
+    assert (len(stand_ins), len(members), len(others)) == (3, 9, 4)
+    assert not set(stand_ins) & set(others)
+
+
+def _attack_on_nonmembers(parts: dict[str, np.ndarray], whole: Any, families: np.ndarray, seed: int) -> float:
+    train, nonmembers = (whole.take_samples(rows) for rows in parts.values())
+    groups: dict[Part, Any] = {name: families[rows] for name, rows in parts.items()}
+    shown = Comparison(WEIGHT, train=train, holdout=nonmembers, nonmembers=nonmembers, synthetic=train, groups=groups)
+    metric, answers = MembershipDistance(), Answers(load_registry(), train)
+    drawn = exchange_check(shown, answers, seed=seed)
+    results: dict[Request, Any] = {request: answers.answer(request, drawn) for request in metric.needs(WEIGHT)}
+    scores = metric.score(replace(drawn, results=results), seed=0)
+    return next(score.value for score in scores if score.name == "membership_auc")
+
+
+def test_exchange_check__is_near_a_half_in_families_and_far_from_it_for_strangers():
+    """60 families of six: nonmembers of the same families cannot be told from train; samples of another population can."""
+    whole = example_genotypes(n_samples=360, n_variants=200, seed=2)
+    families = np.arange(360) // 6
+    is_nonmember = spread_over_groups(families, 77, np.random.default_rng(0))
+    parts = {"train": np.flatnonzero(~is_nonmember), "nonmembers": np.flatnonzero(is_nonmember)}
+    aucs = [_attack_on_nonmembers(parts, whole, families, seed) for seed in range(20)]
+    # 38 nonmembers and about 140 members: sqrt((1/38 + 1/140) / 12) = 0.053 each; the 20 draws share samples, so their mean has nearly that.
+    assert np.mean(aucs) == pytest.approx(0.5, abs=2 * 0.053)
+    others = example_genotypes(n_samples=77, n_variants=200, seed=5)
+    calls = np.concatenate([whole.take_samples(parts["train"]).to_array(), others.to_array()])
+    mixed = example_genotypes(n_samples=len(calls), n_variants=200, seed=2)
+    mixed = replace(mixed, calls=calls)
+    n_train = len(parts["train"])
+    strangers = {"train": np.arange(n_train), "nonmembers": np.arange(n_train, len(calls))}
+    assert _attack_on_nonmembers(strangers, mixed, np.arange(len(calls)), 1) < 0.2

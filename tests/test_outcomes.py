@@ -100,7 +100,7 @@ def test_outcome_json__refuses_values_that_are_not_json():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 99}, "has schema 99; this genobench reads 1"),
+        ({"schema": 99}, "has schema 99; this genobench reads 2"),
         ({"colour": "red"}, "of Outcome has the unknown key 'colour'"),
         ({"scores": [{**AUC.to_json(), "sd": 1}]}, "of ScoreRecord has the unknown key 'sd'"),
         ({"scores": [{**AUC.to_json(), "band": {"mean": 0.5}}]}, "of Band lacks the key 'high'"),

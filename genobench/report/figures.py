@@ -20,7 +20,7 @@ from genobench.statgen import (
     ld_decay,
     minor_allele_frequency,
     nearest_distance,
-    pairwise_distances,
+    pairwise,
 )
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def _draw_privacy(parts: _Parts) -> Figure | None:
 def _nearest(parts: _Parts, name: Any) -> Floats:
     distances = parts.comparison.results.get(Pairwise(name, "synthetic"))
     if distances is None:
-        distances = pairwise_distances(getattr(parts, name), parts.synthetic)
+        distances = pairwise(getattr(parts, name), parts.synthetic)
     return nearest_distance(distances).astype(np.float64)
 
 
