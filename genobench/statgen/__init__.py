@@ -6,16 +6,26 @@ from genobench.statgen.discrimination import (
     true_positive_rate_interval,
     wilson_interval,
 )
+from genobench.statgen.distributions import wasserstein_distance
 from genobench.statgen.frequency import (
     alt_frequency,
+    alt_frequency_from_counts,
     expected_heterozygosity,
+    expected_heterozygosity_from_counts,
     genotype_counts,
     genotype_frequencies,
+    genotype_frequencies_from_counts,
     is_autosome,
     minor_allele_frequency,
     observed_heterozygosity,
+    sample_call_rate,
+    sample_counts,
+    variant_call_rate,
 )
+from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
+from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
 from genobench.statgen.impute import Imputer
+from genobench.statgen.inbreeding import heterozygosity_components, population_inbreeding, sample_heterozygosity, sample_inbreeding
 from genobench.statgen.kinship import SECOND_DEGREE, king_robust, kinship_clusters, relative_clusters, relative_components
 from genobench.statgen.linkage import LD_EDGES_BP, LdDecay, corrected_r2, filled_positions_bp, ld_decay, r2_matrix
 from genobench.statgen.manifolds import (
@@ -37,29 +47,39 @@ from genobench.statgen.neighbours import (
     pairwise,
     pairwise_distances,
 )
+from genobench.statgen.relationship import vanraden_1, vanraden_2
 from genobench.statgen.resampling import genome_blocks, jackknife_standard_error, sample_groups
 from genobench.statgen.structure import PrincipalComponents
 
 __all__ = [
     "HIDDEN_EVERY",
     "LD_EDGES_BP",
+    "MAX_BP_PER_VARIANT",
     "SECOND_DEGREE",
     "Imputer",
     "LdDecay",
     "ManifoldScores",
     "PrincipalComponents",
+    "Runs",
     "adversarial_accuracy",
     "adversarial_accuracy_without",
     "alt_frequency",
+    "alt_frequency_from_counts",
     "auc_with_standard_error",
     "corrected_r2",
+    "covered_genome",
     "expected_heterozygosity",
+    "expected_heterozygosity_from_counts",
     "filled_positions_bp",
     "genome_blocks",
     "genotype_counts",
     "genotype_frequencies",
+    "genotype_frequencies_from_counts",
+    "hardy_weinberg_log10_p",
+    "heterozygosity_components",
     "hidden_variants",
     "is_autosome",
+    "is_dense",
     "jackknife_standard_error",
     "king_robust",
     "kinship_clusters",
@@ -75,12 +95,22 @@ __all__ = [
     "observed_heterozygosity",
     "pairwise",
     "pairwise_distances",
+    "population_inbreeding",
     "precision_recall_curve",
     "r2_matrix",
     "relative_clusters",
     "relative_components",
+    "runs_of_homozygosity",
+    "sample_call_rate",
+    "sample_counts",
     "sample_groups",
+    "sample_heterozygosity",
+    "sample_inbreeding",
     "true_positive_rate",
     "true_positive_rate_interval",
+    "variant_call_rate",
+    "wasserstein_distance",
+    "vanraden_1",
+    "vanraden_2",
     "wilson_interval",
 ]
