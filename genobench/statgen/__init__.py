@@ -108,9 +108,9 @@ __all__ = [
     "sample_inbreeding",
     "true_positive_rate",
     "true_positive_rate_interval",
-    "variant_call_rate",
-    "wasserstein_distance",
     "vanraden_1",
     "vanraden_2",
+    "variant_call_rate",
+    "wasserstein_distance",
     "wilson_interval",
 ]

@@ -25,11 +25,15 @@ PUBLIC_PACKAGES: Final = ("genobench", "genobench.statgen", "genobench.testing")
 PLAIN_DEFINITIONS: Final = frozenset(
     {
         "alt_frequency",
+        "alt_frequency_from_counts",
+        "covered_genome",
         "filled_positions_bp",
         "genome_blocks",
         "genotype_counts",
         "genotype_frequencies",
+        "genotype_frequencies_from_counts",
         "is_autosome",
+        "is_dense",
         "kinship_clusters",
         "ld_decay",
         "minor_allele_frequency",
@@ -39,8 +43,12 @@ PLAIN_DEFINITIONS: Final = frozenset(
         "pairwise_distances",
         "relative_clusters",
         "relative_components",
+        "sample_call_rate",
+        "sample_counts",
         "sample_groups",
+        "sample_heterozygosity",
         "true_positive_rate",
+        "variant_call_rate",
     }
 )
 """Statistics that count, sort or look up, and have no source but their first line; any other cites where its formula is from."""

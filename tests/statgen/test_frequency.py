@@ -33,7 +33,7 @@ def test_genotype_counts__leave_missing_calls_out():
 
 
 def test_genotype_counts__are_the_same_in_blocks_of_rows(monkeypatch):
-    monkeypatch.setattr("genobench.statgen.frequency._CALLS_PER_BLOCK", 5)
+    monkeypatch.setattr("genobench.statgen.frequency._ROWS_PER_BLOCK", 2)
     np.testing.assert_array_equal(genotype_counts(CALLS), [[2, 1, 0, 0], [1, 2, 1, 0], [1, 0, 3, 0]])
 
 
