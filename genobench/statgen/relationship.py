@@ -10,6 +10,7 @@ import torch
 from genobench.errors import GenotypesError
 from genobench.statgen.frequency import alt_frequency
 from genobench.statgen.products import MISSING_CODE, call_codes, inner_products, row_tiles, variant_blocks
+from genobench.statgen.standardising import standardise
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,10 +24,11 @@ MATRIX_BYTES: Final = 4 << 30
 """A matrix of relationships may take this much, which is 32,768 samples; a second one is needed where calls are missing."""
 
 BLOCK_BYTES: Final = 1 << 27
-"""Calls of one block of variants, as float32, take at most this much; as int8 a quarter of it."""
+"""Standardised calls of one block of variants, as float32, take at most this much."""
 
 _ROWS_PER_TILE: Final = 1024
-_CALLS_PER_TILE: Final = 1 << 20
+_CALLS_PER_PIECE: Final = 1 << 20
+_VARIANTS_PER_PIECE: Final = 512
 _MOST_MISSING_IN_SPARSE: Final = 0.05
 
 
@@ -62,19 +64,18 @@ def vanraden_1(
     total = torch.zeros((n_samples, n_samples), dtype=torch.int32, device=device)
     row_sums = torch.zeros(n_samples, dtype=torch.float64, device=device)
     of_missing: torch.Tensor | None = None
-    for block in variant_blocks(n_samples, n_variants, plane_bytes=BLOCK_BYTES // 4):
-        if not has_weight[block].any():
-            continue
+    for block in variant_blocks(n_samples, n_variants):
         codes = call_codes(calls, block, device=device)
         is_missing = codes == MISSING_CODE
         codes -= 1
         codes.masked_fill_(is_missing, 0)
         codes.masked_fill_(torch.from_numpy(~has_weight[block]).to(device), 0)
-        _add_gram(total, codes)
         centres = torch.from_numpy(centre[block]).to(device)
+        _add_gram(total, codes)
         row_sums += _weighted_sums(codes, centres)
         if is_missing.any():
-            of_missing = _add_missing(of_missing, codes, is_missing, centres.float())
+            of_missing = torch.zeros(total.shape, device=device) if of_missing is None else of_missing
+            _add_missing(of_missing, codes, is_missing, centres.float())
     scale = 1 / float(np.sum(mean * (1 - mean / 2), where=has_weight))
     return _centred(total, row_sums, float(centre @ centre), of_missing, scale)
 
@@ -108,14 +109,11 @@ def vanraden_2(
     inverse_spread = np.zeros(n_variants)
     np.divide(1, np.sqrt(mean * (1 - mean / 2)), out=inverse_spread, where=has_weight)
     total = torch.zeros((n_samples, n_samples), dtype=torch.float32, device=device)
+    buffer: torch.Tensor | None = None
     for block in variant_blocks(n_samples, n_variants, plane_bytes=BLOCK_BYTES // 4):
-        if not has_weight[block].any():
-            continue
         codes = call_codes(calls, block, device=device)
-        standardised = codes.to(torch.float32)
-        standardised -= torch.from_numpy(np.nan_to_num(mean[block]).astype(np.float32)).to(device)
-        standardised *= torch.from_numpy(inverse_spread[block].astype(np.float32)).to(device)
-        standardised.masked_fill_(codes == MISSING_CODE, 0)
+        buffer = torch.empty(codes.shape, device=device) if buffer is None else buffer
+        standardised = standardise(codes, mean=np.nan_to_num(mean[block]), inverse_spread=inverse_spread[block], out=buffer)
         for rows in row_tiles(n_samples, rows_per_tile=_ROWS_PER_TILE):
             total[rows, rows.start :].addmm_(standardised[rows], standardised[rows.start :].T)
     total /= float(np.count_nonzero(has_weight))
@@ -137,26 +135,33 @@ def _base_means(calls: Calls | CallMatrix, is_used: ArrayLike | None, alt_freque
 
 def _add_gram(total: torch.Tensor, planes: torch.Tensor) -> None:
     """Adds planes @ planes.T to total, on the diagonal and above."""
-    for rows in row_tiles(len(planes), rows_per_tile=_ROWS_PER_TILE):
-        total[rows, rows.start :] += inner_products(planes[rows], planes[rows.start :])
+    tiles = row_tiles(len(planes), rows_per_tile=_ROWS_PER_TILE)
+    buffer = torch.empty(max(tile.stop - tile.start for tile in tiles) * len(planes), dtype=torch.int32, device=planes.device)
+    for rows in tiles:
+        n_rows, n_columns = rows.stop - rows.start, len(planes) - rows.start
+        out = buffer[: n_rows * n_columns].view(n_rows, n_columns)
+        total[rows, rows.start :] += inner_products(planes[rows], planes[rows.start :], out=out)
 
 
 def _weighted_sums(planes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """planes @ weights in float64, by tiles of rows that stay near the processor."""
-    rows = max(1, _CALLS_PER_TILE // len(weights))
-    return torch.cat([tile.to(torch.float64) @ weights for tile in planes.split(rows)])
+    """planes @ weights in float64, by pieces that stay in the processor's cache."""
+    rows = max(1, _CALLS_PER_PIECE // len(weights))
+    return torch.cat([piece.to(torch.float64) @ weights for piece in planes.split(rows)])
 
 
-def _add_missing(total: torch.Tensor | None, planes: torch.Tensor, is_missing: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    """Adds to total what, with its transpose, puts missing calls at the mean: (M D) (A + M D / 2)', A the plane less the centres D."""
-    n_samples = len(planes)
-    shift = is_missing.to(torch.float32) * centres
-    centred = (planes.to(torch.float32) - centres + shift / 2).T.contiguous()
-    if total is None:
-        total = torch.zeros((n_samples, n_samples), dtype=torch.float32, device=planes.device)
-    if float(is_missing.to(torch.float32).mean()) > _MOST_MISSING_IN_SPARSE:
-        return total.addmm_(shift, centred)
-    return torch.addmm(total, shift.to_sparse_coo(), centred, out=total)
+def _add_missing(total: torch.Tensor, planes: torch.Tensor, is_missing: torch.Tensor, centres: torch.Tensor) -> None:
+    """Adds to total what, with its transpose, puts missing calls at the mean: (M D) (A + M D / 2)', A the planes less the centres D."""
+    for start in range(0, len(centres), _VARIANTS_PER_PIECE):
+        piece = slice(start, start + _VARIANTS_PER_PIECE)
+        places = is_missing[:, piece].nonzero().T
+        if not places.shape[1]:
+            continue
+        centred = planes[:, piece].T.contiguous().to(torch.float32).sub_(centres[piece, None])
+        shifts = centres[piece][places[1]]
+        centred[places[1], places[0]] += shifts / 2
+        shift = torch.sparse_coo_tensor(places, shifts, (len(planes), len(centred)), check_invariants=True, is_coalesced=True)
+        is_sparse = places.shape[1] <= _MOST_MISSING_IN_SPARSE * centred.numel()
+        torch.addmm(total, shift if is_sparse else shift.to_dense(), centred, out=total)
 
 
 def _centred(total: torch.Tensor, row_sums: torch.Tensor, constant: float, of_missing: torch.Tensor | None, scale: float) -> Relationship:

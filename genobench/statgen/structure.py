@@ -10,7 +10,8 @@ import torch
 
 from genobench.errors import GenotypesError
 from genobench.statgen.frequency import alt_frequency
-from genobench.statgen.products import MISSING_CODE, call_codes, variant_blocks
+from genobench.statgen.products import call_codes, variant_blocks
+from genobench.statgen.standardising import standardise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,9 +133,12 @@ class _Standardised:
     def __init__(self, calls: Calls | CallMatrix, mean: Floats, inverse_spread: Floats, device: str) -> None:
         self.calls, self.mean, self.inverse_spread, self.device = calls, mean, inverse_spread, device
         self.n_samples = calls.shape[0]
+        self.buffer: torch.Tensor | None = None
         self.kept: list[tuple[slice, torch.Tensor]] | None = None
         if 4 * calls.shape[0] * calls.shape[1] <= KEPT_BYTES:
             self.kept = list(self._made())
+        else:
+            self.buffer = torch.empty(max(BLOCK_BYTES // 4, 64 * self.n_samples), device=device)
 
     def blocks(self) -> Iterator[tuple[slice, torch.Tensor]]:
         """Blocks of variants: where they are, and their standardised calls, float32, shape (n_samples, n_in_block)."""
@@ -142,14 +146,10 @@ class _Standardised:
 
     def _made(self) -> Iterator[tuple[slice, torch.Tensor]]:
         for block in variant_blocks(self.n_samples, len(self.mean), plane_bytes=BLOCK_BYTES // 4):
-            inverse_spread = self.inverse_spread[block]
-            if not inverse_spread.any():
+            if not self.inverse_spread[block].any():
                 continue
             codes = call_codes(self.calls, block, device=self.device)
-            standardised = codes.to(torch.float32)
-            standardised -= torch.from_numpy(self.mean[block].astype(np.float32)).to(self.device)
-            standardised *= torch.from_numpy(inverse_spread.astype(np.float32)).to(self.device)
-            yield block, standardised.masked_fill_(codes == MISSING_CODE, 0)
+            yield block, standardise(codes, mean=self.mean[block], inverse_spread=self.inverse_spread[block], out=self.buffer)
 
     def gram_product(self, vectors: torch.Tensor) -> tuple[Floats, float]:
         """X X' times vectors of shape (n_samples, k), with X the standardised calls; and the trace of X X'."""
