@@ -9,14 +9,16 @@ from genobench.cli.console import console
 from genobench.contracts import ScoreFamily
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from genobench.outcomes import Outcome, ScoreRecord
+
+SCALE = "scale: fidelity from 0 (independent variants) to 1 (real samples), privacy from 0 (unseen real samples) to 1 (copies of train)"
+"""What the last column of scores means."""
 
 
 def print_outcome(outcome: Outcome) -> None:
     """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere."""
-    from rich.markup import escape
-    from rich.table import Table
-
     out = console()
     fitted = outcome.timings.get("fit")
     seconds = f", fitted in {fitted:.0f} s" if fitted is not None else ""
@@ -26,20 +28,35 @@ def print_outcome(outcome: Outcome) -> None:
     )
     if outcome.message:
         out.print(f"  in {outcome.phase}: {outcome.message}", markup=False)
-    if not outcome.scores:
+    print_scores(outcome.scores)
+
+
+def print_scores(scores: Sequence[ScoreRecord]) -> None:
+    """Print scores by family, then why some are missing, each reason once."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not scores:
         return
+    out = console()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "score", "value", "95 % interval", "real samples", ""):
-        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for heading in ("", "score", "value", "95 % interval", "real samples", "", "scale"):
+        table.add_column(heading, justify="right" if heading in ("value", "scale") else "left")
     family = ""
-    for score in sorted(outcome.scores, key=lambda score: get_args(ScoreFamily).index(score.family)):
+    for score in sorted(scores, key=lambda score: get_args(ScoreFamily).index(score.family)):
         shown = score.family if score.family != family else ""
         family = score.family
-        table.add_row(f"  [dim]{shown}[/dim]", escape(score.metric), _value(score), _interval(score), _band(score), verdict(score))
+        cells = (escape(score.metric), _value(score), _interval(score), _band(score), verdict(score), _scaled(score))
+        table.add_row(f"  [dim]{shown}[/dim]", *cells)
     out.print(table)
-    for score in outcome.scores:
+    if any(score.scaled is not None for score in scores):
+        out.print(f"  {SCALE}", style="dim", markup=False)
+    reasons: dict[str, list[str]] = {}
+    for score in scores:
         if score.reason:
-            out.print(f"  {score.metric}: {score.reason}", style="dim", markup=False)
+            reasons.setdefault(score.reason, []).append(score.metric)
+    for reason, names in reasons.items():
+        out.print(f"  {', '.join(names)}: {reason}", style="dim", markup=False)
 
 
 def verdict(score: ScoreRecord) -> str:
@@ -49,6 +66,13 @@ def verdict(score: ScoreRecord) -> str:
     if score.band.low <= score.value <= score.band.high:
         return "as real"
     return "above real" if score.value > score.band.high else "below real"
+
+
+def _scaled(score: ScoreRecord) -> str:
+    scaled = score.scaled
+    if scaled is None:
+        return "no headroom" if score.band is not None and score.anchor is not None and not score.is_missing else ""
+    return f"{scaled + 0.0:.2f}".replace("-0.00", "0.00")
 
 
 def _value(score: ScoreRecord) -> str:
