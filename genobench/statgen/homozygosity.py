@@ -114,8 +114,8 @@ def runs_of_homozygosity(
     heterozygous call too many, it gets long enough; the run then is as long as that, without heterozygous calls at its right end, and the
     search goes on behind it. If it does not get long enough the next stretch is tried, so that a heterozygote before a run never uses up
     the one that the run may have. Missing calls neither end a run nor count as variants of it. With no heterozygote allowed these are the
-    runs of PLINK 1.9 `--homozyg` with windows of one variant; with one, PLINK counts differently (it begins the next run at the
-    heterozygote that ended the last).
+    runs of PLINK 1.9 `--homozyg --homozyg-het 0` where one whole window takes a variant in; with one, PLINK differs in where runs meet (it
+    begins the next run at the heterozygote that ended the last).
 
     Args:
         calls: Hard calls, shape (n_samples, n_variants), in 0, 1, 2 or MISSING.
@@ -131,9 +131,8 @@ def runs_of_homozygosity(
 
     References:
         Consecutive runs: Marras G. et al. 2015. Analysis of runs of homozygosity and their relationship with inbreeding in five cattle
-        breeds farmed in Italy. Animal Genetics 46: 110-121. https://doi.org/10.1111/age.12259 ; the limits (4 Mb, 30 variants, one
-        heterozygote, 1 Mb) are those usual for 50k chips: Purfield D.C. et al. 2012. BMC Genetics 13: 70.
-        https://doi.org/10.1186/1471-2156-13-70
+        breeds farmed in Italy. Animal Genetics 46: 110-121. https://doi.org/10.1111/age.12259 ; what 50k chips
+        can tell of runs: Purfield D.C. et al. 2012. BMC Genetics 13: 70. https://doi.org/10.1186/1471-2156-13-70
     """
     segments = _Segments.of(chromosomes, positions_bp, max_gap_bp)
     n_samples, width = calls.shape[0], len(segments.columns)
