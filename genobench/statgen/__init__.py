@@ -1,5 +1,6 @@
 """Statistical genetics as pure functions on arrays of calls; each cites its source and is tested against another program."""
 
+from genobench.statgen.correlation_score import correlation_score
 from genobench.statgen.discrimination import (
     auc_with_standard_error,
     true_positive_rate,
@@ -27,7 +28,9 @@ from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_gen
 from genobench.statgen.impute import Imputer
 from genobench.statgen.inbreeding import heterozygosity_components, population_inbreeding, sample_heterozygosity, sample_inbreeding
 from genobench.statgen.kinship import SECOND_DEGREE, king_robust, kinship_clusters, relative_clusters, relative_components
-from genobench.statgen.linkage import LD_EDGES_BP, LdDecay, corrected_r2, filled_positions_bp, ld_decay, r2_matrix
+from genobench.statgen.ld_agreement import FarAgreement, NearAgreement, far_agreement, ld_scores, near_agreement
+from genobench.statgen.ld_decay import LD_EDGES_BP, LD_EDGES_CM, LdDecay, ld_decay
+from genobench.statgen.linkage import corrected_r2, filled_positions_bp, r2_matrix
 from genobench.statgen.manifolds import (
     ManifoldScores,
     adversarial_accuracy,
@@ -49,16 +52,20 @@ from genobench.statgen.neighbours import (
 )
 from genobench.statgen.relationship import vanraden_1, vanraden_2
 from genobench.statgen.resampling import genome_blocks, jackknife_standard_error, sample_groups
+from genobench.statgen.segments import longest_shared_segment
 from genobench.statgen.structure import PrincipalComponents
 
 __all__ = [
     "HIDDEN_EVERY",
     "LD_EDGES_BP",
+    "LD_EDGES_CM",
     "MAX_BP_PER_VARIANT",
     "SECOND_DEGREE",
+    "FarAgreement",
     "Imputer",
     "LdDecay",
     "ManifoldScores",
+    "NearAgreement",
     "PrincipalComponents",
     "Runs",
     "adversarial_accuracy",
@@ -67,9 +74,11 @@ __all__ = [
     "alt_frequency_from_counts",
     "auc_with_standard_error",
     "corrected_r2",
+    "correlation_score",
     "covered_genome",
     "expected_heterozygosity",
     "expected_heterozygosity_from_counts",
+    "far_agreement",
     "filled_positions_bp",
     "genome_blocks",
     "genotype_counts",
@@ -84,10 +93,13 @@ __all__ = [
     "king_robust",
     "kinship_clusters",
     "ld_decay",
+    "ld_scores",
+    "longest_shared_segment",
     "manifold_precision_recall",
     "manifold_scores",
     "manifold_scores_without",
     "minor_allele_frequency",
+    "near_agreement",
     "nearest_distance",
     "nearest_distances",
     "neighbour_radii",
