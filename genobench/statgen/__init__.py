@@ -1,6 +1,6 @@
 """Statistical genetics as pure functions on arrays of calls; each cites its source and is tested against another program."""
 
-from genobench.statgen.correlation_score import correlation_score
+from genobench.statgen.correlation import correlation_score
 from genobench.statgen.discrimination import (
     auc_with_standard_error,
     true_positive_rate,
@@ -27,10 +27,19 @@ from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
 from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
 from genobench.statgen.impute import Imputer
 from genobench.statgen.inbreeding import heterozygosity_components, population_inbreeding, sample_heterozygosity, sample_inbreeding
-from genobench.statgen.kinship import SECOND_DEGREE, king_robust, kinship_clusters, relative_clusters, relative_components
-from genobench.statgen.ld_agreement import FarAgreement, NearAgreement, far_agreement, ld_scores, near_agreement
-from genobench.statgen.ld_decay import LD_EDGES_BP, LD_EDGES_CM, LdDecay, ld_decay
+from genobench.statgen.kinship import (
+    SECOND_DEGREE,
+    identity_by_state,
+    king_between,
+    king_robust,
+    kinship_clusters,
+    opposing_homozygotes,
+    relative_clusters,
+    relative_components,
+)
 from genobench.statgen.linkage import corrected_r2, filled_positions_bp, r2_matrix
+from genobench.statgen.linkage_agreement import FarAgreement, NearAgreement, far_agreement, ld_scores, near_agreement
+from genobench.statgen.linkage_decay import LD_EDGES_BP, LD_EDGES_CM, LdDecay, ld_decay
 from genobench.statgen.manifolds import (
     ManifoldScores,
     adversarial_accuracy,
@@ -87,9 +96,11 @@ __all__ = [
     "hardy_weinberg_log10_p",
     "heterozygosity_components",
     "hidden_variants",
+    "identity_by_state",
     "is_autosome",
     "is_dense",
     "jackknife_standard_error",
+    "king_between",
     "king_robust",
     "kinship_clusters",
     "ld_decay",
@@ -105,6 +116,7 @@ __all__ = [
     "neighbour_radii",
     "neighbour_radius",
     "observed_heterozygosity",
+    "opposing_homozygotes",
     "pairwise",
     "pairwise_distances",
     "population_inbreeding",

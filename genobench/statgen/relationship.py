@@ -37,8 +37,8 @@ def vanraden_1(
 ) -> Relationship:
     """Relationship by VanRaden's first method: Z Z' / (2 sum p (1 - p)), where Z is calls less 2 p.
 
-    The product of the calls themselves is exact, in whole numbers; what centring takes from it are sums of rows. A missing call stands at 2 p,
-    so that it adds nothing.
+    The product of the calls themselves is exact, in whole numbers; what centring takes from it are sums of rows. A missing call stands at
+    2 p, so that it adds nothing.
 
     Args:
         calls: Shape (n_samples, n_variants), in 0, 1, 2 or MISSING; packed calls are decoded in blocks.
@@ -144,9 +144,9 @@ def _add_gram(total: torch.Tensor, planes: torch.Tensor) -> None:
 
 
 def _weighted_sums(planes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """planes @ weights in float64, by pieces that stay in the processor's cache."""
+    """Each row's sum, with weights, in float64; by pieces that stay in the processor's cache."""
     rows = max(1, _CALLS_PER_PIECE // len(weights))
-    return torch.cat([piece.to(torch.float64) @ weights for piece in planes.split(rows)])
+    return torch.cat([planes[start : start + rows].to(torch.float64) @ weights for start in range(0, len(planes), rows)])
 
 
 def _add_missing(total: torch.Tensor, planes: torch.Tensor, is_missing: torch.Tensor, centres: torch.Tensor) -> None:
