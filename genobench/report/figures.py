@@ -127,7 +127,7 @@ def _draw_ld_decay(parts: _Parts) -> Figure | None:
         calls = {part: getattr(comparison, part).calls.rows(places) for part, places in rows.items()}
         is_used = minor_allele_frequency(calls["holdout"]) >= _MIN_MINOR_ALLELE_FREQUENCY
         decays = {
-            part: ld_decay(part_calls, chromosomes=chromosomes, positions_bp=positions, is_used=is_used, blocks=blocks)
+            part: ld_decay(part_calls, chromosomes=chromosomes, positions=positions, is_used=is_used, blocks=blocks)
             for part, part_calls in calls.items()
         }
         if (decays["holdout"].pair_count.sum(axis=0) >= _MIN_PAIRS).sum() > 1:
@@ -159,7 +159,7 @@ def _decay_with_errors(decay: LdDecay) -> tuple[Floats, Floats, Floats]:
     for place in np.flatnonzero(is_used):
         sizes = decay.pair_count[:, place]
         errors[place] = jackknife_standard_error(float(means[place]), without[sizes > 0, place], sizes[sizes > 0])
-    middles = np.sqrt(decay.edges_bp[:-1] * decay.edges_bp[1:]) / 1000
+    middles = np.sqrt(decay.edges[:-1] * decay.edges[1:]) / 1000
     return middles[is_used], means[is_used], np.nan_to_num(errors[is_used])
 
 

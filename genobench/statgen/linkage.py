@@ -1,4 +1,4 @@
-"""Linkage disequilibrium between calls: r2 of pairs of variants, and its decay over distance."""
+"""Linkage disequilibrium between calls: correlations of pairs of variants from exact products of whole numbers."""
 
 from __future__ import annotations
 
@@ -6,67 +6,127 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch
 
-from genobench.calls import MISSING
-from genobench.statgen.frequency import is_autosome
+from genobench.statgen.products import MISSING_CODE, call_codes, inner_products
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
-    from genobench.calls import Calls
+    from genobench.calls import CallMatrix, Calls
 
-LD_EDGES_BP: Final = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1.5e5, 2.5e5, 5e5, 1e6, 1.5e6, 2.5e6, 5e6)
-"""Edges of the distance bins: about even on a log scale, and such that 50-150 kb and 0.5-1.5 Mb are whole bins."""
-
-MAX_PAIRS_PER_CHROMOSOME: Final = 500_000
-"""Beyond this many pairs of variants on a chromosome, evenly spaced runs of left-hand variants stand for all of them."""
-
-_VARIANTS_PER_RUN: Final = 128
 _BP_PER_CM: Final = 1e6
-# One call that differs from all others by one allele adds 1 - 1/n to the sum of squares; anything smaller is rounding.
-_LEAST_SPREAD: Final = 0.25
+_WIDEST_SPAN: Final = 4
 
 
 @dataclass(frozen=True, eq=False)
-class LdDecay:
-    """Sums of r2 over pairs of variants, by genome block and distance bin.
+class VariantPlanes:
+    """Calls with variants as rows, as exact products take them.
 
     Args:
-        edges_bp: Edges of the bins, shape (n_bins + 1,); a bin holds its lower edge.
-        r2_sum: Sum of corrected r2, shape (n_blocks, n_bins).
-        pair_count: Pairs in the sum, shape (n_blocks, n_bins). A pair belongs to the block of its left-hand variant.
+        alt: ALT alleles, int8, shape (n_variants, n_samples), in 0, 1, 2; 0 where the call is missing.
+        observed: 1 where there is a call, else 0, int8, same shape; None where no call is missing.
     """
 
-    edges_bp: NDArray[np.float64]
-    r2_sum: NDArray[np.float64]
-    pair_count: NDArray[np.int64]
+    alt: torch.Tensor
+    observed: torch.Tensor | None
+
+    def __getitem__(self, rows: slice) -> VariantPlanes:
+        """Some of the variants; nothing is copied."""
+        return VariantPlanes(self.alt[rows], None if self.observed is None else self.observed[rows])
+
+    def __len__(self) -> int:
+        """Number of variants."""
+        return len(self.alt)
 
     @property
-    def mean_r2(self) -> NDArray[np.float64]:
-        """Mean corrected r2 of each bin, shape (n_bins,); NaN in an empty bin."""
-        return _ratio_of_sums(self.r2_sum.sum(axis=0), self.pair_count.sum(axis=0))
-
-    @property
-    def mean_r2_without(self) -> NDArray[np.float64]:
-        """The same with each block left out, shape (n_blocks, n_bins)."""
-        return _ratio_of_sums(self.r2_sum.sum(axis=0) - self.r2_sum, self.pair_count.sum(axis=0) - self.pair_count)
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.alt.shape[1]
 
 
-def _ratio_of_sums(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Means from sums and counts of one shape; NaN where the count is zero."""
-    means = np.full(sums.shape, np.nan)
-    np.divide(sums, counts, out=means, where=counts > 0)
-    return means
+def variant_planes(calls: Calls | CallMatrix, places: NDArray[np.intp], *, device: str = "cpu") -> VariantPlanes:
+    """The calls of some variants as planes.
+
+    Args:
+        calls: Calls, shape (n_samples, n_variants), in 0, 1, 2 or MISSING; an array, or packed.
+        places: Which variants, in which order, shape (n_chosen,).
+        device: Where the planes stand.
+
+    Returns:
+        Planes of shape (n_chosen, n_samples).
+    """
+    # Whole bytes of packed calls are read much faster than scattered variants, as long as most of what is read is wanted.
+    first, last = (int(places.min()), int(places.max())) if len(places) else (0, -1)
+    span = slice(first - first % 4, last + 1)
+    if span.stop - span.start <= _WIDEST_SPAN * len(places):
+        wanted = torch.from_numpy(places - span.start).to(device)
+        codes = call_codes(calls, span, device=device).t().index_select(0, wanted)
+    else:
+        chosen = calls[:, places] if isinstance(calls, np.ndarray) else calls.columns(places)
+        codes = call_codes(chosen, slice(None), device=device).t().contiguous()
+    is_missing = codes == MISSING_CODE
+    if not bool(is_missing.any()):
+        return VariantPlanes(codes, None)
+    codes[is_missing] = 0
+    return VariantPlanes(codes, is_missing.logical_not_().view(torch.int8))
 
 
-def r2_matrix(left: Calls, right: Calls) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def correlations(left: VariantPlanes, right: VariantPlanes) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pearson correlations of calls between two sets of variants, each over the samples that have both calls.
+
+    Args:
+        left: Variants, shape (n_left, n_samples).
+        right: Variants of the same samples, shape (n_right, n_samples).
+
+    Returns:
+        r in [-1, 1], float64, shape (n_left, n_right), NaN where a variant does not vary among the samples with both calls; and the number
+        of those samples, float64, same shape, or of one element where it is the same everywhere. Sums are of whole numbers, so that the
+        only rounding is that of the last division.
+
+    References:
+        Rogers A.R., Huff C. 2009. Linkage disequilibrium between loci with unknown phase. Genetics 182: 839-844.
+        https://doi.org/10.1534/genetics.108.093153
+    """
+    if left.observed is None and right.observed is None:
+        return _complete_correlations(left.alt, right.alt)
+    x_seen = torch.ones_like(left.alt) if left.observed is None else left.observed
+    y_seen = torch.ones_like(right.alt) if right.observed is None else right.observed
+    n_both = inner_products(x_seen, y_seen).double()
+    sum_x, sum_y = inner_products(left.alt, y_seen).double(), inner_products(x_seen, right.alt).double()
+    r = inner_products(left.alt, right.alt).double().mul_(n_both).sub_(sum_x * sum_y)
+    spread_x = inner_products(left.alt * left.alt, y_seen).double().mul_(n_both).sub_(sum_x.square_())
+    spread_y = inner_products(x_seen, right.alt * right.alt).double().mul_(n_both).sub_(sum_y.square_())
+    # 0 / 0 where a variant does not vary: whole numbers, so that nothing but zero can stand for zero.
+    return r.div_(spread_x.sqrt_()).div_(spread_y.sqrt_()).clamp_(-1, 1), n_both
+
+
+def _complete_correlations(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    n_samples = x.shape[1]
+    (sum_x, scale_x), (sum_y, scale_y) = (_sum_and_scale(plane) for plane in (x, y))
+    r = inner_products(x, y).double().mul_(n_samples).addr_(sum_x, sum_y, alpha=-1)
+    return r.mul_(scale_x[:, None]).mul_(scale_y).clamp_(-1, 1), torch.tensor(float(n_samples))
+
+
+def _sum_and_scale(alt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sum over samples, and 1 / sqrt(n * sum of squares - sum ** 2), shape (n_variants,) each; a scale of NaN where nothing varies."""
+    ones = torch.ones((1, alt.shape[1]), dtype=torch.int8, device=alt.device)
+    total = inner_products(alt, ones)[:, 0].double()
+    spread = alt.shape[1] * inner_products(alt * alt, ones)[:, 0].double() - total * total
+    return total, torch.where(spread > 0, spread.rsqrt(), torch.nan)
+
+
+def r2_matrix(
+    left: Calls | CallMatrix, right: Calls | CallMatrix, *, device: str = "cpu"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Squared correlation of calls between two sets of variants, over the samples that have both calls.
 
     Args:
-        left: Calls, shape (n_samples, n_left).
+        left: Calls, shape (n_samples, n_left), in 0, 1, 2 or MISSING.
         right: Calls of the same samples, shape (n_samples, n_right).
+        device: Where the products are taken.
 
     Returns:
         r2 in [0, 1], shape (n_left, n_right), NaN where a variant does not vary among the samples with both calls; and the number of those
@@ -76,8 +136,10 @@ def r2_matrix(left: Calls, right: Calls) -> tuple[NDArray[np.float32], NDArray[n
         Rogers A.R., Huff C. 2009. Linkage disequilibrium between loci with unknown phase. Genetics 182: 839-844.
         https://doi.org/10.1534/genetics.108.093153
     """
-    r2, n_both = _pairwise_r2(_variant_major(left), _variant_major(right))
-    return r2, n_both
+    planes = variant_planes(left, np.arange(left.shape[1]), device=device)
+    others = planes if right is left else variant_planes(right, np.arange(right.shape[1]), device=device)
+    r, n_both = correlations(planes, others)
+    return r.square_().cpu().numpy(), n_both.expand(r.shape).cpu().numpy()
 
 
 def corrected_r2(r2: NDArray[np.floating[Any]], n_samples: ArrayLike) -> NDArray[np.floating[Any]]:
@@ -96,52 +158,6 @@ def corrected_r2(r2: NDArray[np.floating[Any]], n_samples: ArrayLike) -> NDArray
     """
     corrected: NDArray[np.floating[Any]] = r2 - (1 - r2) / (np.asarray(n_samples, dtype=r2.dtype) - 2)
     return corrected
-
-
-def ld_decay(
-    calls: Calls,
-    *,
-    chromosomes: Iterable[str],
-    positions_bp: ArrayLike,
-    is_used: NDArray[np.bool_] | None = None,
-    blocks: NDArray[np.intp] | None = None,
-    edges_bp: Sequence[float] = LD_EDGES_BP,
-) -> LdDecay:
-    """Corrected r2 between variants of one chromosome, added up over bins of their distance.
-
-    Autosomes only. Variants without a position, and those that do not vary, take no part. Correlations are over the samples that have
-    both calls. Where a chromosome has more than `MAX_PAIRS_PER_CHROMOSOME` pairs, evenly spaced runs of neighbouring variants stand for
-    the left-hand side, the same ones every time.
-
-    Args:
-        calls: Hard calls, shape (n_samples, n_variants), in 0, 1, 2 or MISSING.
-        chromosomes: Shape (n_variants,).
-        positions_bp: Shape (n_variants,); NaN where not known. Need not be sorted.
-        is_used: Which variants take part, for example by minor allele frequency, shape (n_variants,); None: all.
-        blocks: A number from 0 for each variant, as `genobench.statgen.genome_blocks` gives; None: a block a chromosome.
-        edges_bp: Rising edges of the distance bins, above zero.
-
-    Returns:
-        Sums by block and bin.
-    """
-    names, numbered = np.unique(np.asarray(list(chromosomes), dtype=str), return_inverse=True)
-    blocks = numbered if blocks is None else blocks
-    positions = np.asarray(positions_bp, dtype=np.float64)
-    edges = np.asarray(edges_bp, dtype=np.float64)
-    n_blocks = int(blocks.max(initial=-1)) + 1
-    decay = LdDecay(
-        edges_bp=edges,
-        r2_sum=np.zeros((n_blocks, len(edges) - 1)),
-        pair_count=np.zeros((n_blocks, len(edges) - 1), dtype=np.int64),
-    )
-    if len(calls) <= 2:
-        return decay
-    is_usable = is_autosome(names)[numbered] & np.isfinite(positions) & (True if is_used is None else is_used)
-    for number in range(len(names)):
-        places = np.flatnonzero(is_usable & (numbered == number))
-        places = places[np.argsort(positions[places], kind="stable")]
-        _add_chromosome(decay, calls[:, places], positions[places], blocks[places])
-    return decay
 
 
 def filled_positions_bp(*, chromosomes: Iterable[str], positions_bp: ArrayLike, positions_cm: ArrayLike | None) -> NDArray[np.float64]:
@@ -174,89 +190,3 @@ def filled_positions_bp(*, chromosomes: Iterable[str], positions_bp: ArrayLike, 
         beyond = centimorgans[unknown] - np.clip(centimorgans[unknown], knots_cm[0], knots_cm[-1])
         filled[unknown] = np.rint(np.interp(centimorgans[unknown], knots_cm, knots_bp) + beyond * bp_per_cm)
     return filled
-
-
-def _add_chromosome(decay: LdDecay, calls: Calls, positions: NDArray[np.float64], blocks: NDArray[np.intp]) -> None:
-    """Add the pairs of one chromosome, whose variants are sorted by position."""
-    centred, observed = _variant_major(calls)
-    varies = np.einsum("ij,ij->i", centred, centred) > _LEAST_SPREAD
-    centred, positions, blocks = centred[varies], positions[varies], blocks[varies]
-    observed = None if observed is None else observed[varies]
-    # Column k of `bounds` is the first variant at least edges_bp[k] to the right of each variant.
-    bounds = np.searchsorted(positions, positions[:, None] + decay.edges_bp)
-    n_pairs = int((bounds[:, -1] - bounds[:, 0]).sum())
-    stride = _VARIANTS_PER_RUN * max(1, -(-n_pairs // MAX_PAIRS_PER_CHROMOSOME))
-    for start in range(0, len(positions), stride):
-        run = slice(start, min(start + _VARIANTS_PER_RUN, len(positions)))
-        window = slice(start, int(bounds[run.stop - 1, -1]))
-        if (bounds[run, -1] == bounds[run, 0]).all():
-            continue
-        r2, n_both = _pairwise_r2(
-            (centred[run], None if observed is None else observed[run]), (centred[window], None if observed is None else observed[window])
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            corrected = corrected_r2(r2, n_both)
-        sums, counts = _sums_between(corrected, bounds[run] - start)
-        np.add.at(decay.r2_sum, blocks[run], sums)
-        np.add.at(decay.pair_count, blocks[run], counts)
-
-
-def _sums_between(values: NDArray[np.floating[Any]], bounds: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sum and number of the finite values of each row between neighbouring bounds.
-
-    Args:
-        values: Shape (n_rows, n_columns).
-        bounds: Columns, rising along a row, shape (n_rows, n_bins + 1).
-
-    Returns:
-        Sums and numbers, shape (n_rows, n_bins) each.
-    """
-    n_rows, n_columns = values.shape
-    # One column more, since a bound may lie behind the last column.
-    padded = np.zeros((n_rows, n_columns + 1), dtype=values.dtype)
-    padded[:, :-1] = values
-    is_finite = np.isfinite(padded)
-    counts = np.diff(bounds, axis=1).astype(np.int64)
-    flat = (bounds + (n_columns + 1) * np.arange(n_rows)[:, None]).ravel()
-    is_empty = counts == 0
-    if not is_finite.all():
-        padded[~is_finite] = 0
-        found = np.add.reduceat(is_finite.ravel(), flat, dtype=np.int64).reshape(bounds.shape)[:, :-1]
-        counts = np.where(is_empty, 0, found)
-    sums = np.add.reduceat(padded.ravel(), flat, dtype=np.float64).reshape(bounds.shape)[:, :-1]
-    return np.where(is_empty, 0, sums), counts
-
-
-def _variant_major(calls: Calls) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Calls less their mean, zero where missing, shape (n_variants, n_samples); and where they are observed, or None if everywhere."""
-    centred = np.ascontiguousarray(calls.T).astype(np.float32)
-    is_missing = centred == MISSING
-    if not is_missing.any():
-        centred -= centred.mean(axis=1, keepdims=True)
-        return centred, None
-    n_observed = np.maximum(1, np.count_nonzero(~is_missing, axis=1)).astype(np.float32)
-    means = centred.sum(axis=1, where=~is_missing) / n_observed
-    centred -= means[:, None]
-    centred[is_missing] = 0
-    return centred, (~is_missing).astype(np.float32)
-
-
-def _pairwise_r2(
-    left: tuple[NDArray[np.float32], NDArray[np.float32] | None], right: tuple[NDArray[np.float32], NDArray[np.float32] | None]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    (x, x_observed), (y, y_observed) = left, right
-    if x_observed is None and y_observed is None:
-        covariance = x @ y.T
-        spread_x, spread_y = np.einsum("ij,ij->i", x, x)[:, None], np.einsum("ij,ij->i", y, y)[None, :]
-        n_both = np.float32(x.shape[1])
-    else:
-        x_mask = np.ones_like(x) if x_observed is None else x_observed
-        y_mask = np.ones_like(y) if y_observed is None else y_observed
-        n_both = np.maximum(1, x_mask @ y_mask.T)
-        sum_x, sum_y = x @ y_mask.T, x_mask @ y.T
-        covariance = x @ y.T - sum_x * sum_y / n_both
-        spread_x = (x * x) @ y_mask.T - sum_x**2 / n_both
-        spread_y = x_mask @ (y * y).T - sum_y**2 / n_both
-    spread_x[spread_x < _LEAST_SPREAD] = np.nan
-    spread_y[spread_y < _LEAST_SPREAD] = np.nan
-    return np.minimum(1, covariance**2 / (spread_x * spread_y)), np.broadcast_to(n_both, covariance.shape)

@@ -141,11 +141,11 @@ def test_ld_decay__agrees_with_plink1_on_the_rats(rats, tmp_path):
     decay = ld_decay(
         calls,
         chromosomes=genotypes.variants["chromosome"].to_numpy(),
-        positions_bp=genotypes.variants["position_bp"],
+        positions=genotypes.variants["position_bp"],
         is_used=on_twenty & (np.minimum(frequency, 1 - frequency) >= 0.05),
-        edges_bp=(1e3, 1e4, 1e5, 5e5, 9e5),
+        edges=(1e3, 1e4, 1e5, 5e5, 9e5),
     )
-    bins = pd.cut(table["BP_B"] - table["BP_A"], list(decay.edges_bp), right=False)
+    bins = pd.cut(table["BP_B"] - table["BP_A"], list(decay.edges), right=False)
     grouped = table["R2"].groupby(bins, observed=False)
     np.testing.assert_array_equal(decay.pair_count.sum(axis=0), grouped.size())
     means = grouped.mean()

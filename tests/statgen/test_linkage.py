@@ -76,7 +76,7 @@ def test_ld_decay__equals_one_pair_at_a_time(missing):
     chromosomes = np.array(["1"] * 25 + ["2"] * 15, dtype=object)
     positions = rng.integers(1, 300_000, size=40).astype(float)
     edges = (1_000, 20_000, 60_000, 150_000)
-    decay = ld_decay(calls, chromosomes=chromosomes, positions_bp=positions, edges_bp=edges)
+    decay = ld_decay(calls, chromosomes=chromosomes, positions=positions, edges=edges)
     means, counts = _one_by_one(calls, chromosomes, positions, np.array(edges))
     np.testing.assert_array_equal(decay.pair_count.sum(axis=0), counts)
     np.testing.assert_allclose(decay.mean_r2, means, atol=1e-6)
@@ -86,9 +86,9 @@ def test_ld_decay__without_a_block_equals_the_other_chromosomes_alone():
     calls = _calls(25, 60)
     chromosomes = np.repeat(["1", "2", "3"], 20)
     positions = np.tile(np.arange(1, 21) * 10_000.0, 3)
-    decay = ld_decay(calls, chromosomes=chromosomes, positions_bp=positions)
+    decay = ld_decay(calls, chromosomes=chromosomes, positions=positions)
     others = chromosomes != "2"
-    alone = ld_decay(calls[:, others], chromosomes=chromosomes[others], positions_bp=positions[others])
+    alone = ld_decay(calls[:, others], chromosomes=chromosomes[others], positions=positions[others])
     np.testing.assert_allclose(decay.mean_r2_without[1], alone.mean_r2)
 
 
@@ -98,7 +98,7 @@ def test_ld_decay__leaves_out_sex_chromosomes_unknown_positions_and_unused_varia
     positions = np.tile(np.arange(1, 21) * 10_000.0, 2)
     positions[:2] = np.nan
     is_used = np.arange(40) != 5
-    decay = ld_decay(calls, chromosomes=chromosomes, positions_bp=positions, is_used=is_used)
+    decay = ld_decay(calls, chromosomes=chromosomes, positions=positions, is_used=is_used)
     assert decay.pair_count.sum() == 17 * 16 / 2
 
 
@@ -107,8 +107,8 @@ def test_ld_decay__is_the_same_when_alleles_swap_and_samples_and_variants_are_sh
     chromosomes, positions = np.repeat(["1", "2"], 20), np.tile(np.arange(1, 21) * 10_000.0, 2)
     swapped = np.where(calls == MISSING, MISSING, 2 - calls).astype(np.int8)
     order = rng.permutation(40)
-    first = ld_decay(calls, chromosomes=chromosomes, positions_bp=positions)
-    second = ld_decay(swapped[rng.permutation(25)][:, order], chromosomes=chromosomes[order], positions_bp=positions[order])
+    first = ld_decay(calls, chromosomes=chromosomes, positions=positions)
+    second = ld_decay(swapped[rng.permutation(25)][:, order], chromosomes=chromosomes[order], positions=positions[order])
     np.testing.assert_allclose(first.mean_r2, second.mean_r2, atol=1e-6)
 
 
@@ -116,7 +116,7 @@ def test_ld_decay__is_about_zero_without_linkage():
     """The correction takes away what chance gives: the mean is within four standard errors of zero at 20 samples."""
     rng = np.random.default_rng(SEED)
     calls = rng.binomial(2, 0.4, size=(20, 400)).astype(np.int8)
-    decay = ld_decay(calls, chromosomes=["1"] * 400, positions_bp=np.arange(1, 401) * 5_000.0, blocks=np.arange(400) // 20)
+    decay = ld_decay(calls, chromosomes=["1"] * 400, positions=np.arange(1, 401) * 5_000.0, blocks=np.arange(400) // 20)
     pooled = decay.r2_sum.sum() / decay.pair_count.sum()
     # r2 of independent variants has a variance of about 2 / n**2; pairs that share a variant are uncorrelated.
     assert abs(pooled) < 4 * np.sqrt(2) / 20 / np.sqrt(decay.pair_count.sum())
@@ -124,9 +124,9 @@ def test_ld_decay__is_about_zero_without_linkage():
 
 def test_ld_decay__stays_near_when_runs_stand_for_all(monkeypatch):
     calls = _calls(200, 2_000)
-    decay_of = partial(ld_decay, chromosomes=["1"] * 2_000, positions_bp=np.arange(1, 2_001) * 10_000.0)
+    decay_of = partial(ld_decay, chromosomes=["1"] * 2_000, positions=np.arange(1, 2_001) * 10_000.0)
     whole = decay_of(calls)
-    monkeypatch.setattr("genobench.statgen.linkage.MAX_PAIRS_PER_CHROMOSOME", 200_000)
+    monkeypatch.setattr("genobench.statgen.linkage_decay.MAX_PAIRS_PER_CHROMOSOME", 200_000)
     thinned = decay_of(calls)
     assert thinned.pair_count.sum() < 250_000 < whole.pair_count.sum()
     is_filled = whole.pair_count.sum(axis=0) > 0
@@ -136,14 +136,14 @@ def test_ld_decay__stays_near_when_runs_stand_for_all(monkeypatch):
 def test_ld_decay__passes_over_pairs_that_do_not_vary_together():
     """The first two variants vary, but not among the samples that have both calls; the far one is too far for a pair."""
     calls = np.array([[0, 0, 0], [1, MISSING, 1], [0, 0, 2], [0, 1, 0], [0, 0, 1]], dtype=np.int8)
-    decay = ld_decay(calls, chromosomes=["1"] * 3, positions_bp=[1e4, 2e4, 9e9], edges_bp=(1e3, 1e6))
+    decay = ld_decay(calls, chromosomes=["1"] * 3, positions=[1e4, 2e4, 9e9], edges=(1e3, 1e6))
     assert decay.pair_count.tolist() == [[0]]
-    decay = ld_decay(calls, chromosomes=["1"] * 3, positions_bp=[1e4, 2e4, 3e4], edges_bp=(1e3, 1e6))
+    decay = ld_decay(calls, chromosomes=["1"] * 3, positions=[1e4, 2e4, 3e4], edges=(1e3, 1e6))
     assert decay.pair_count.tolist() == [[2]]
 
 
 def test_ld_decay__is_empty_for_two_samples():
-    decay = ld_decay(_calls(2, 10), chromosomes=["1"] * 10, positions_bp=np.arange(10) * 1e4)
+    decay = ld_decay(_calls(2, 10), chromosomes=["1"] * 10, positions=np.arange(10) * 1e4)
     assert np.isnan(decay.mean_r2).all()
 
 
@@ -161,9 +161,9 @@ def test_ld_decay__of_the_bulls_is_what_was_measured_before_us(shared_data):
     decay = ld_decay(
         calls,
         chromosomes=variants["chrom"].astype(str),
-        positions_bp=variants["pos"],
+        positions=variants["pos"],
         is_used=minor_allele_frequency(calls) >= 0.05,
-        edges_bp=(5e4, 1.5e5, 5e5, 1.5e6),
+        edges=(5e4, 1.5e5, 5e5, 1.5e6),
     )
     assert decay.mean_r2[[0, 2]] == pytest.approx([0.14, 0.066], abs=0.01)
 

@@ -93,7 +93,7 @@ class LdDecayError(Metric):
         for holdout_rows, synthetic_rows in populations:
             holdout = comparison.holdout.calls.rows(holdout_rows)
             is_used = is_placed & (minor_allele_frequency(holdout) >= self.min_minor_allele_frequency)
-            decay_of = partial(ld_decay, chromosomes=chromosomes, positions_bp=positions, is_used=is_used, blocks=blocks)
+            decay_of = partial(ld_decay, chromosomes=chromosomes, positions=positions, is_used=is_used, blocks=blocks)
             values = _estimates(decay_of(comparison.synthetic.calls.rows(synthetic_rows)), decay_of(holdout))
             estimates += len(holdout_rows) * values
             sizes += np.bincount(blocks, weights=is_used, minlength=n_blocks)
@@ -143,13 +143,7 @@ def _with_and_without(decay: LdDecay, is_counted: NDArray[np.bool_]) -> Floats:
 
 def _level(decay: LdDecay, low_bp: float, high_bp: float) -> Floats:
     """Mean r2 over pairs at distances in [low_bp, high_bp), from everything and with each block left out, shape (n_blocks + 1,)."""
-    is_inside = (decay.edges_bp[:-1] >= low_bp) & (decay.edges_bp[1:] <= high_bp)
-    pooled = LdDecay(
-        edges_bp=np.array([low_bp, high_bp]),
-        r2_sum=decay.r2_sum[:, is_inside].sum(axis=1, keepdims=True),
-        pair_count=decay.pair_count[:, is_inside].sum(axis=1, keepdims=True),
-    )
-    return _with_and_without(pooled, np.array([True]))[:, 0]
+    return _with_and_without(decay.pooled(low_bp, high_bp), np.array([True]))[:, 0]
 
 
 def _scores(estimates: Floats, block_sizes: Floats) -> tuple[Score, ...]:

@@ -49,7 +49,7 @@ def test_ld_decay_error__of_no_linkage_is_the_mean_of_the_holdouts_bins(tmp_path
     decay = ld_decay(
         holdout.to_array(),
         chromosomes=holdout.variants["chromosome"],
-        positions_bp=holdout.variants["position_bp"],
+        positions=holdout.variants["position_bp"],
         is_used=np.minimum(frequency, 1 - frequency) >= 0.05,
     )
     means = decay.mean_r2[decay.pair_count.sum(axis=0) >= 100]
