@@ -72,6 +72,7 @@ def score_cell(
     registry: Registry,
     bands: Path | None,
     n_draws: int = N_DRAWS,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     log: Path,
     on_event: OnEvent,
 ) -> tuple[ScoreRecord, ...]:
@@ -86,19 +87,22 @@ def score_cell(
         registry: Where they come from.
         bands: Folder of bands; None for scores that stand alone (while tuning).
         n_draws: Draws of a band; 0 for anchors and self-checks alone.
+        settings: Of metrics, by qualified name, where they differ from the defaults.
         log: Where the scoring worker's stderr goes.
         on_event: Called with each event of the worker.
 
     Returns:
         One record for each declared score of each metric that applies to the trait, in the order of the metrics.
     """
-    keys = {entry.qualified_name: _metric_key(entry) for entry in metrics}
+    given = {} if settings is None else settings
+    keys = {entry.qualified_name: _metric_key(entry, given.get(entry.qualified_name, {})) for entry in metrics}
     files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
     band_of: Mapping[str, Mapping[str, Any]] = {}
     if bands is not None:
         n_synthetic = read_store(synthetic).n_samples
-        band_of = _bands(keys, bands, n_synthetic=n_synthetic, n_draws=n_draws, parts=parts, trait=trait, log=log, on_event=on_event)
-    found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, log=log, on_event=on_event)
+        sizes = {"n_synthetic": n_synthetic, "n_draws": n_draws}
+        band_of = _bands(keys, bands, **sizes, parts=parts, trait=trait, settings=given, log=log, on_event=on_event)
+    found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, settings=given, log=log, on_event=on_event)
     scores: list[ScoreRecord] = []
     for name in files:
         record, band = found[name], band_of.get(name, _failure(name, "no band was asked for"))
@@ -117,9 +121,10 @@ def _declaration(registry: Registry, name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _metric_key(entry: Registered) -> str:
-    """What a metric's numbers hang on: its own code, and the statistics that it may call."""
-    return hash_json([entry.qualified_name, entry.version, code_sha256(entry), package_sha256("genobench.statgen")])
+def _metric_key(entry: Registered, settings: Mapping[str, Any]) -> str:
+    """What a metric's numbers hang on: its own code and settings, and the statistics that it may call."""
+    code = [entry.qualified_name, entry.version, code_sha256(entry), package_sha256("genobench.statgen")]
+    return hash_json([*code, settings] if settings else code)
 
 
 def _bands(
@@ -130,6 +135,7 @@ def _bands(
     n_draws: int,
     parts: RealParts,
     trait: Trait,
+    settings: Mapping[str, Mapping[str, Any]],
     log: Path,
     on_event: OnEvent,
 ) -> Mapping[str, Mapping[str, Any]]:
@@ -141,7 +147,17 @@ def _bands(
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
     with FileLock(folder / "lock"):
-        return _compute(files, parts=parts, trait=trait, synthetic=None, n_draws=n_draws, n_drawn=n_drawn, log=log, on_event=on_event)
+        return _compute(
+            files,
+            parts=parts,
+            trait=trait,
+            synthetic=None,
+            n_draws=n_draws,
+            n_drawn=n_drawn,
+            settings=settings,
+            log=log,
+            on_event=on_event,
+        )
 
 
 def _compute(
@@ -152,6 +168,7 @@ def _compute(
     synthetic: Path | None,
     n_draws: int = N_DRAWS,
     n_drawn: int | None = None,
+    settings: Mapping[str, Mapping[str, Any]],
     log: Path,
     on_event: OnEvent,
 ) -> Mapping[str, Mapping[str, Any]]:
@@ -182,6 +199,7 @@ def _compute(
                 seed=parts.seed,
                 n_draws=n_draws,
                 n_synthetic=n_drawn,
+                settings={name: settings[name] for name in missing if name in settings},
             ).write(Path(folder) / "job.json")
             ending = run_worker(
                 "genobench.scoring",

@@ -50,7 +50,7 @@ class Plan:
         time_limit_seconds: For each phase of a fit; None: no limit.
         trials: Trials of tuning before the seeds are run; 0 for the settings as they are.
         objective: The score that trials are compared by, on validation samples.
-        metrics: Names of metrics; None for all that are installed.
+        metrics: Names of metrics; None for all that are installed and not kept for those who ask.
         retry: Run cells again that failed before.
     """
 
@@ -170,8 +170,12 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     )
     for _, generator in generators:
         settings_json(generator)
-    metrics = tuple(registry.find("metric", name) for name in plan.metrics) if plan.metrics is not None else registry.offers("metric")
-    _check_score_names(metrics)
+    metrics = (
+        tuple(registry.find("metric", name) for name in plan.metrics)
+        if plan.metrics is not None
+        else tuple(entry for entry in registry.offers("metric") if not _is_on_request(entry))
+    )
+    check_score_names(metrics)
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
     device = _resolve_device(plan.device)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
@@ -206,7 +210,7 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     )
 
 
-def _check_score_names(metrics: tuple[Registered, ...]) -> None:
+def check_score_names(metrics: tuple[Registered, ...]) -> None:
     """Raise DuplicateNameError if two metrics give a score of one name; one that cannot be loaded costs only its own scores, later."""
     givers: dict[str, str] = {}
     for entry in metrics:
@@ -217,6 +221,13 @@ def _check_score_names(metrics: tuple[Registered, ...]) -> None:
                     f"The score '{name}' is given by {other} and by {entry.qualified_name}. Name the metrics to use with --metric, or "
                     "uninstall one of the two."
                 )
+
+
+def _is_on_request(entry: Registered) -> bool:
+    try:
+        return bool(load_target("metric", entry).is_on_request)
+    except Exception:  # noqa: BLE001 - the plugin boundary: the scoring worker meets the same error and records it
+        return False
 
 
 def _score_names(entry: Registered) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import math
 import sys
 import time
 import traceback
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -29,6 +29,7 @@ from genobench.errors import ContractError
 from genobench.events import Events, end_with_parent
 from genobench.home import write_json_atomically
 from genobench.registry import Registry, load_registry
+from genobench.settings import with_settings
 from genobench.storage import read_store
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class ScoringJob:
         seed: Of subsampling, draws and metrics.
         n_draws: Draws of a band.
         n_synthetic: For a band: the synthetic samples of the cells that it is for, where they are fewer than the holdout's.
+        settings: Of metrics, by qualified name, where they differ from the defaults.
     """
 
     metrics: Mapping[str, str]
@@ -74,6 +76,7 @@ class ScoringJob:
     seed: int
     n_draws: int = N_DRAWS
     n_synthetic: int | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:
         """Write the job as JSON."""
@@ -266,7 +269,9 @@ def _open_metric(bench: _Bench, name: str) -> tuple[Metric | None, dict[str, Any
     """The metric and the head of its record; no metric, and a record without values, where it cannot be loaded or does not apply."""
     record = empty_record(name)
     try:
-        metric: Metric = bench.answers.registry.load("metric", name)()
+        loaded = bench.answers.registry.load("metric", name)
+        settings = bench.job.settings.get(name)
+        metric: Metric = with_settings(loaded, settings) if settings else loaded()
         applies = metric.applies_to(bench.comparison.trait)
     except Exception as error:  # noqa: BLE001 - the plugin boundary
         traceback.print_exc()
