@@ -97,7 +97,8 @@ def call_codes(calls: Calls | CallMatrix, variants: slice, samples: slice | None
 
 def _unpacked(packed: PackedBytes, device: str) -> torch.Tensor:
     """Each byte b becomes the four bytes b, b >> 2, b >> 4, b >> 6 of one whole number, two bits kept of each (little endian)."""
-    spread = torch.from_numpy(np.ascontiguousarray(packed)).to(device).to(torch.int32)
+    # A copy: torch warns of arrays that may not be written, as memory-mapped ones are.
+    spread = torch.from_numpy(np.array(packed)).to(device).to(torch.int32)
     spread |= spread << 6
     spread |= spread << 12
     spread &= _BYTE_TO_FOUR_CODES
