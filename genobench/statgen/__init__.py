@@ -2,12 +2,18 @@
 
 from genobench.statgen.correlation import correlation_score
 from genobench.statgen.discrimination import (
+    FEWEST_FAMILIES,
+    ShareAbove,
+    auc_with_interval,
     auc_with_standard_error,
+    best_advantage,
+    share_above_all,
     true_positive_rate,
     true_positive_rate_interval,
     wilson_interval,
 )
 from genobench.statgen.distributions import wasserstein_distance
+from genobench.statgen.fixation import FstTerms, aggregate_fst, hudson_fst, weir_cockerham_fst
 from genobench.statgen.frequency import (
     alt_frequency,
     alt_frequency_from_counts,
@@ -44,7 +50,6 @@ from genobench.statgen.manifolds import (
     ManifoldScores,
     adversarial_accuracy,
     adversarial_accuracy_without,
-    manifold_precision_recall,
     manifold_scores,
     manifold_scores_without,
     precision_recall_curve,
@@ -57,31 +62,38 @@ from genobench.statgen.neighbours import (
     neighbour_radii,
     neighbour_radius,
     pairwise,
-    pairwise_distances,
 )
 from genobench.statgen.relationship import vanraden_1, vanraden_2
 from genobench.statgen.resampling import genome_blocks, jackknife_standard_error, sample_groups
 from genobench.statgen.segments import longest_shared_segment
 from genobench.statgen.structure import PrincipalComponents
+from genobench.statgen.transport import SlicedClouds, sliced_wasserstein, sorted_wasserstein
 
 __all__ = [
+    "FEWEST_FAMILIES",
     "HIDDEN_EVERY",
     "LD_EDGES_BP",
     "LD_EDGES_CM",
     "MAX_BP_PER_VARIANT",
     "SECOND_DEGREE",
     "FarAgreement",
+    "FstTerms",
     "Imputer",
     "LdDecay",
     "ManifoldScores",
     "NearAgreement",
     "PrincipalComponents",
     "Runs",
+    "ShareAbove",
+    "SlicedClouds",
     "adversarial_accuracy",
     "adversarial_accuracy_without",
+    "aggregate_fst",
     "alt_frequency",
     "alt_frequency_from_counts",
+    "auc_with_interval",
     "auc_with_standard_error",
+    "best_advantage",
     "corrected_r2",
     "correlation_score",
     "covered_genome",
@@ -96,6 +108,7 @@ __all__ = [
     "hardy_weinberg_log10_p",
     "heterozygosity_components",
     "hidden_variants",
+    "hudson_fst",
     "identity_by_state",
     "is_autosome",
     "is_dense",
@@ -106,7 +119,6 @@ __all__ = [
     "ld_decay",
     "ld_scores",
     "longest_shared_segment",
-    "manifold_precision_recall",
     "manifold_scores",
     "manifold_scores_without",
     "minor_allele_frequency",
@@ -118,7 +130,6 @@ __all__ = [
     "observed_heterozygosity",
     "opposing_homozygotes",
     "pairwise",
-    "pairwise_distances",
     "population_inbreeding",
     "precision_recall_curve",
     "r2_matrix",
@@ -130,11 +141,15 @@ __all__ = [
     "sample_groups",
     "sample_heterozygosity",
     "sample_inbreeding",
+    "share_above_all",
+    "sliced_wasserstein",
+    "sorted_wasserstein",
     "true_positive_rate",
     "true_positive_rate_interval",
     "vanraden_1",
     "vanraden_2",
     "variant_call_rate",
     "wasserstein_distance",
+    "weir_cockerham_fst",
     "wilson_interval",
 ]
