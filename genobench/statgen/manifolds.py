@@ -86,15 +86,11 @@ def precision_recall_curve(
 
     Raises:
         ValueError: If a set has no so many other samples.
+
+    References:
+        As `manifold_scores`: https://doi.org/10.48550/arXiv.1904.06991
     """
     return _scores_of_ks(reference_reference, synthetic_reference, synthetic_synthetic, ks)[:, :2]
-
-
-def manifold_precision_recall(
-    reference_reference: DistanceMatrix, synthetic_reference: DistanceMatrix, synthetic_synthetic: DistanceMatrix, *, k: int
-) -> tuple[float, float]:
-    """Precision and recall of `manifold_scores`."""
-    return manifold_scores(reference_reference, synthetic_reference, synthetic_synthetic, k=k)[:2]
 
 
 def _scores_of_ks(
@@ -135,6 +131,9 @@ def manifold_scores_without(
 
     Raises:
         ValueError: If a set without a group has no k other samples.
+
+    References:
+        As `manifold_scores`: https://doi.org/10.48550/arXiv.1904.06991 and https://doi.org/10.48550/arXiv.2002.09797
     """
     n_groups = _n_groups(reference_groups, synthetic_groups)
     balls = _balls(
@@ -300,6 +299,9 @@ def adversarial_accuracy_without(
 
     Raises:
         ValueError: If a set without a group has fewer than two samples.
+
+    References:
+        As `adversarial_accuracy`: https://doi.org/10.1016/j.neucom.2019.12.136
     """
     n_groups = _n_groups(reference_groups, synthetic_groups)
     halves = (

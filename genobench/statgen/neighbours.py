@@ -144,13 +144,6 @@ def _planes(
     return planes, weights
 
 
-def pairwise_distances(
-    queries: Calls, references: Calls, distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
-) -> DistanceMatrix:
-    """The former name of `pairwise`."""
-    return pairwise(queries, references, distance)
-
-
 def nearest_distance(distances: DistanceMatrix) -> DistanceMatrix:
     """Distance from each query to its nearest reference.
 

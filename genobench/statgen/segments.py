@@ -8,6 +8,7 @@ them by the lowest and the highest bit of a word, which are exponents of the wor
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,7 +77,7 @@ def longest_shared_segment(
         for start, stop in pairwise(edges):
             left = _homozygous_words(queries, slice(start, stop))
             right = left if is_same else _homozygous_words(references, slice(start, stop))
-            list(pool.map(lambda tile, left=left, right=right: _scan(left, right, *tile, longest[tile]), tiles))
+            list(pool.map(partial(_scan, longest, left, right), tiles))
     if is_same:
         for rows, across in tiles:
             longest[across, rows] = longest[rows, across].T
@@ -112,12 +113,13 @@ def _homozygous_words(calls: Calls | CallMatrix, variants: slice) -> tuple[Words
     return words[0], words[1]
 
 
-def _scan(left: tuple[Words, Words], right: tuple[Words, Words], rows: slice, across: slice, longest: Words) -> None:
-    """Raise `longest`, the longest run plus one of each pair of a tile, by the runs of one chromosome.
+def _scan(whole: Words, left: tuple[Words, Words], right: tuple[Words, Words], tile: tuple[slice, slice]) -> None:
+    """Raise a tile of `whole`, the longest run plus one of each pair, to the runs of one chromosome.
 
     `state` is the run that is open at the end of a word, less 126. An exponent is 127 plus the place of a bit, and 0 where there is none:
     a word without opposing homozygotes then lengthens the open run, and the lowest bit of another closes it.
     """
+    (rows, across), longest = tile, whole[tile]
     shape = longest.shape
     opposing, other = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
     as_float, is_free = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=bool)

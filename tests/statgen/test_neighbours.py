@@ -1,120 +1,107 @@
-"""Distances against scipy, manifolds and adversarial accuracy against values of another system."""
+"""Measures between all pairs against scipy and plain counts, nearest neighbours against scikit-learn."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
 
-from genobench import MISSING, GenotypesError
-from genobench.statgen import adversarial_accuracy, manifold_precision_recall, nearest_distance, neighbour_radius, pairwise_distances
+from genobench import MISSING, GenotypesError, PackedCalls
+from genobench.statgen import hidden_variants, nearest_distance, nearest_distances, neighbour_radii, neighbour_radius, pairwise, products
 
-
-def _uniform(n_samples: int, seed: int) -> np.ndarray:
-    """The recipe `unif_NxM_seedS` of the reference vectors."""
-    return np.random.default_rng(seed).integers(0, 3, size=(n_samples, 30)).astype(np.int8)
+MEASURES = ("manhattan", "squared-euclidean", "manhattan-visible", "opposing-homozygotes")
 
 
-def _constant() -> np.ndarray:
-    """The recipe `const_40x30`: two constant variants and three equal samples."""
-    calls = _uniform(40, 0)
-    calls[:, 3], calls[:, 10] = 1, 0
-    calls[5] = calls[6] = calls[4]
-    return calls
+def _uniform(n_samples: int, n_variants: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 3, size=(n_samples, n_variants)).astype(np.int8)
 
 
-def _triple(reference, synthetic, distance):
-    return (
-        pairwise_distances(reference, reference, distance),
-        pairwise_distances(synthetic, reference, distance),
-        pairwise_distances(synthetic, synthetic, distance),
+def _expected(queries: np.ndarray, references: np.ndarray, measure: str) -> np.ndarray:
+    """In float64, by scipy; opposing homozygotes are the calls that differ by two."""
+    shown = np.arange(queries.shape[1]) % 10 != 9
+    match measure:
+        case "manhattan":
+            return cdist(queries, references, "cityblock")
+        case "squared-euclidean":
+            return cdist(queries, references, "sqeuclidean")
+        case "manhattan-visible":
+            return cdist(queries[:, shown], references[:, shown], "cityblock")
+    return np.count_nonzero(np.abs(queries[:, None, :] - references[None, :, :]) == 2, axis=2)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("packs", [(False, False), (True, True), (True, False)], ids=["arrays", "packed", "mixed"])
+def test_pairwise__equals_scipy_to_the_last_bit(measure, packs, monkeypatch):
+    """In blocks of 64 variants and tiles of a few rows, so that both are joined."""
+    monkeypatch.setattr(products, "PLANE_BYTES", 64)
+    queries, references = _uniform(37, 203, 1), _uniform(53, 203, 2)
+    left, right = (
+        PackedCalls.from_calls(calls) if is_packed else calls for calls, is_packed in zip((queries, references), packs, strict=True)
     )
-
-
-@pytest.mark.parametrize(("distance", "name"), [("manhattan", "cityblock"), ("squared-euclidean", "sqeuclidean")])
-def test_pairwise_distances__equal_scipy(distance, name):
-    """More variants than a block holds, so that blocks are joined."""
-    rng = np.random.default_rng(1)
-    queries, references = (rng.integers(0, 3, size=(n, 9_001)).astype(np.int8) for n in (7, 11))
-    result = pairwise_distances(queries, references, distance)
-    np.testing.assert_array_equal(result, cdist(queries, references, name))
+    result = pairwise(left, right, measure)
     assert result.dtype == np.int32
+    np.testing.assert_array_equal(result, _expected(queries, references, measure))
 
 
-def test_pairwise_distances__refuse_missing_calls():
+@pytest.mark.parametrize("measure", MEASURES)
+def test_pairwise__of_a_set_with_itself_is_symmetric_and_equals_scipy(measure):
+    calls = PackedCalls.from_calls(_uniform(61, 203, 3))
+    result = pairwise(calls, calls, measure)
+    np.testing.assert_array_equal(result, result.T)
+    np.testing.assert_array_equal(result, _expected(calls.rows(slice(None)), calls.rows(slice(None)), measure))
+    assert not np.diagonal(result).any()
+
+
+@given(seed=st.integers(0, 10_000), n_variants=st.integers(0, 90), measure=st.sampled_from(MEASURES))
+@settings(max_examples=40, deadline=None)
+def test_pairwise__stays_when_alleles_swap_and_follows_its_samples(seed, n_variants, measure):
+    queries, references = _uniform(5, n_variants, seed), _uniform(7, n_variants, seed + 1)
+    result, order = pairwise(queries, references, measure), np.random.default_rng(seed).permutation(7)
+    np.testing.assert_array_equal(pairwise(2 - queries, 2 - references, measure), result)
+    np.testing.assert_array_equal(pairwise(queries, references[order], measure), result[:, order])
+    np.testing.assert_array_equal(pairwise(references, queries, measure), result.T)
+
+
+@pytest.mark.parametrize("pack", [np.asarray, PackedCalls.from_calls], ids=["array", "packed"])
+def test_pairwise__refuses_missing_calls(pack):
     calls = np.array([[0, MISSING]], dtype=np.int8)
     with pytest.raises(GenotypesError, match="the references have missing calls"):
-        pairwise_distances(np.zeros((1, 2), dtype=np.int8), calls)
+        pairwise(np.zeros((1, 2), dtype=np.int8), pack(calls))
 
 
-def test_pairwise_distances__refuse_other_variants():
+def test_pairwise__refuses_other_variants():
     with pytest.raises(GenotypesError, match="queries have 2 variants but references have 3"):
-        pairwise_distances(np.zeros((1, 2), dtype=np.int8), np.zeros((1, 3), dtype=np.int8))
+        pairwise(np.zeros((1, 2), dtype=np.int8), np.zeros((1, 3), dtype=np.int8))
 
 
-def test_pairwise_distances__stay_when_alleles_swap():
-    first, second = _uniform(8, 0), _uniform(9, 1)
-    np.testing.assert_array_equal(pairwise_distances(2 - first, 2 - second), pairwise_distances(first, second))
+def test_hidden_variants__are_a_tenth():
+    assert np.flatnonzero(hidden_variants(35)).tolist() == [9, 19, 29]
 
 
-@pytest.mark.parametrize(
-    ("reference", "distance", "k", "expected"),
-    [
-        (_uniform(40, 0), "squared-euclidean", 5, (0.9833333333333333, 0.95)),
-        (_uniform(40, 0), "squared-euclidean", 10, (1.0, 1.0)),
-        (_uniform(40, 0), "manhattan", 5, (1.0, 0.975)),
-        (_constant(), "squared-euclidean", 5, (0.7666666666666667, 0.95)),
-        (_constant(), "squared-euclidean", 10, (0.95, 1.0)),
-        (_constant(), "manhattan", 5, (0.8, 0.975)),
-        (_constant(), "manhattan", 10, (0.9666666666666667, 1.0)),
-    ],
-)
-def test_precision_recall__agrees_with_discretegenogen(reference, distance, k, expected):
-    """reference-vectors.json, pairs with unif_60x30_seed1; ranking by squared Euclidean distance is ranking by Euclidean distance."""
-    assert manifold_precision_recall(*_triple(reference, _uniform(60, 1), distance), k=k) == pytest.approx(expected)
+@pytest.mark.parametrize(("measure", "metric"), [("manhattan", "manhattan"), ("squared-euclidean", "sqeuclidean")])
+def test_nearest_distances__equal_scikit_learn(measure, metric):
+    queries, references = _uniform(300, 40, 4), _uniform(80, 40, 5)
+    peer = NearestNeighbors(n_neighbors=7, algorithm="brute", metric=metric).fit(references.astype(float))
+    expected = peer.kneighbors(queries.astype(float))[0]
+    distances = pairwise(queries, references, measure)
+    np.testing.assert_array_equal(nearest_distances(distances, 7), expected)
+    np.testing.assert_array_equal(nearest_distance(distances), expected[:, 0])
 
 
-@pytest.mark.parametrize(
-    ("reference", "distance", "expected"),
-    [
-        (_uniform(40, 0), "manhattan", (0.375, 0.6833333333333333)),
-        (_uniform(40, 0), "squared-euclidean", (0.425, 0.6)),
-        (_constant(), "manhattan", (0.6, 0.6666666666666666)),
-        (_constant(), "squared-euclidean", (0.65, 0.7333333333333333)),
-    ],
-)
-def test_adversarial_accuracy__agrees_with_discretegenogen_up_to_ties(reference, distance, expected):
-    """reference-vectors.json counts a tie as not nearer; ours adds half the share of ties to each half."""
-    within, across, among = _triple(reference, _uniform(60, 1), distance)
-    ties = (np.mean(neighbour_radius(within, 1) == across.min(axis=0)), np.mean(neighbour_radius(among, 1) == across.min(axis=1)))
-    halves = adversarial_accuracy(within, across, among)
-    np.testing.assert_allclose(np.array(halves) - np.array(ties) / 2, expected)
-
-
-def test_adversarial_accuracy__is_zero_for_a_copy_and_one_for_sets_apart():
-    calls = _uniform(20, 0)
-    assert adversarial_accuracy(*_triple(calls, calls, "manhattan")) == (0.0, 0.0)
-    apart = np.hstack([np.zeros_like(calls), calls]), np.hstack([np.full_like(calls, 2), calls])
-    assert adversarial_accuracy(*_triple(*apart, "manhattan")) == (1.0, 1.0)
-
-
-def test_adversarial_accuracy__of_two_draws_from_one_population_is_a_half():
-    """300 samples a side over 30 variants, where ties are common: within four standard errors (0.029 for a half, by 0.5 / sqrt(300))."""
-    rng = np.random.default_rng(6)
-    first, second = (rng.binomial(2, 0.4, size=(300, 30)).astype(np.int8) for _ in range(2))
-    halves = adversarial_accuracy(*_triple(first, second, "manhattan"))
-    assert np.abs(np.array(halves) - 0.5).max() < 4 * 0.5 / np.sqrt(300)
-
-
-def test_precision_recall__of_a_set_with_itself_is_one():
-    calls = _uniform(20, 0)
-    assert manifold_precision_recall(*_triple(calls, calls, "manhattan"), k=3) == (1.0, 1.0)
+def test_neighbour_radii__equal_scikit_learn_without_the_sample_itself():
+    calls = _uniform(90, 40, 6)
+    peer = NearestNeighbors(algorithm="brute", metric="manhattan").fit(calls.astype(float))
+    expected = np.sort(peer.kneighbors(n_neighbors=9)[0], axis=1)
+    np.testing.assert_array_equal(neighbour_radii(pairwise(calls, calls), (9, 1, 4)), expected.T[[8, 0, 3]])
 
 
 def test_neighbour_radius__counts_other_samples_from_one():
     line = np.array([[0, 0], [0, 1], [2, 1], [2, 2]], dtype=np.int8)
-    assert neighbour_radius(pairwise_distances(line, line), 1).tolist() == [1, 1, 1, 1]
-    assert neighbour_radius(pairwise_distances(line, line), 3).tolist() == [4, 3, 3, 4]
+    assert neighbour_radius(pairwise(line, line), 1).tolist() == [1, 1, 1, 1]
+    assert neighbour_radius(pairwise(line, line), 3).tolist() == [4, 3, 3, 4]
 
 
 @pytest.mark.parametrize("k", [0, 4])
@@ -123,5 +110,6 @@ def test_neighbour_radius__refuses_k_without_a_neighbour(k):
         neighbour_radius(np.zeros((4, 4), dtype=np.int32), k)
 
 
-def test_nearest_distance__is_the_least_of_each_query():
-    assert nearest_distance(np.array([[3, 1], [0, 5]], dtype=np.int32)).tolist() == [1, 0]
+def test_nearest_distances__refuse_more_than_there_are():
+    with pytest.raises(ValueError, match="k is 3 but there are 2 references"):
+        nearest_distances(np.zeros((4, 2), dtype=np.int32), 3)
