@@ -68,15 +68,18 @@ def test_true_positive_rates__need_enough_nonmembers(context):
     synthetic = Copy().fit(TRAIN, context).generate(50, seed=1)
     many, few = _scores(synthetic), _scores(synthetic, nonmembers=NONMEMBERS.take_samples(np.arange(99)))
     assert "needs 1,000 nonmembers; there are" in many["membership_tpr_at_1pct_fpr"].reason
+    assert "The next that has enough is 10 %." in many["membership_tpr_at_0_1pct_fpr"].reason
     assert np.isfinite(many["membership_tpr_at_10pct_fpr"].value)
-    assert "A false-positive rate of 10% needs 100 nonmembers; there are 99." in few["membership_tpr_at_10pct_fpr"].reason
+    assert few["membership_tpr_at_10pct_fpr"].reason == "A false-positive rate of 10 % needs 100 nonmembers; there are 99."
+    assert few["near_copied_share"].reason == "To say what is near takes 100 nonmembers; there are 99."
 
 
 @pytest.mark.parametrize("n_nonmembers", [0, 1])
 def test_membership__says_when_there_are_too_few_nonmembers(n_nonmembers):
     metric = MembershipDistance()
     nonmembers, synthetic = NONMEMBERS.take_samples(np.arange(n_nonmembers)), TRAIN.take_samples(np.arange(5))
-    distances = [np.zeros((n, 5), dtype=np.int32) for n in (TRAIN.n_samples, n_nonmembers)]
+    shapes = ((TRAIN.n_samples, 5), (n_nonmembers, 5), (n_nonmembers, TRAIN.n_samples))
+    distances = [np.zeros(shape, dtype=np.int32) for shape in shapes]
     results: dict[Any, Any] = dict(zip(metric.needs(TRAIT), distances, strict=True))
     comparison = Comparison(TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic, results=results)
     scores = {score.name: score for score in metric.score(comparison, seed=1)}

@@ -1,0 +1,184 @@
+"""Privacy by kinship: synthetic samples as relatives of training samples, by shared segments, opposing homozygotes, and kinship."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+from scipy.special import gammaln
+
+from genobench import Comparison, Metric, Pairwise, Score, ScoreSpec, Trait
+from genobench.builtin.estimates import jackknifed, missing
+from genobench.builtin.privacy.attacks import RecordAttack, attack_specs, families_of
+from genobench.statgen import sample_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Groups = NDArray[np.intp]
+    Kinship = NDArray[np.float32]
+
+_N_GROUPS: Final = 20
+
+
+@dataclass(frozen=True)
+class SharedSegment(RecordAttack):
+    """An attacker who calls members those who share a long stretch of genome with some synthetic sample.
+
+    Threat model: the attacker has the synthetic samples and the target's genotype, unphased. A stretch is shared as long as no variant of a
+    chromosome has one homozygote against the other, as in the search for segments identical by descent by homozygous differences. Roach
+    J.C. et al. 2010. Science 328: 636-639. https://doi.org/10.1126/science.1186802 ; Kong A. et al. 2008. Nature Genetics 40: 1068-1075.
+    https://doi.org/10.1038/ng.216
+
+    Exposure is the number of variants in the longest stretch. It cannot be longer than the longest chromosome, which near relatives share
+    too, so those who share as much are told apart by opposing homozygotes anywhere.
+    """
+
+    scores = attack_specs("shared_segment", "the longest stretch without opposing homozygotes that they share with a synthetic sample")
+    clues = ("shared-segment", "opposing-homozygotes")
+
+    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The longest stretch with any synthetic sample, less a share of one variant for opposing homozygotes beside it."""
+        members, others, members_opposing, others_opposing = (np.asarray(matrix) for matrix in matrices)
+        # More than there can be opposing homozygotes, so that they decide between equal stretches only.
+        scale = 1.0 + max(int(members_opposing.max(initial=0)), int(others_opposing.max(initial=0)))
+        return _longest(members, members_opposing, scale), _longest(others, others_opposing, scale)
+
+
+@dataclass(frozen=True)
+class OpposingHomozygotes(RecordAttack):
+    """An attacker who calls members those who could be parent or child of some synthetic sample.
+
+    Threat model: the attacker has the synthetic samples and the target's genotype. Parent and child have no variant where one is homozygous
+    for one allele and the other for the other; the exposure is the fewest such variants with any synthetic sample, negated. Hayes B.J.
+    2011. Efficient parentage assignment and pedigree reconstruction with dense single nucleotide polymorphism data. Journal of Dairy
+    Science 94: 2114-2117. https://doi.org/10.3168/jds.2010-3896
+    """
+
+    scores = attack_specs("opposing_homozygotes", "the fewest opposing homozygotes with any synthetic sample")
+    clues = ("opposing-homozygotes",)
+
+    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The fewest opposing homozygotes, negated."""
+        members, others = (-np.asarray(matrix).min(axis=1).astype(np.float64) for matrix in matrices)
+        return members, others
+
+
+@dataclass(frozen=True)
+class KinshipReplay(Metric):
+    """Are synthetic samples closer kin to training samples than to unseen ones?
+
+    Threat model: the attacker has the synthetic samples and the genotypes of a family, and asks whether relatives of a synthetic sample were
+    in training: one that replays a training sample, whole or in part, betrays its kin as well. For each synthetic sample its closest
+    kinship (KING-robust) to training samples is held against that to nonmembers, as many of both, family by family; a tie counts one half.
+    Kinship: Manichaikul A. et al. 2010. Bioinformatics 26: 2867-2873. https://doi.org/10.1093/bioinformatics/btq559
+
+    The value is the mean over all draws of as many training samples as there are nonmembers, which needs no drawing: the chance that no one of
+    r closer kin among N is drawn with n is C(N - r, n) / C(N, n). Nonmembers are exchangeable with such a draw, so 0.5 is chance. A few real
+    samples are the closest kin of many synthetic ones, so the standard error leaves out families of real samples, with as large a share of
+    the synthetic ones.
+    """
+
+    family = "privacy"
+    scores: ClassVar = (
+        ScoreSpec(
+            name="kinship_replay",
+            summary="share of synthetic samples closer kin to a training sample than to any of as many nonmembers; above 0.5 is a leak",
+            unit="share",
+            direction="lower",
+            ideal=0.5,
+            version=1,
+            chance=0.5,
+        ),
+    )
+
+    def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait
+        """Kinship of members and nonmembers with synthetic samples."""
+        return (Pairwise("train", "synthetic", "king"), Pairwise("nonmembers", "synthetic", "king"))
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        """The share, with the error of a jackknife over families and synthetic samples together."""
+        n_real = (comparison.train.n_samples, comparison.nonmembers.n_samples)
+        if comparison.synthetic.n_samples == 0 or min(n_real) < 2:
+            counts = f"there are {comparison.synthetic.n_samples}, {n_real[0]} and {n_real[1]}"
+            return (missing("kinship_replay", f"It takes a synthetic sample, two training samples and two nonmembers; {counts}."),)
+        members, others = (_known(comparison.results[request]) for request in self.needs(comparison.trait))
+        families = families_of(comparison) or (np.arange(n_real[0]), n_real[0] + np.arange(n_real[1]))
+        value = kinship_replay(members, others, families=families)
+        real = sample_groups([str(label) for label in np.concatenate(families)], sum(n_real), seed=seed, n_groups=_N_GROUPS)
+        parts = (real[: n_real[0]], real[n_real[0] :], sample_groups(None, members.shape[1], seed=seed + 1, n_groups=_N_GROUPS))
+        deleted, sizes = [], []
+        for group in range(int(real.max()) + 1):
+            kept = [np.flatnonzero(part != group) for part in parts]
+            if min(map(len, kept)) == 0:
+                continue
+            left = (families[0][kept[0]], families[1][kept[1]])
+            deleted.append(kinship_replay(members[np.ix_(kept[0], kept[2])], others[np.ix_(kept[1], kept[2])], families=left))
+            sizes.append(sum(len(part) for part in parts) - sum(map(len, kept)))
+        return (jackknifed("kinship_replay", value, deleted, sizes, limits=(0.0, 1.0)),)
+
+
+def kinship_replay(members: Kinship, others: Kinship, *, families: tuple[Groups, Groups]) -> float:
+    """Share of columns whose largest value among members, drawn as many as there are others, is above that among others; ties count half.
+
+    Args:
+        members: Shape (n_members, n_synthetic).
+        others: Shape (n_others, n_synthetic).
+        families: The family of each member and of each other; as many members are drawn from a family as it has others. Families with
+            fewer members than others, and those without others, are thrown together.
+
+    Returns:
+        The mean over all draws, in [0, 1].
+    """
+    if len(others) > len(members):
+        return 1 - kinship_replay(others, members, families=families[::-1])
+    strata, n_drawn = _strata(*families)
+    order = np.argsort(strata, kind="stable")
+    sizes = np.bincount(strata)
+    starts = np.cumsum(sizes) - sizes
+    closest = others.max(axis=0)
+    sorted_members = members[order]
+    chances = [
+        1 - np.exp(_log_chance_of_none(np.add.reduceat(is_closer, starts, axis=0, dtype=np.intp), sizes, n_drawn))
+        for is_closer in (sorted_members > closest, sorted_members >= closest)
+    ]
+    return float(np.mean(chances))
+
+
+def _strata(members: Groups, others: Groups) -> tuple[Groups, Groups]:
+    """The stratum of each member, from 0 without a gap, and how many of each are drawn."""
+    labels = np.unique(np.concatenate([members, others]))
+    n_members, n_others = (np.bincount(np.searchsorted(labels, side), minlength=len(labels)) for side in (members, others))
+    is_own = (n_others > 0) & (n_members >= n_others)
+    drawn = np.append(n_others[is_own], n_others[~is_own].sum())
+    present = np.append(n_members[is_own], n_members[~is_own].sum())
+    if drawn[-1] > present[-1]:
+        return np.zeros(len(members), dtype=np.intp), np.array([len(others)])
+    number = np.where(is_own, np.cumsum(is_own) - 1, is_own.sum())
+    strata: Groups = number[np.searchsorted(labels, members)]
+    return strata, drawn if present[-1] else drawn[:-1]
+
+
+def _log_chance_of_none(n_closer: NDArray[np.intp], sizes: Groups, n_drawn: Groups) -> NDArray[np.float64]:
+    """Logarithm of the chance that no closer kin is drawn, shape (n_synthetic,), from their number in each stratum."""
+    logs = np.zeros(n_closer.shape[1])
+    for closer, size, drawn in zip(n_closer, sizes, n_drawn, strict=True):
+        left = size - np.arange(size + 1)
+        with np.errstate(invalid="ignore"):
+            table = gammaln(left + 1) - gammaln(left - drawn + 1) - gammaln(size + 1) + gammaln(size - drawn + 1)
+        table[left < drawn] = -np.inf
+        logs += table[closer]
+    return logs
+
+
+def _longest(segments: NDArray[np.generic], opposing: NDArray[np.generic], scale: float) -> NDArray[np.float64]:
+    longest: NDArray[np.float64] = (segments - opposing / scale).max(axis=1)
+    return longest
+
+
+def _known(kinship: Kinship) -> Kinship:
+    """Kinship that is not defined counts as none at all."""
+    return np.where(np.isnan(kinship), np.float32(-np.inf), kinship) if np.isnan(kinship).any() else kinship
