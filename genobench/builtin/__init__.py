@@ -38,11 +38,43 @@ def genobench_metrics() -> list[Offer]:
             "genobench.builtin.fidelity.manifold:AdversarialAccuracy",
             "fidelity: nearest-neighbour adversarial accuracy, both halves",
         ),
+        Offer("pca", "genobench.builtin.fidelity.structure:PrincipalComponentFidelity", "fidelity: place and spread on train's components"),
+        Offer("fst", "genobench.builtin.fidelity.structure:FixationIndex", "fidelity: Fst against the holdout, and between populations"),
+        Offer("relatedness", "genobench.builtin.fidelity.relatedness:Relatedness", "fidelity: relationships within each set"),
         Offer("membership-distance", "genobench.builtin.privacy.nearest:MembershipDistance", "privacy: nearest-distance membership attack"),
+        Offer("frequency-lr", "genobench.builtin.privacy.frequencies:FrequencyLikelihoodRatio", "privacy: attack on allele frequencies"),
+        Offer("beacon", "genobench.builtin.privacy.frequencies:Beacon", "privacy: attack on the presence of rare alleles"),
+        Offer(
+            "hidden-variants",
+            "genobench.builtin.privacy.attributes:HiddenVariantInference",
+            "privacy: hidden variants read off a neighbour",
+        ),
+        Offer("trait-value-inference", "genobench.builtin.privacy.attributes:TraitValueInference", "privacy: trait read off a neighbour"),
+        Offer("trait-class-inference", "genobench.builtin.privacy.attributes:TraitClassInference", "privacy: class read off a neighbour"),
         Offer(
             "tstr-values", "genobench.builtin.utility:TrainOnSyntheticValues", "utility: quantitative trait, trained on synthetic samples"
         ),
         Offer("tstr-classes", "genobench.builtin.utility:TrainOnSyntheticClasses", "utility: classes, trained on synthetic samples"),
+        *_published_by_discretegenogen(),
+    ]
+
+
+def _published_by_discretegenogen() -> list[Offer]:
+    """Left out of runs unless asked for by name."""
+    offers = {
+        "dgg-precision": ("Precision", "share of synthetic samples in neighbourhoods of training ones"),
+        "dgg-recall": ("Recall", "share of training samples in neighbourhoods of synthetic ones"),
+        "dgg-aats": ("AdversarialAccuracy", "nearest-neighbour adversarial accuracy against train"),
+        "dgg-aats-real": ("AdversarialAccuracyReal", "its half for training samples"),
+        "dgg-aats-synthetic": ("AdversarialAccuracySynthetic", "its half for synthetic samples"),
+        "dgg-fst": ("FixationIndex", "aggregated fixation index against train"),
+        "dgg-corr": ("CorrelationScore", "correlation of all correlations between variants with those in train"),
+        "dgg-allele-frequency-r": ("AlleleFrequencyCorrelation", "correlation of ALT frequencies with those in train"),
+        "dgg-genotype-frequency-r": ("GenotypeFrequencyCorrelation", "correlation of genotype frequencies with those in train"),
+    }
+    return [
+        Offer(name, f"genobench.builtin.discretegenogen:{target}", f"fidelity as DiscreteGenoGen defines it: {summary}")
+        for name, (target, summary) in offers.items()
     ]
 
 
