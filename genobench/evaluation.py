@@ -17,7 +17,7 @@ from filelock import FileLock
 from genobench.cells import hash_json
 from genobench.containment import run_worker
 from genobench.draws import BAND_VERSION, N_DRAWS
-from genobench.errors import CellError
+from genobench.errors import CellError, PluginLoadError
 from genobench.outcomes import Z_95, Band, ScoreRecord
 from genobench.registry import Registered, Registry, code_sha256, package_sha256
 from genobench.scoring import ScoringJob, empty_record
@@ -123,7 +123,10 @@ def _declaration(registry: Registry, name: str) -> Mapping[str, Any]:
 
 def _metric_key(entry: Registered, settings: Mapping[str, Any]) -> str:
     """What a metric's numbers hang on: its own code and settings, and the statistics that it may call."""
-    code = [entry.qualified_name, entry.version, code_sha256(entry), package_sha256("genobench.statgen")]
+    try:
+        code = [entry.qualified_name, entry.version, code_sha256(entry), package_sha256("genobench.statgen")]
+    except PluginLoadError as error:  # The scoring worker meets the same error, and records it.
+        code = [entry.qualified_name, entry.version, str(error)]
     return hash_json([*code, settings] if settings else code)
 
 

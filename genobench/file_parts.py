@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +18,6 @@ from genobench.storage import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -208,11 +208,7 @@ def _only_candidate(reports: list[Any], request: FileRequest) -> str | None:
 
 
 def _join_notes(reports: list[Any]) -> list[str]:
-    return [
-        f"{report.path}: {report.n_matched:,} of {report.n_rows:,} rows are of samples here; {len(report.without_phenotypes):,} samples "
-        "have none."
-        for report in reports
-    ]
+    return [f"{Path(report.path).name}: {report.n_matched:,} of {report.n_rows:,} rows are of samples here." for report in reports]
 
 
 def _plain(samples: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from genobench.cli import compare, data, generate, leaderboard, plugins, record, run
+from genobench.cli import compare, data, generate, leaderboard, plugins, record, run, score
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("study", help="Run several generators with equal budgets on one split; `run`, with --generator repeated.")(run.run)
 app.command("generate")(generate.generate)
+app.command("score")(score.score)
 app.command("compare")(compare.compare)
 app.command("record")(record.record)
 app.add_typer(data.app, name="data")
