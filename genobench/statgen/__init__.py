@@ -29,6 +29,7 @@ from genobench.statgen.frequency import (
     sample_counts,
     variant_call_rate,
 )
+from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
 from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
 from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
 from genobench.statgen.impute import Imputer
@@ -86,6 +87,7 @@ __all__ = [
     "Runs",
     "ShareAbove",
     "SlicedClouds",
+    "UnlikelyPhases",
     "adversarial_accuracy",
     "adversarial_accuracy_without",
     "aggregate_fst",
@@ -105,6 +107,7 @@ __all__ = [
     "genotype_counts",
     "genotype_frequencies",
     "genotype_frequencies_from_counts",
+    "haplotype_calls",
     "hardy_weinberg_log10_p",
     "heterozygosity_components",
     "hidden_variants",
@@ -146,6 +149,7 @@ __all__ = [
     "sorted_wasserstein",
     "true_positive_rate",
     "true_positive_rate_interval",
+    "unlikely_phases",
     "vanraden_1",
     "vanraden_2",
     "variant_call_rate",

@@ -126,6 +126,9 @@ def near_agreement(
 
     Returns:
         The correlation with its leave-one-out values, and the LD scores.
+
+    References:
+        A correlation of correlations: Viñas R. et al. 2022. Bioinformatics 38: 730-737. https://doi.org/10.1093/bioinformatics/btab035
     """
     variants = placed_variants(chromosomes=chromosomes, positions=positions, is_used=is_used, blocks=blocks)
     ends = variants.first_at([reach])[:, 0]
@@ -170,6 +173,11 @@ def far_agreement(
 
     Returns:
         Correlation and means with their leave-one-out values.
+
+    References:
+        LD between chromosomes, less what the number of samples gives: Waples R.S. 2006. A bias correction for estimates of effective
+        population size based on linkage disequilibrium at unlinked gene loci. Conservation Genetics 7: 167-184.
+        https://doi.org/10.1007/s10592-005-9100-y
     """
     everywhere = np.arange(first.shape[1])
     variants = placed_variants(chromosomes=chromosomes, positions=everywhere, is_used=is_used, blocks=blocks)

@@ -48,6 +48,7 @@ PLAIN_DEFINITIONS: Final = frozenset(
         "neighbour_radius",
         "observed_heterozygosity",
         "pairwise",
+        "placed_variants",
         "relative_clusters",
         "relative_components",
         "row_tiles",
@@ -58,6 +59,8 @@ PLAIN_DEFINITIONS: Final = frozenset(
         "true_positive_rate",
         "variant_blocks",
         "variant_call_rate",
+        "variant_planes",
+        "windows",
     }
 )
 """Statistics that count, sort or look up, and have no source but their first line; any other cites where its formula is from."""
