@@ -28,7 +28,14 @@ def genobench_classifiers() -> list[Offer]:
 def genobench_metrics() -> list[Offer]:
     """The first set of scores: fidelity, privacy, utility."""
     return [
-        Offer("allele-frequency", "genobench.builtin.fidelity.frequencies:AlleleFrequency", "fidelity: mean error of ALT frequencies"),
+        Offer(
+            "allele-frequency",
+            "genobench.builtin.fidelity.frequencies:AlleleFrequency",
+            "fidelity: allele and genotype frequencies, rare variants",
+        ),
+        Offer("hardy-weinberg", "genobench.builtin.fidelity.heterozygosity:HardyWeinberg", "fidelity: F_IS, Hardy-Weinberg proportions"),
+        Offer("heterozygosity", "genobench.builtin.fidelity.heterozygosity:Heterozygosity", "fidelity: heterozygosity and F of samples"),
+        Offer("homozygosity", "genobench.builtin.fidelity.homozygosity:RunsOfHomozygosity", "fidelity: runs of homozygosity, F_ROH"),
         Offer("ld-decay", "genobench.builtin.fidelity.linkage:LdDecayError", "fidelity: error of mean r2 over distance, within groups"),
         Offer(
             "precision-recall", "genobench.builtin.fidelity.manifold:PrecisionRecall", "fidelity: shares inside each other's neighbourhoods"

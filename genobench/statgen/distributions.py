@@ -36,8 +36,12 @@ def wasserstein_distance(
     masses = [np.broadcast_to(given, (*leading, side.shape[-1])) for given, side in zip(weights, sides, strict=True)]
     totals = [mass.sum(axis=-1, keepdims=True) for mass in masses]
     is_defined = (totals[0] > 0) & (totals[1] > 0)
-    mass = np.concatenate([masses[0] / np.where(is_defined, totals[0], 1), -masses[1] / np.where(is_defined, totals[1], 1)], axis=-1)
     order = np.argsort(values, axis=-1, kind="stable")
-    ahead = np.cumsum(np.take_along_axis(mass, order, axis=-1), axis=-1)
+    # Each side is added up before it is divided, so that equal sets of unweighted numbers are at a distance of zero exactly.
+    below = []
+    for place, total in enumerate(totals):
+        mass = np.concatenate([masses[0] * (place == 0), masses[1] * (place == 1)], axis=-1)
+        below.append(np.cumsum(np.take_along_axis(mass, order, axis=-1), axis=-1) / np.where(is_defined, total, 1))
+    ahead = below[0] - below[1]
     steps = np.diff(np.take_along_axis(values, order, axis=-1), axis=-1)
     return np.where(is_defined[..., 0], np.sum(np.abs(ahead[..., :-1]) * steps, axis=-1), np.nan)
