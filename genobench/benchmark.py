@@ -12,11 +12,9 @@ import math
 import os
 import platform
 import sys
-import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -31,14 +29,18 @@ from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.planning import GeneratorPlan, Plan, Prepared, prepare
 from genobench.registry import Registered, Registry, load_target
 from genobench.report.curves import read_curves
-from genobench.report.figures import draw_figures
+from genobench.report.page import write_report
 from genobench.storage import read_store
 from genobench.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from genobench.contracts import Generator
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from genobench.contracts import Generator, Part
     from genobench.events import OnEvent
 
 __all__ = ["GeneratorPlan", "Plan", "Prepared", "prepare", "run", "run_prepared"]
@@ -72,12 +74,17 @@ def run_prepared(prepared: Prepared, on_event: OnEvent = lambda _event: None) ->
             on_event({"event": "cell", "cell_id": key.cell_id, "generator": entry.name, "seed": seed})
             cell, result = fit_cell(prepared.fit_request(entry, key), on_event)
             scores = _scored(prepared, cell, on_event) if result.status == "ok" else ()
-            yield _kept(_outcome(prepared, entry, cell=cell, result=result, scores=scores), cell)
+            outcome = _outcome(prepared, entry, cell=cell, result=result, scores=scores)
+            kept = _kept(outcome, cell)
+            if scores and (kept is outcome or not cell.report.is_file()):
+                on_event({"event": "stage", "stage": "draw the report"})
+                _write_report(prepared, cell, kept)
+            yield kept
 
 
 def _scored(prepared: Prepared, cell: Cell, on_event: OnEvent) -> tuple[ScoreRecord, ...]:
-    """The scores of a cell on the holdout; its figures are drawn when it has none yet."""
-    scores = score_cell(
+    """The scores of a cell on the holdout."""
+    return score_cell(
         cell.synthetic,
         cell.scores,
         parts=prepared.real_parts(),
@@ -88,14 +95,6 @@ def _scored(prepared: Prepared, cell: Cell, on_event: OnEvent) -> tuple[ScoreRec
         log=cell.log,
         on_event=on_event,
     )
-    if not cell.figures.is_dir():
-        on_event({"event": "stage", "stage": "draw figures"})
-        with tempfile.TemporaryDirectory(dir=cell.folder, prefix=".figures.") as draft:
-            with threadpool_limits(limits=1):  # As for scores: the products are small.
-                draw_figures(_comparison(prepared, cell), read_curves(cell.curves), Path(draft) / "figures")
-            with contextlib.suppress(OSError):  # The same command beside this one may have been first.
-                (Path(draft) / "figures").rename(cell.figures)
-    return scores
 
 
 def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
@@ -165,14 +164,38 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
     )
 
 
-def _comparison(prepared: Prepared, cell: Cell) -> Comparison:
-    return Comparison(
+def _write_report(prepared: Prepared, cell: Cell, outcome: Outcome) -> None:
+    """The page of a cell: its scores, and figures of what was scored."""
+    split, parts = prepared.split, prepared.real_parts()
+    groups: dict[Part, NDArray[np.intp]] = {part: split.groups[split.part(part)] for part in ("train", "holdout", "nonmembers")}
+    comparison = Comparison(
         trait=prepared.trait,
         train=read_store(prepared.store("train")),
         holdout=read_store(prepared.store("holdout")),
         nonmembers=read_store(prepared.store("nonmembers")),
         synthetic=read_store(cell.synthetic),
+        groups=groups,
     )
+    n_of = ", ".join(f"{n:,} {part}" for part, n in outcome.split["n"].items())
+    settings = ", ".join(f"{name} {value}" for name, value in outcome.settings.items())
+    facts = {
+        "cell": f"{cell.key.cell_id}, generator {outcome.generator} ({outcome.distribution} {outcome.plugin_version}), seed {outcome.seed}",
+        "settings": settings or "none",
+        "dataset": f"{outcome.dataset}, {comparison.train.n_variants:,} variants, sha256 {outcome.dataset_sha256[:12]}",
+        "split": f"{outcome.split['scheme']}, seed {outcome.split['seed']}: {n_of}",
+        "synthetic": f"{outcome.n_generated:,} samples",
+    }
+    with threadpool_limits(limits=1):  # As for scores: the products are small.
+        write_report(
+            cell.report,
+            comparison,
+            outcome.scores,
+            title=f"{outcome.generator} on {outcome.dataset}",
+            facts=facts,
+            curves=read_curves(cell.curves),
+            seed=parts.seed,
+            has_families=parts.has_families,
+        )
 
 
 def _kept(outcome: Outcome, cell: Cell) -> Outcome:

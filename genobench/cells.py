@@ -137,9 +137,9 @@ class Cell:
         return self.folder / "validation-scores"
 
     @property
-    def figures(self) -> Path:
+    def report(self) -> Path:
         """Figures of the run, PNG."""
-        return self.folder / "figures"
+        return self.folder / "report.html"
 
     @property
     def result(self) -> FitResult | None:
@@ -160,9 +160,9 @@ class Cell:
     def clear(self) -> None:
         """Forget an unfinished or failed fit; checkpoints and the key stay, so that the next one can resume."""
         (self.folder / "result.json").unlink(missing_ok=True)
-        for stale in (self.synthetic, self.model, self.scores, self.validation_scores, self.figures, *self.folder.glob(".synthetic.*")):
+        for stale in (self.synthetic, self.model, self.scores, self.validation_scores, *self.folder.glob(".synthetic.*")):
             shutil.rmtree(stale, ignore_errors=True)
-        for stale in (self.log, self.curves, self.job, self.outcome):
+        for stale in (self.log, self.curves, self.job, self.outcome, self.report):
             stale.unlink(missing_ok=True)
 
 

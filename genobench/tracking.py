@@ -74,7 +74,7 @@ def record_outcome(outcome: Outcome, cell_folder: Path, home: Path) -> str:
 
     Args:
         outcome: What to record.
-        cell_folder: Its cell's folder; `outcome.json`, `cell.json`, `log.txt`, `curves.jsonl` and `figures/` are kept with the run if
+        cell_folder: Its cell's folder; `outcome.json`, `cell.json`, `log.txt`, `curves.jsonl` and `report.html` are kept with the run if
             they are there.
         home: The folder of `genobench.home.genobench_home`.
 
@@ -329,11 +329,9 @@ def _artifacts(outcome: Outcome, cell_folder: Path) -> Iterator[tuple[Path, str 
 
     with tempfile.TemporaryDirectory() as folder:
         yield write_outcome(outcome, Path(folder)), None
-    for name in ("cell.json", "log.txt", "curves.jsonl"):
+    for name in ("cell.json", "log.txt", "curves.jsonl", "report.html"):
         if (cell_folder / name).exists():
             yield cell_folder / name, None
-    for path in sorted((cell_folder / "figures").glob("*.*")):
-        yield path, "figures"
 
 
 def _hash(content: bytes) -> str:

@@ -89,9 +89,11 @@ def test_run__outcomes_lie_beside_their_cells(walked):
     assert {outcome.cell_id for outcome, _ in read_local_outcomes(home, pytest.fail)} >= {outcome.cell_id for outcome in outcomes}
 
 
-def test_run__draws_figures(walked):
+def test_run__writes_a_report(walked):
     home, _, outcomes = walked
-    assert list((home / "cells" / outcomes[0].cell_id / "figures").glob("*.png"))
+    page = (home / "cells" / outcomes[0].cell_id / "report.html").read_text()
+    assert all(score.metric in page for score in outcomes[0].scores)
+    assert page.count("data:image/svg+xml;base64,") > 5
 
 
 def test_run__tunes_on_validation_and_reports_the_best(walked):

@@ -56,7 +56,7 @@ def test_finish__keeps_the_checkpoints_of_a_fit_that_failed(tmp_path):
 
 def test_clear__forgets_all_but_the_key_and_the_checkpoints(tmp_path):
     cell = open_cell(tmp_path, KEY)
-    for folder in (cell.synthetic, cell.model, cell.scores, cell.validation_scores, cell.figures, cell.checkpoints):
+    for folder in (cell.synthetic, cell.model, cell.scores, cell.validation_scores, cell.checkpoints):
         folder.mkdir()
     for file in (cell.log, cell.curves, cell.job, cell.outcome):
         file.touch()

@@ -100,8 +100,7 @@ def cell(home: Path) -> Path:
     """The folder of a finished cell."""
     folder = home / "cells" / OUTCOME.cell_id
     write_outcome(OUTCOME, folder)
-    (folder / "figures").mkdir()
-    (folder / "figures" / "pca.png").write_bytes(b"PNG")
+    (folder / "report.html").write_text("<!doctype html>")
     (folder / "log.txt").write_text("fitted\n")
     points = [{"step": step, "loss": 1 / (step + 1), "total_steps": 1200} for step in range(1200)]
     (folder / "curves.jsonl").write_text("\n".join(json.dumps(point) for point in points) + '\n{"step": 12')
@@ -150,7 +149,7 @@ def test_record__holds_settings_tags_curves_and_files(home, cell):
     )
     assert _rows(home, "select count(*), min(step), max(step) from metrics where key = 'training/loss'") == [(1200, 0, 1199)]
     kept = {path.name for path in (home / "mlflow-artifacts" / "cattle-demo").rglob("*") if path.is_file()}
-    assert kept == {"outcome.json", "log.txt", "curves.jsonl", "pca.png"}
+    assert kept == {"outcome.json", "log.txt", "curves.jsonl", "report.html"}
 
 
 def test_record__leaves_nothing_in_the_working_folder(home, cell):

@@ -1,1 +1,1 @@
-"""Figures of one run, drawn from its real and synthetic genotypes."""
+"""The report: one page with the scores of synthetic samples and figures of them beside real ones."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     from matplotlib.axes import Axes
 
@@ -30,7 +33,7 @@ def new_figure(title: str, n_panels: int, *, panel_inches: tuple[float, float] =
     """A figure with panels side by side, at most four in a row.
 
     Args:
-        title: What it shows.
+        title: What it shows; "" where the page says it.
         n_panels: How many panels, at least one.
         panel_inches: Width and height of each.
 
@@ -43,7 +46,8 @@ def new_figure(title: str, n_panels: int, *, panel_inches: tuple[float, float] =
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     layout: Any = figure.get_layout_engine()
     layout.set(w_pad=0.08, h_pad=0.08)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     grid = figure.subplots(n_down, n_across, squeeze=False)
     panels = list(grid.flat)
     for axes in panels[n_panels:]:
@@ -61,10 +65,10 @@ def label(axes: Axes, *, title: str = "", x: str, y: str) -> None:
 
 
 def add_legend(axes: Axes, **options: Any) -> None:
-    """A legend without a frame, its symbols opaque."""
+    """A legend without a frame, its points and lines opaque."""
     legend = axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, handletextpad=0.5, **options)
     for handle in legend.legend_handles:
-        if handle is not None:
+        if handle is not None and not isinstance(handle, Patch):
             handle.set_alpha(1.0)
 
 
@@ -72,6 +76,12 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a PNG; the same figure gives the same bytes."""
     figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
     return path
+
+
+def to_svg(figure: Figure, file: BinaryIO) -> None:
+    """Write an SVG; the same figure gives the same bytes."""
+    with rc_context({"svg.hashsalt": "genobench", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", dpi=2 * _DOTS_PER_INCH, metadata={"Date": None, "Creator": None})
 
 
 def _style(axes: Axes) -> None:

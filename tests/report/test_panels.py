@@ -1,0 +1,89 @@
+"""The panels: which are drawn, and the numbers in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from genobench.report import panels
+from genobench.report.evidence import Evidence
+from genobench.report.panels import draw_panels
+
+CURVES = [{"step": float(step), "critic_loss": 1.0 / (step + 1), "generator_loss": -float(step)} for step in range(80)]
+
+
+def _reasons(evidence: Evidence) -> dict[str, str]:
+    return {panel.name: panel.reason for panel in draw_panels(evidence) if panel.figure is None}
+
+
+def _without(shown, parts):
+    nobody = np.zeros(0, dtype=np.intp)
+    return replace(shown, **{part: shown.part(part).take_samples(nobody) for part in parts})
+
+
+def test_panels__are_all_drawn(evidence):
+    drawn = draw_panels(evidence, CURVES)
+    assert {panel.name: panel.reason for panel in drawn if panel.figure is None} == {}
+    assert [panel.name for panel in drawn][-2:] == ["training-critic_loss", "training-generator_loss"]
+    assert len({panel.name for panel in drawn}) == len(drawn)
+
+
+def test_panels__without_nonmembers_or_holdout_say_what_is_lacking(shown):
+    reasons = _reasons(Evidence.of(_without(shown, ("holdout", "nonmembers")), seed=0, has_families=False))
+    assert set(reasons) == {"manifold", "attack"}
+    assert "there is none" in reasons["manifold"]
+    assert "nonmembers" in reasons["attack"]
+
+
+def test_panels__of_one_synthetic_sample_say_what_is_lacking(shown):
+    single = replace(shown, synthetic=shown.synthetic.take_samples(np.array([0])))
+    reasons = _reasons(Evidence.of(single, seed=0, has_families=False))
+    assert {"components", "ld_decay", "kinship", "manifold"} <= set(reasons)
+    assert "it needs 10 synthetic samples, and there are 1" in reasons["kinship"]
+
+
+def test_panels__of_samples_that_do_not_vary_are_still_a_page(shown):
+    calls = np.ones((48, shown.train.n_variants), dtype=np.int8)
+    alike = replace(shown, synthetic=replace(shown.synthetic, calls=calls))
+    assert _reasons(Evidence.of(alike, seed=0, has_families=False)) == {}
+
+
+def test_panels__without_positions_draw_no_ld(shown):
+    variants = shown.holdout.variants.assign(position_bp=None)
+    parts = {part: replace(shown.part(part), variants=variants) for part in ("train", "holdout", "nonmembers", "synthetic")}
+    reasons = _reasons(Evidence.of(replace(shown, **parts), seed=0, has_families=False))
+    assert set(reasons) == {"ld_decay", "ld_heat_map", "runs"}
+
+
+def test_ld_decay__is_drawn_within_the_largest_population(shown):
+    def with_populations(part):
+        return part.with_samples(part.samples.assign(vendor=["north"] * 20 + ["south"] * (part.n_samples - 20)))
+
+    parts = {part: with_populations(shown.part(part)) for part in ("train", "holdout", "nonmembers", "synthetic")}
+    evidence = Evidence.of(replace(shown, **parts), seed=0, has_families=False)
+    panel = next(panel for panel in draw_panels(evidence) if panel.name == "ld_decay")
+    assert "Within vendor south alone" in panel.caption
+
+
+def test_roc__is_that_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    members, others = rng.integers(0, 30, 50).astype(float), rng.integers(5, 35, 40).astype(float)
+    false_rates, true_rates = panels._roc(-members, -others)
+    expected = roc_curve([1] * 50 + [0] * 40, -np.concatenate([members, others]), drop_intermediate=False)
+    assert false_rates == pytest.approx(expected[0])
+    assert true_rates == pytest.approx(expected[1])
+
+
+def test_running__of_a_line_is_the_line_away_from_its_ends():
+    line = np.arange(200.0)
+    assert panels._running(line, 5)[10:-10] == pytest.approx(line[10:-10])
+
+
+def test_envelope__is_the_middle_95_percent():
+    curves = [np.full(3, float(value)) for value in range(101)]
+    low, high = panels._envelope(curves) or (None, None)
+    assert low == pytest.approx(2.5)
+    assert high == pytest.approx(97.5)
