@@ -175,7 +175,7 @@ def _leading(source: _Standardised, n_components: int, seed: int) -> tuple[Float
 
     Each pass multiplies the newest directions by X X' and makes the product orthogonal to all before it; the components are the best ones
     within all directions so far. It ends when the residual of each component is a thousandth of the largest eigenvalue or less (the error
-    of an eigenvalue is then about a millionth), or after ten passes.
+    of a clear-cut eigenvalue is then of the order of a millionth), or after ten passes.
     """
     n_samples = source.n_samples
     # Centred columns leave one direction of the samples without variance.

@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 
 from genobench import MISSING, Genotypes, PackedCalls
-from genobench.statgen import king_robust, kinship_clusters, relative_clusters, relative_components
+from genobench.errors import GenotypesError
+from genobench.statgen import (
+    identity_by_state,
+    king_between,
+    king_robust,
+    kinship,
+    kinship_clusters,
+    opposing_homozygotes,
+    relative_clusters,
+    relative_components,
+)
 
 
 def _genotypes(calls: np.ndarray, chromosomes: list[str] | None = None) -> Genotypes:
@@ -69,6 +79,64 @@ def test_king_robust__uses_autosomes_and_shared_calls_only(family):
 
 def test_king_robust__is_undefined_without_heterozygous_calls():
     assert np.isnan(king_robust(_genotypes(np.array([[0, 2, 0], [1, 1, 0]])))[0, 1])
+
+
+@pytest.fixture(scope="module")
+def two_sets() -> tuple[np.ndarray, np.ndarray]:
+    """70 and 45 samples x 300 variants, one call in thirty missing."""
+    rng = np.random.default_rng(9)
+    frequencies = rng.uniform(0.1, 0.9, 300)
+    sets = [rng.binomial(2, frequencies, size=(n, 300)).astype(np.int8) for n in (70, 45)]
+    for calls in sets:
+        calls[rng.random(calls.shape) < 1 / 30] = MISSING
+    return sets[0], sets[1]
+
+
+def _pairs(sets: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Calls of all pairs, and where both have one, each of shape (n_queries, n_references, n_variants)."""
+    left, right = np.broadcast_arrays(sets[0][:, None], sets[1][None])
+    return left, right, (left != MISSING) & (right != MISSING)
+
+
+def test_opposing_homozygotes__are_counted(two_sets):
+    left, right, is_shared = _pairs(two_sets)
+    expected = ((np.abs(left - right) == 2) & is_shared).sum(axis=2)
+    np.testing.assert_array_equal(opposing_homozygotes(*two_sets), expected)
+    np.testing.assert_array_equal(opposing_homozygotes(*map(PackedCalls.from_calls, two_sets)), expected)
+
+
+def test_opposing_homozygotes__of_parent_and_child_there_are_none(family):
+    calls = family.to_array()
+    counts = opposing_homozygotes(calls[:2], calls[2:6])
+    assert counts[0].tolist()[:3] == [0, 0, 0]
+    assert counts[:, 3].min() > 1_000
+
+
+def test_identity_by_state__is_one_less_half_the_mean_difference(two_sets):
+    left, right, is_shared = _pairs(two_sets)
+    expected = 1 - np.abs(left - right).mean(axis=2, where=is_shared) / 2
+    np.testing.assert_allclose(identity_by_state(*two_sets), expected, atol=1e-6)
+
+
+def test_king_between__is_what_king_robust_gives_for_both_sets_together(two_sets):
+    joined = np.concatenate(two_sets)
+    chromosomes = ["1"] * 250 + ["X"] * 50
+    within = king_robust(_genotypes(joined, chromosomes))
+    between = king_between(*two_sets, is_used=np.arange(300) < 250)
+    np.testing.assert_array_equal(between, within[:70, 70:])
+
+
+def test_kinship__is_the_same_in_tiles_and_blocks(two_sets, monkeypatch):
+    whole = king_between(*two_sets), king_robust(_genotypes(two_sets[0]))
+    monkeypatch.setattr(kinship, "_ROWS_PER_TILE", 20)
+    monkeypatch.setattr(kinship, "PLANE_BYTES", 1)
+    np.testing.assert_array_equal(king_between(*two_sets), whole[0])
+    np.testing.assert_array_equal(king_robust(_genotypes(two_sets[0])), whole[1])
+
+
+def test_kinship__between_sets_needs_the_same_variants(two_sets):
+    with pytest.raises(GenotypesError, match="have 300 and 200 variants"):
+        king_between(two_sets[0], two_sets[1][:, :200])
 
 
 def test_relative_components__join_chains_of_relatives():
