@@ -127,6 +127,9 @@ def inner_products(left: torch.Tensor, right: torch.Tensor, *, out: torch.Tensor
         out = torch.empty((len(left), len(right)), dtype=torch.int32, device=left.device)
     if 0 in (*left.shape, *right.shape):
         return out.zero_()
+    if left.shape[1] == 1:
+        # torch 2.13 reads beyond planes of one column, whose strides it takes for those of a vector.
+        return torch.mul(left.to(torch.int32), right.t().to(torch.int32), out=out)
     if not _has_integer_units(left.device.type):
         return _float_products(left, right, out)
     if left.device.type == "cpu":

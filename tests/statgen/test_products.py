@@ -19,7 +19,7 @@ def _float64(left: torch.Tensor, right: torch.Tensor) -> np.ndarray:
     return left.numpy().astype(np.float64) @ right.numpy().astype(np.float64).T
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 7), (17, 16, 8), (100, 33, 1001)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 2, 1), (40, 33, 1), (3, 5, 7), (17, 16, 8), (100, 33, 1001)])
 def test_inner_products__equal_float64(shape):
     n_left, n_right, n_inner = shape
     left, right = _plane(n_left, n_inner, 1), _plane(n_right, n_inner, 2)
