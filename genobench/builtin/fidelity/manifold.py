@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import ClassVar
 
-import numpy as np
-
-from genobench import Comparison, Pairwise, Metric, Score, ScoreSpec, Trait
-from genobench.statgen import (
-    adversarial_accuracy,
-    jackknife_standard_error,
-    manifold_precision_recall,
-    sample_groups,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    DistanceMatrix = NDArray[np.int32]
-    Triple = tuple[DistanceMatrix, DistanceMatrix, DistanceMatrix]
-
-_N_GROUPS: Final = 20
+from genobench import Comparison, Metric, Pairwise, Score, ScoreSpec, Trait
+from genobench.builtin.estimates import all_missing, jackknifed
+from genobench.builtin.fidelity.neighbourhoods import Distance, TwoSets, neighbour_requests, share_score
 
 
 @dataclass(frozen=True)
 class PrecisionRecall(Metric):
-    """Precision and recall of the k-nearest-neighbour manifolds of synthetic samples and the holdout.
+    """Precision, recall, density and coverage of the k-nearest-neighbour manifolds of synthetic samples and the holdout.
 
-    Standard errors leave out a group of the holdout at a time, relatives together, and as many synthetic samples. A jackknife errs on the
-    wide side (Efron B., Stein C. 1981. Annals of Statistics 9: 586-596. https://doi.org/10.1214/aos/1176345462), for statistics of
-    neighbours by much: over fresh draws of 200 and 200 samples these errors are about twice the spread.
+    Precision and recall saturate where there are many variants: two real sets reach 1 at large k, and then tell no generator from another.
+    The band, real samples in the place of synthetic ones, says how much room is left. One sample far from all others has a ball that holds
+    everything, which density forgives less and coverage not at all.
+
+    Standard errors leave out a group of the holdout at a time, relatives together, and the same share of the synthetic samples. A jackknife
+    errs on the wide side (Efron B., Stein C. 1981. Annals of Statistics 9: 586-596. https://doi.org/10.1214/aos/1176345462), for statistics
+    of neighbours by much: in 200 pairs of fresh draws of 200 and 200 samples, 300 variants, the errors were 1.3 to 2.1 times the spread
+    (density: 0.9 to 1.0 times), and the 95 % intervals held the mean in 97 to 100 % of pairs (density: 93 %).
 
     Args:
-        k: A sample's ball reaches to its k-th nearest other sample of its own set.
+        k: A sample's ball reaches to its k-th nearest other sample of its own set; 10 by default.
         distance: `manhattan` or `squared-euclidean` (which ranks as Euclidean distance does).
     """
 
     k: int = 10
-    distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
+    distance: Distance = "manhattan"
 
     family = "fidelity"
     scores: ClassVar = (
         ScoreSpec(
             name="precision",
-            summary="share of synthetic samples inside the neighbourhood of some holdout sample",
+            summary="share of synthetic samples inside the neighbourhood of some holdout sample (k = 10 unless set)",
             unit="share",
             direction="higher",
             ideal=1.0,
@@ -54,7 +43,7 @@ class PrecisionRecall(Metric):
         ),
         ScoreSpec(
             name="recall",
-            summary="share of holdout samples inside the neighbourhood of some synthetic sample",
+            summary="share of holdout samples inside the neighbourhood of some synthetic sample (k = 10 unless set)",
             unit="share",
             direction="higher",
             ideal=1.0,
@@ -62,35 +51,49 @@ class PrecisionRecall(Metric):
         ),
         ScoreSpec(
             name="precision_recall_f1",
-            summary="harmonic mean of precision and recall",
+            summary="harmonic mean of precision and recall (k = 10 unless set)",
             unit="share",
             direction="higher",
             ideal=1.0,
             version=1,
             is_primary=True,
         ),
+        ScoreSpec(
+            name="density",
+            summary="mean number of holdout neighbourhoods that a synthetic sample lies in, over k (k = 10 unless set); above 1: crowded",
+            unit="neighbourhoods per k",
+            direction="target",
+            ideal=1.0,
+            version=1,
+        ),
+        ScoreSpec(
+            name="coverage",
+            summary="share of holdout samples whose neighbourhood holds some synthetic sample (k = 10 unless set)",
+            unit="share",
+            direction="higher",
+            ideal=1.0,
+            version=1,
+        ),
     )
 
     def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait
         """Distances within and between the two sets."""
-        return _triple_requests(self.distance)
+        return neighbour_requests("holdout", self.distance)
 
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
-        """Precision, recall and their harmonic mean; NaN where a set has no k other samples after a group is left out."""
-        distances = _triple(comparison, self.distance)
-        groups = _groups_of_both(comparison, seed)
+        """The five scores; NaN where a set has no k other samples."""
+        sets = TwoSets.of(comparison, "holdout", self.distance, seed=seed)
         names = tuple(spec.name for spec in self.scores)
-        smallest = min(len(side) - np.bincount(side).max(initial=0) for side in groups)
-        if smallest <= self.k:
-            reason = f"k is {self.k}, but a set of {min(map(len, groups))} samples leaves only {smallest} when a group is left out."
-            return tuple(Score(name, float("nan"), reason=reason) for name in names)
-
-        def estimates(triple: Triple) -> NDArray[np.float64]:
-            precision, recall = manifold_precision_recall(*triple, k=self.k)
-            total = precision + recall
-            return np.array([precision, recall, 2 * precision * recall / total if total else 0.0])
-
-        return _with_jackknife(names, estimates, distances, groups)
+        if not 1 <= self.k < sets.smallest:
+            return all_missing(names, f"k is {self.k}, but the smaller set has {sets.smallest} samples; k must be from 1 to one less.")
+        estimates = sets.manifold_estimates(self.k)
+        density = names.index("density")
+        return tuple(
+            jackknifed(name, float(estimates.values[place]), estimates.deleted[:, place], estimates.sizes, limits=(0.0, float("inf")))
+            if place == density
+            else share_score(name, estimates, place)
+            for place, name in enumerate(names)
+        )
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,16 @@ class AdversarialAccuracy(Metric):
     """Nearest-neighbour adversarial accuracy of synthetic samples against the holdout, with both halves; ties count one half.
 
     Below 0.5 the synthetic samples lie closer to the holdout than it does to itself, above 0.5 the two sets can be told apart. With
-    relatives in the holdout even real samples do not score 0.5, which is why the band says what is ideal. No score here is primary:
-    samples without linkage lie between all others, score 1 and 0 in the halves, and 0.5 in the mean. Standard errors are those of
-    `PrecisionRecall`, and about one and a half times the spread over fresh draws.
+    relatives in the holdout even real samples do not score 0.5, which is why the band says what is ideal. Each half also depends on the
+    sizes of the sets, so of the larger one so many samples are drawn as the smaller has. No score here is primary: samples without linkage
+    lie between all others, score 1 and 0 in the halves, and 0.5 in the mean. Standard errors are those of `PrecisionRecall`: 1.3 to 1.6
+    times the spread over fresh draws, and the 95 % intervals held the mean in 95 to 100 % of pairs.
 
     Args:
         distance: `manhattan` or `squared-euclidean`.
     """
 
-    distance: Literal["manhattan", "squared-euclidean"] = "manhattan"
+    distance: Distance = "manhattan"
 
     family = "fidelity"
     scores: ClassVar = (
@@ -116,7 +120,7 @@ class AdversarialAccuracy(Metric):
             unit="share",
             direction="target",
             ideal=None,
-            version=1,
+            version=2,
         ),
         ScoreSpec(
             name="aats_real",
@@ -124,7 +128,7 @@ class AdversarialAccuracy(Metric):
             unit="share",
             direction="target",
             ideal=None,
-            version=1,
+            version=2,
         ),
         ScoreSpec(
             name="aats_synthetic",
@@ -132,74 +136,19 @@ class AdversarialAccuracy(Metric):
             unit="share",
             direction="target",
             ideal=None,
-            version=1,
+            version=2,
         ),
     )
 
     def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait
         """Distances within and between the two sets."""
-        return _triple_requests(self.distance)
+        return neighbour_requests("holdout", self.distance)
 
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
-        """The mean and its halves; NaN where a set is too small."""
-        groups = _groups_of_both(comparison, seed)
+        """The mean and its halves; NaN where a set has fewer than two samples."""
+        sets = TwoSets.of(comparison, "holdout", self.distance, seed=seed).of_equal_size(seed=seed)
         names = tuple(spec.name for spec in self.scores)
-        if min(len(side) - np.bincount(side).max(initial=0) for side in groups) < 2:
-            reason = f"Both sets need some samples beside each group that is left out; they have {len(groups[0])} and {len(groups[1])}."
-            return tuple(Score(name, float("nan"), reason=reason) for name in names)
-
-        def estimates(triple: Triple) -> NDArray[np.float64]:
-            real, synthetic = adversarial_accuracy(*triple)
-            return np.array([(real + synthetic) / 2, real, synthetic])
-
-        return _with_jackknife(names, estimates, _triple(comparison, self.distance), groups)
-
-
-def _triple_requests(distance: Literal["manhattan", "squared-euclidean"]) -> tuple[Pairwise, Pairwise, Pairwise]:
-    return (
-        Pairwise("holdout", "holdout", distance),
-        Pairwise("synthetic", "holdout", distance),
-        Pairwise("synthetic", "synthetic", distance),
-    )
-
-
-def _triple(comparison: Comparison, distance: Literal["manhattan", "squared-euclidean"]) -> Triple:
-    first, second, third = (comparison.results[request] for request in _triple_requests(distance))
-    return first, second, third
-
-
-def _groups_of_both(comparison: Comparison, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """A group to leave out for each holdout and each synthetic sample; holdout relatives stay together."""
-    holdout = sample_groups(comparison.groups.get("holdout"), comparison.holdout.n_samples, seed=seed, n_groups=_N_GROUPS)
-    n_groups = int(holdout.max(initial=0)) + 1
-    return holdout, sample_groups(None, comparison.synthetic.n_samples, seed=seed + 1, n_groups=n_groups)
-
-
-def _with_jackknife(
-    names: tuple[str, ...],
-    estimates: Callable[[Triple], NDArray[np.float64]],
-    distances: Triple,
-    groups: tuple[NDArray[np.intp], NDArray[np.intp]],
-) -> tuple[Score, ...]:
-    """Scores with standard errors, leaving out each group of both sets at a time."""
-    holdout_holdout, synthetic_holdout, synthetic_synthetic = distances
-    whole = estimates(distances)
-    n_groups = int(max(side.max(initial=0) for side in groups)) + 1
-    deleted = []
-    for group in range(n_groups):
-        holdout, synthetic = (np.flatnonzero(side != group) for side in groups)
-        deleted.append(
-            estimates(
-                (
-                    holdout_holdout[np.ix_(holdout, holdout)],
-                    synthetic_holdout[np.ix_(synthetic, holdout)],
-                    synthetic_synthetic[np.ix_(synthetic, synthetic)],
-                )
-            )
-        )
-    sizes = sum(np.bincount(side, minlength=n_groups) for side in groups)
-    columns = np.array(deleted)
-    return tuple(
-        Score(name, float(whole[place]), standard_error=jackknife_standard_error(float(whole[place]), columns[:, place], sizes))
-        for place, name in enumerate(names)
-    )
+        if sets.smallest < 2:
+            return all_missing(names, f"Each set needs two samples at least; the smaller one has {sets.smallest}.")
+        estimates = sets.adversarial_estimates(tie=0.5)
+        return tuple(share_score(name, estimates, place) for place, name in enumerate(names))
