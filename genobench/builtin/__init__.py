@@ -49,6 +49,18 @@ def genobench_metrics() -> list[Offer]:
         Offer("fst", "genobench.builtin.fidelity.structure:FixationIndex", "fidelity: Fst against the holdout, and between populations"),
         Offer("relatedness", "genobench.builtin.fidelity.relatedness:Relatedness", "fidelity: relationships within each set"),
         Offer("membership-distance", "genobench.builtin.privacy.nearest:MembershipDistance", "privacy: nearest-distance membership attack"),
+        Offer("calibrated-distance", "genobench.builtin.privacy.calibrated:CalibratedDistance", "privacy: distance against a reference"),
+        Offer("density-ratio", "genobench.builtin.privacy.density:DensityRatio", "privacy: density against a reference (DOMIAS)"),
+        Offer("shared-segment", "genobench.builtin.privacy.relatives:SharedSegment", "privacy: longest shared stretch of genome"),
+        Offer("opposing-homozygotes", "genobench.builtin.privacy.relatives:OpposingHomozygotes", "privacy: parent-and-child test"),
+        Offer("kinship-replay", "genobench.builtin.privacy.relatives:KinshipReplay", "privacy: kin of train against kin of nonmembers"),
+        Offer("learned-attack", "genobench.builtin.privacy.learned:LearnedAttack", "privacy: a classifier on what the others go by"),
+        Offer("closest-records", "genobench.builtin.privacy.diagnostics:ClosestRecords", "diagnostic, not privacy: DCR and NNDR"),
+        Offer(
+            "aats-privacy-loss",
+            "genobench.builtin.privacy.diagnostics:AdversarialAccuracyLoss",
+            "diagnostic, not privacy: adversarial accuracy, nonmembers less train",
+        ),
         Offer("frequency-lr", "genobench.builtin.privacy.frequencies:FrequencyLikelihoodRatio", "privacy: attack on allele frequencies"),
         Offer("beacon", "genobench.builtin.privacy.frequencies:Beacon", "privacy: attack on the presence of rare alleles"),
         Offer(

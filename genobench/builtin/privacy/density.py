@@ -30,10 +30,10 @@ class DensityRatio(RecordAttack):
     reference. van Breugel B. et al. 2023. Membership inference attacks against synthetic data through overfitting detection (DOMIAS),
     equation 2. AISTATS, PMLR 206: 3493-3514. https://doi.org/10.48550/arXiv.2302.12580
 
-    A density is the mean over samples of exp(-d / h), d the Manhattan distance: the kernel for ordered discrete values, lambda ** |x - y| at
-    each variant. Li Q., Racine J. 2003. Journal of Multivariate Analysis 86: 266-292. https://doi.org/10.1016/S0047-259X(02)00025-8 . The
-    width h that suits density estimates over thousands of variants leaves the nearest sample alone in the sum; so that about ten count,
-    h is the median over targets of how much farther the tenth nearest reference sample is than the nearest, and at least 1.
+    A density is the mean over samples of exp(-d / h), d the Manhattan distance: the kernel for ordered discrete values, lambda ** |x - y|
+    at each variant. Li Q., Racine J. 2003. Journal of Multivariate Analysis 86: 266-292. https://doi.org/10.1016/S0047-259X(02)00025-8
+    The width h that suits density estimates over thousands of variants leaves the nearest sample alone in the sum; so that about ten
+    count, h is the median over targets of how much farther the tenth nearest reference sample is than the nearest, and at least 1.
     """
 
     scores = attack_specs("density_ratio", "the density of synthetic over that of reference samples around them")

@@ -42,7 +42,7 @@ class SharedSegment(RecordAttack):
 
     def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The longest stretch with any synthetic sample, less a share of one variant for opposing homozygotes beside it."""
-        members, others, members_opposing, others_opposing = (np.asarray(matrix) for matrix in matrices)
+        members, others, members_opposing, others_opposing = (np.asarray(matrix, dtype=np.int32) for matrix in matrices)
         # More than there can be opposing homozygotes, so that they decide between equal stretches only.
         scale = 1.0 + max(int(members_opposing.max(initial=0)), int(others_opposing.max(initial=0)))
         return _longest(members, members_opposing, scale), _longest(others, others_opposing, scale)
@@ -71,15 +71,15 @@ class OpposingHomozygotes(RecordAttack):
 class KinshipReplay(Metric):
     """Are synthetic samples closer kin to training samples than to unseen ones?
 
-    Threat model: the attacker has the synthetic samples and the genotypes of a family, and asks whether relatives of a synthetic sample were
-    in training: one that replays a training sample, whole or in part, betrays its kin as well. For each synthetic sample its closest
-    kinship (KING-robust) to training samples is held against that to nonmembers, as many of both, family by family; a tie counts one half.
-    Kinship: Manichaikul A. et al. 2010. Bioinformatics 26: 2867-2873. https://doi.org/10.1093/bioinformatics/btq559
+    Threat model: the attacker has the synthetic samples and the genotypes of a family, and asks whether relatives of a synthetic sample
+    were in training: one that replays a training sample, whole or in part, betrays its kin as well. For each synthetic sample its closest
+    kinship (KING-robust) to training samples is held against that to nonmembers, as many of both, family by family; a tie counts one
+    half. Kinship: Manichaikul A. et al. 2010. Bioinformatics 26: 2867-2873. https://doi.org/10.1093/bioinformatics/btq559
 
-    The value is the mean over all draws of as many training samples as there are nonmembers, which needs no drawing: the chance that no one of
-    r closer kin among N is drawn with n is C(N - r, n) / C(N, n). Nonmembers are exchangeable with such a draw, so 0.5 is chance. A few real
-    samples are the closest kin of many synthetic ones, so the standard error leaves out families of real samples, with as large a share of
-    the synthetic ones.
+    The value is the mean over all draws of as many training samples as there are nonmembers, which needs no drawing: the chance that n
+    draws from N hold none of r closer kin is C(N - r, n) / C(N, n). Nonmembers are exchangeable with such a draw, so 0.5 is chance. A few
+    real samples are the closest kin of many synthetic ones, so the standard error leaves out families of real samples, with as large a
+    share of the synthetic ones.
     """
 
     family = "privacy"
@@ -167,14 +167,13 @@ def _log_chance_of_none(n_closer: NDArray[np.intp], sizes: Groups, n_drawn: Grou
     logs = np.zeros(n_closer.shape[1])
     for closer, size, drawn in zip(n_closer, sizes, n_drawn, strict=True):
         left = size - np.arange(size + 1)
-        with np.errstate(invalid="ignore"):
-            table = gammaln(left + 1) - gammaln(left - drawn + 1) - gammaln(size + 1) + gammaln(size - drawn + 1)
-        table[left < drawn] = -np.inf
+        # The logarithm of a factorial below 0! is infinite: fewer are left than are drawn.
+        table = gammaln(left + 1) - gammaln(np.maximum(left - drawn, -1) + 1) - gammaln(size + 1) + gammaln(size - drawn + 1)
         logs += table[closer]
     return logs
 
 
-def _longest(segments: NDArray[np.generic], opposing: NDArray[np.generic], scale: float) -> NDArray[np.float64]:
+def _longest(segments: NDArray[np.int32], opposing: NDArray[np.int32], scale: float) -> NDArray[np.float64]:
     longest: NDArray[np.float64] = (segments - opposing / scale).max(axis=1)
     return longest
 
