@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
     {
+        "genobench/dgg-precision": {"k": 5},
+        "genobench/dgg-recall": {"k": 5},
         "genobench-neural/wgan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4},
         "genobench-simulation/cattle-sim": {
             "n_samples": 120,
@@ -28,7 +30,8 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench-simulation/rat-sim": {"n_samples": 200, "chromosomes": ("1", "2"), "blocks": 1, "block_variants": 20, "n_causal": 20},
     }
 )
-"""Settings that make a plugin quick; a conformance suite asks whether it keeps the rules, not whether it is good."""
+"""Settings that make a plugin quick, or fit for the few samples of the examples; a conformance suite asks whether it keeps the rules, not
+whether it is good."""
 
 OFFERS: Final = tuple(entry for kind in KINDS for entry in load_registry().offers(kind))
 
