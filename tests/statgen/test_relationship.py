@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def calls() -> np.ndarray:
     return made
 
 
-def _by_hand(calls: np.ndarray, frequencies: np.ndarray | None = None) -> dict:
+def _by_hand(calls: np.ndarray, frequencies: np.ndarray | None = None) -> dict[Any, np.ndarray]:
     """VanRaden 2008, methods 1 and 2, with missing calls at 2 p."""
     masked = np.ma.masked_equal(calls, MISSING).astype(float)
     p = (masked.mean(axis=0) / 2).filled(0) if frequencies is None else frequencies

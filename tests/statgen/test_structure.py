@@ -27,7 +27,8 @@ def _standardised(calls: np.ndarray) -> np.ndarray:
     masked = np.ma.masked_equal(calls, MISSING).astype(float)
     mean = masked.mean(axis=0).filled(0)
     varies = (mean > 0) & (mean < 2)
-    return ((masked - mean) / np.sqrt(np.where(varies, mean / 2 * (1 - mean / 2), 1))).filled(0)[:, varies]
+    standardised: np.ndarray = ((masked - mean) / np.sqrt(np.where(varies, mean / 2 * (1 - mean / 2), 1))).filled(0)[:, varies]
+    return standardised
 
 
 def _eigen(standardised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
