@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genobench.contracts import Classifier, Comparison, Measure, Request
     from genobench.genotypes import Genotypes
     from genobench.registry import Registry
-    from genobench.statgen import Imputer
+    from genobench.statgen import Imputer, PrincipalComponents
 
 _MOST_MATRIX_BYTES: Final = 1 << 31
 """No matrix over pairs of samples may be larger."""
@@ -27,8 +27,10 @@ _MOST_MATRIX_BYTES: Final = 1 << 31
 _MOST_KEPT_BYTES: Final = 5 << 29
 """Matrices that are kept for the next metric; the oldest go first."""
 
-_MOST_SAMPLES_OF_COMPONENTS: Final = 2_000
+_MOST_SAMPLES_OF_COMPONENTS: Final = 1_000
 """Principal components are fitted on at most so many training samples, drawn with a fixed seed: bands fit them a hundred times."""
+
+_MOST_FITS: Final = 128
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Answers:
         self._kept: dict[Any, tuple[tuple[Genotypes, ...], NDArray[Any]]] = {}
         self._complete: dict[int, tuple[Genotypes, PackedCalls]] = {}
         self._drawn: list[tuple[Genotypes, _Drawn]] = []
+        self._fitted: dict[tuple[int, bytes], PrincipalComponents] = {}
         self._imputer: Imputer | None = None
 
     def take(self, source: Genotypes, positions: NDArray[np.intp]) -> Genotypes:
@@ -124,9 +127,14 @@ class Answers:
         is_fitted = np.ones(self._train.n_samples, dtype=bool)
         if stand_ins.source is self._train:
             is_fitted[stand_ins.positions] = False
-        rows = np.random.default_rng(0).permutation(np.flatnonzero(is_fitted))[:_MOST_SAMPLES_OF_COMPONENTS]
-        fitted = PrincipalComponents.fit(self._calls(self._train).rows(np.sort(rows)), request.n_components, seed=0)
-        answer = {part: fitted.project(self._calls(comparison.part(part)).rows(slice(None))) for part in PARTS}
+        rows = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(is_fitted))[:_MOST_SAMPLES_OF_COMPONENTS])
+        key = (request.n_components, rows.tobytes())
+        if key not in self._fitted:
+            # As many as a band has draws, so that the next metric finds them all.
+            self._fitted = dict([*self._fitted.items()][-_MOST_FITS:])
+            self._fitted[key] = PrincipalComponents.fit(self._calls(self._train).rows(rows), request.n_components, seed=0)
+        fitted = self._fitted[key]
+        answer = {part: fitted.project(self._calls(comparison.part(part))) for part in PARTS}
         return {**answer, "explained_share": fitted.explained_share}
 
     def _predictions(self, request: Predictions, comparison: Comparison) -> Prediction | str:
