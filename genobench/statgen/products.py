@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from genobench.calls import CALLS_PER_BYTE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genobench.calls import CallMatrix, Calls, PackedBytes
+    from genobench.calls import CallMatrix, Calls
 
 MISSING_CODE: Final = 3
 """What `call_codes` gives for a missing call: the two lowest bits of -1, and the code that packed calls have for it."""
@@ -36,9 +36,8 @@ MISSING_CODE: Final = 3
 PLANE_BYTES: Final = 1 << 27
 """No plane of one block of variants takes more than this (128 MiB): 10,000 samples x 13,421 variants."""
 
-# Pieces that stay in the cache are unpacked three times as fast as a whole block; a GPU wants few launches instead.
-_CPU_PIECE: Final = 1 << 21
-_CUDA_PIECE: Final = 1 << 28
+# Pieces that stay in the cache are unpacked three times as fast as a whole block.
+_BYTES_PER_PIECE: Final = 1 << 19
 _FLOAT32_WHOLE: Final = 1 << 24
 _ROWS_PER_TILE: Final = 2048
 _CUDA_MULTIPLE: Final = 8
@@ -83,26 +82,29 @@ def call_codes(calls: Calls | CallMatrix, variants: slice, samples: slice | None
     if start % CALLS_PER_BYTE:
         raise ValueError(f"the block of variants starts at {start}; it must start at a multiple of {CALLS_PER_BYTE}.")
     n_rows, n_block = max(0, last - first), max(0, stop - start)
-    codes = torch.empty((n_rows, n_block), dtype=torch.int8, device=device)
-    rows_per_piece = max(1, (_CPU_PIECE if codes.device.type == "cpu" else _CUDA_PIECE) // max(1, n_block))
+    if device != "cpu":
+        on_device: torch.Tensor = _codes_of(calls, slice(first, last), slice(start, stop), device)
+        return on_device
+    codes = np.empty((n_rows, n_block), dtype=np.int8)
+    rows_per_piece = max(1, _BYTES_PER_PIECE // max(1, n_block))
     for place in range(0, n_rows, rows_per_piece):
         rows = slice(first + place, first + min(n_rows, place + rows_per_piece))
-        if isinstance(calls, np.ndarray):
-            piece = torch.from_numpy(np.bitwise_and(calls[rows, start:stop], np.int8(3))).to(device)
-        else:
-            piece = _unpacked(calls.packed[rows, start // CALLS_PER_BYTE : -(-stop // CALLS_PER_BYTE)], device)
-        codes[place : place + len(piece)] = piece[:, :n_block]
-    return codes
+        codes[place : place + rows.stop - rows.start] = _codes_of(calls, rows, slice(start, stop), device)
+    return torch.from_numpy(codes)
 
 
-def _unpacked(packed: PackedBytes, device: str) -> torch.Tensor:
-    """Each byte b becomes the four bytes b, b >> 2, b >> 4, b >> 6 of one whole number, two bits kept of each (little endian)."""
-    # A copy: torch warns of arrays that may not be written, as memory-mapped ones are.
-    spread = torch.from_numpy(np.array(packed)).to(device).to(torch.int32)
+def _codes_of(calls: Calls | CallMatrix, rows: slice, variants: slice, device: str) -> Any:
+    """Codes as an array on the CPU, where threads for a few bytes cost more than they bring, or as a tensor elsewhere."""
+    if isinstance(calls, np.ndarray):
+        codes = np.bitwise_and(calls[rows, variants], np.int8(MISSING_CODE))
+        return codes if device == "cpu" else torch.from_numpy(codes).to(device)
+    packed = np.ascontiguousarray(calls.packed[rows, variants.start // CALLS_PER_BYTE : -(-variants.stop // CALLS_PER_BYTE)])
+    # Each byte b becomes the four bytes b, b >> 2, b >> 4, b >> 6 of one whole number, two bits kept of each (little endian).
+    spread: Any = packed.astype("<i4") if device == "cpu" else torch.from_numpy(packed).to(device).to(torch.int32)
     spread |= spread << 6
     spread |= spread << 12
     spread &= _BYTE_TO_FOUR_CODES
-    return spread.view(torch.int8)
+    return spread.view(np.int8 if device == "cpu" else torch.int8)[:, : variants.stop - variants.start]
 
 
 def is_call(codes: torch.Tensor, value: int) -> torch.Tensor:

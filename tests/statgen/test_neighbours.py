@@ -29,7 +29,8 @@ def _expected(queries: np.ndarray, references: np.ndarray, measure: str) -> np.n
             return cdist(queries, references, "sqeuclidean")
         case "manhattan-visible":
             return cdist(queries[:, shown], references[:, shown], "cityblock")
-    return np.count_nonzero(np.abs(queries[:, None, :] - references[None, :, :]) == 2, axis=2)
+    n_opposing: np.ndarray = np.count_nonzero(np.abs(queries[:, None, :] - references[None, :, :]) == 2, axis=2)
+    return n_opposing
 
 
 @pytest.mark.parametrize("measure", MEASURES)
