@@ -1,12 +1,12 @@
 """Neighbour metrics, measured side by side: OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/neighbours.py [--large] [--device cuda].
 
-Not a test: minutes long, and no machine is another's. Threads wait passively, as in genobench's workers, so that a busy machine disturbs less.
+Not a test: minutes long, and no machine is another's. Threads wait passively, as in genobench's workers: a busy machine disturbs them less.
 
 By default 2,000 against 2,000 samples x 1,771 variants: precision, recall and adversarial accuracy for both distances, as published code
 gets them (scikit-learn's brute-force neighbours for the one, torch.cdist for the other), and as we do; the values must be the same. With
 `--large`, ours alone on 10,000 against 10,000 samples x 50,161 variants, with the peak of memory above the packed data. The machine's own
-rate of int8 products is measured in the same run, on two threads. Ours is quick enough to be run five times, of which the best counts; where
-others keep the machine busy, processor time says more than the clock.
+rate of int8 products is measured in the same run, on two threads. Ours is quick enough to be run five times, of which the best counts;
+where others keep the machine busy, processor time says more than the clock.
 """
 
 from __future__ import annotations
@@ -86,13 +86,14 @@ def _small(device: str, rate: float) -> None:
 def _large(device: str, rate: float) -> None:
     reference, synthetic = _mosaics(10_000, 50_161, seed=1), _mosaics(10_000, 50_161, seed=2)
     before = _reset_peak()
-    begin = time.perf_counter()
+    begin, cpu_begin = time.perf_counter(), time.process_time()
     spent = _seconds_of_products(reference, synthetic, device, then=_from_matrices)
     others: tuple[IntegerMeasure, ...] = ("opposing-homozygotes", "manhattan-visible")
     for measure in others:
         seconds, _ = _timed(partial(pairwise, synthetic, reference, measure, device=device))
-        print(f"{measure}, synthetic to reference: {seconds:.1f} s")
-    whole, peak = time.perf_counter() - begin, _peak_bytes() - before
+        print(f"{measure}, synthetic to reference: {seconds:.1f} s", flush=True)
+    whole, cpu, peak = time.perf_counter() - begin, time.process_time() - cpu_begin, _peak_bytes() - before
+    print(f"processor time of all: {cpu:.0f} s, {cpu / 2:.0f} s each of two")
     print(f"distances within and between the sets, both measures: {sum(spent):.1f} s")
     print(f"share of the machine's int8 rate in them: {_operations(10_000, 50_161) / sum(spent) / rate:.0%}")
     _say(f"all neighbour metrics of 10,000 against 10,000 x 50,161: {whole:.0f} s", whole <= LARGE_SECONDS)
@@ -136,7 +137,7 @@ def _from_matrices(measure: str, triple: tuple[NDArray[np.int32], NDArray[np.int
         ("all of these without each of 20 groups", lambda: _without(triple)),
     ):
         seconds, _ = _timed(action)
-        print(f"{measure}, {name}: {seconds:.1f} s")
+        print(f"{measure}, {name}: {seconds:.1f} s", flush=True)
 
 
 def _seconds_of_products(
