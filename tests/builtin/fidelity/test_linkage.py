@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,12 @@ import pytest
 
 from genobench import Comparison, FitContext, Genotypes, PackedCalls, Trait
 from genobench.builtin.controls import Independent
-from genobench.builtin.fidelity.linkage import LdDecayError
+from genobench.builtin.fidelity.linkage import LdAgreement, LdDecayError
 from genobench.statgen import LD_EDGES_BP, ld_decay
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TRAIT = EXAMPLE_TRAITS["quantitative"]
 ALL = example_genotypes(n_samples=360, n_variants=240, seed=2)
@@ -25,7 +28,7 @@ def _comparison(synthetic: Genotypes, holdout: Genotypes = THIRDS[1], trait: Tra
     return Comparison(trait=trait, train=THIRDS[0], holdout=holdout, nonmembers=THIRDS[0], synthetic=synthetic)
 
 
-def _scores(comparison: Comparison, metric: LdDecayError | None = None) -> dict[str, Any]:
+def _scores(comparison: Comparison, metric: LdDecayError | LdAgreement | None = None) -> dict[str, Any]:
     return {score.name: score for score in (metric or LdDecayError()).score(comparison, seed=1)}
 
 
@@ -113,10 +116,15 @@ def test_ld_decay_error__reads_the_map_where_positions_are_not_known():
 def test_ld_decay_error__says_when_nothing_can_be_measured():
     nowhere = replace(THIRDS[1], variants=THIRDS[1].variants.assign(position_bp=pd.array([pd.NA] * 240, dtype="Int64")))
     few = THIRDS[1].take_samples(np.arange(5))
-    for holdout, words in ((nowhere, "fewer than 100 pairs"), (few, "No population has 10 samples")):
-        for score in _scores(_comparison(THIRDS[2], holdout)).values():
+    elsewhere = dict.fromkeys(("ld_decay_error", "ld_r2_100kb", "ld_r2_1mb"), "fewer than 100 pairs") | {
+        "ld_decay_error_cm": "no genetic map",
+        "haplotype_r2_error": "not phased: train, holdout, synthetic",
+        "haplotype_switch_excess": "not phased: train, holdout, synthetic",
+    }
+    for holdout, words in ((nowhere, elsewhere), (few, dict.fromkeys(elsewhere, "No population has 10 samples"))):
+        for name, score in _scores(_comparison(THIRDS[2], holdout)).items():
             assert np.isnan(score.value)
-            assert words in score.reason
+            assert words[name] in score.reason
 
 
 def test_ld_decay_error__has_a_standard_error_near_its_spread_over_genomes():
@@ -133,3 +141,98 @@ def test_ld_decay_error__has_a_standard_error_near_its_spread_over_genomes():
 
 def test_edges__rise():
     assert all(low < high for low, high in pairwise(LD_EDGES_BP))
+
+
+def test_ld_decay_error__on_a_map_of_one_mb_a_cm_is_that_over_base_pairs():
+    # Steps of 50,050 bp: none of their multiples is the edge of a bin, where rounding would decide.
+    spaced = THIRDS[1].variants["position_bp"] * 1001 // 1000
+    mapped = replace(THIRDS[1], variants=THIRDS[1].variants.assign(position_bp=spaced, position_cm=spaced.astype(float) / 1e6))
+    scores = _scores(_comparison(THIRDS[2], mapped))
+    assert scores["ld_decay_error_cm"].value == pytest.approx(scores["ld_decay_error"].value, rel=1e-9)
+    assert scores["ld_decay_error_cm"].standard_error > 0
+
+
+def _independent(tmp_path: Path) -> Genotypes:
+    context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
+    return Independent().fit(THIRDS[0], context).generate(120, seed=1)
+
+
+def test_ld_agreement__of_the_holdout_with_itself_is_perfect():
+    scores = _scores(_comparison(THIRDS[1]), LdAgreement())
+    assert scores["ld_long_range_r2_excess"].value == pytest.approx(0, abs=1e-12)
+    correlations = [name for name in scores if "correlation" in name]
+    assert [scores[name].value for name in correlations] == pytest.approx([1] * 3)
+
+
+def test_ld_agreement__is_high_for_real_samples_and_nought_for_independent_variants(tmp_path):
+    real, floor = (_scores(_comparison(synthetic), LdAgreement()) for synthetic in (THIRDS[2], _independent(tmp_path)))
+    for name in ("ld_correlation_near", "ld_score_correlation"):
+        assert real[name].value > floor[name].value + 3 * np.hypot(real[name].standard_error, floor[name].standard_error)
+        assert abs(floor[name].value) < 4 * floor[name].standard_error + 0.02
+
+
+def test_ld_agreement__sees_between_chromosomes_what_relatives_share(tmp_path):
+    """The holdout consists of half-sib families of six, so that r2 between chromosomes is above that of unrelated samples."""
+    scores = _scores(_comparison(_independent(tmp_path)), LdAgreement())
+    excess = scores["ld_long_range_r2_excess"]
+    assert excess.value < -2 * excess.standard_error
+    assert abs(_scores(_comparison(THIRDS[2]), LdAgreement())["ld_long_range_r2_excess"].value) < 4 * excess.standard_error
+
+
+def test_ld_agreement__near_is_numpys_correlation_of_correlations():
+    metric = LdAgreement(min_minor_allele_frequency=0.0)
+    positions = THIRDS[1].variants["position_bp"].to_numpy(dtype=float)
+    chromosomes = THIRDS[1].variants["chromosome"].to_numpy()
+    is_near = (chromosomes[:, None] == chromosomes) & (np.abs(positions[:, None] - positions) < 1e6)
+    holdout, synthetic = (np.atleast_2d(np.corrcoef(side.to_array().T))[np.triu(is_near, 1)] for side in (THIRDS[1], THIRDS[2]))
+    expected = np.corrcoef(holdout, synthetic)[0, 1]
+    assert _scores(_comparison(THIRDS[2]), metric)["ld_correlation_near"].value == pytest.approx(expected, rel=1e-9)
+
+
+def test_ld_agreement__wins_nothing_by_variants_that_do_not_vary():
+    calls = THIRDS[2].to_array()
+    calls[:, ::2] = 0
+    whole = _scores(_comparison(THIRDS[2]), LdAgreement())
+    half = _scores(_comparison(replace(THIRDS[2], calls=PackedCalls.from_calls(calls))), LdAgreement())
+    for name in ("ld_correlation_near", "ld_score_correlation", "ld_correlation_far"):
+        assert half[name].value < whole[name].value
+
+
+def test_ld_agreement__says_when_nothing_can_be_measured():
+    one = replace(THIRDS[1], variants=THIRDS[1].variants.assign(chromosome="1", position_bp=np.arange(1, 241) * 50_000))
+    scores = _scores(_comparison(THIRDS[2], one), LdAgreement())
+    assert np.isfinite(scores["ld_correlation_near"].value)
+    for name in ("ld_correlation_far", "ld_long_range_r2_excess"):
+        assert "on different autosomes" in scores[name].reason
+    alike = replace(THIRDS[2], calls=PackedCalls.from_calls(np.ones((120, 240), dtype=np.int8)))
+    scores = _scores(_comparison(alike), LdAgreement())
+    assert all(np.isnan(score.value) and score.reason for score in scores.values())
+
+
+def _phased(haplotypes: np.ndarray) -> Genotypes:
+    """Genotypes from haplotypes of shape (2 * n_samples, 240), with their phase."""
+    first, second = haplotypes[0::2], haplotypes[1::2]
+    return Genotypes(
+        PackedCalls.from_calls((first + second).astype(np.int8)),
+        pd.DataFrame({"id": [f"s{row}" for row in range(len(first))]}),
+        THIRDS[1].variants,
+        phase=np.packbits((first == 1) & (second == 0), axis=1, bitorder="little"),
+    )
+
+
+def test_haplotypes__are_compared_where_all_are_phased():
+    """Mosaics of haplotypes keep LD; calls with shuffled phase lose it between haplotypes, and half of their phases are unlikely."""
+    rng = np.random.default_rng(6)
+    latent = rng.standard_normal((600, 240))
+    for column in range(1, 240):
+        latent[:, column] = 0.9 * latent[:, column - 1] + np.sqrt(1 - 0.81) * latent[:, column]
+    train, holdout, real = (_phased((part < 0.2).astype(np.int8)) for part in np.split(latent, 3))
+    shuffled = replace(real, phase=np.packbits(rng.random(real.calls.shape) < 0.5, axis=1, bitorder="little"))
+    first, second = (_scores(Comparison(TRAIT, train, holdout, train, synthetic)) for synthetic in (real, shuffled))
+    assert first["ld_decay_error"].value == second["ld_decay_error"].value
+    assert first["haplotype_r2_error"].value + 4 * first["haplotype_r2_error"].standard_error < second["haplotype_r2_error"].value
+    excess = first["haplotype_switch_excess"]
+    assert abs(excess.value) < 4 * excess.standard_error
+    assert second["haplotype_switch_excess"].value > 0.2
+    unphased = _scores(Comparison(TRAIT, train, holdout, train, replace(real, phase=None)))
+    assert unphased["haplotype_r2_error"].reason == "Haplotypes need phased calls; not phased: synthetic."
