@@ -128,7 +128,7 @@ def pairwise(
 
 def _planes(calls: Calls | CallMatrix, variants: slice, measure: IntegerMeasure, weights: torch.Tensor, *, name: str) -> torch.Tensor:
     """Calls and, where the measure asks for it, the heterozygous beside them, shape (n_samples, 1 or 2 x n_block); adds to the weights."""
-    recipe, n_samples, n_block, device = _RECIPES[measure], calls.shape[0], variants.stop - variants.start, weights.device.type
+    recipe, n_samples, n_block, device = _RECIPES[measure], calls.shape[0], variants.stop - variants.start, str(weights.device)
     planes = torch.empty((n_samples, n_block * (2 if recipe.heterozygous else 1)), dtype=torch.int8, device=device)
     is_shown: Any = (~hidden_variants(variants.stop)[variants]).astype(np.int8)
     filled: Any = planes.numpy() if device == "cpu" else planes
@@ -136,10 +136,10 @@ def _planes(calls: Calls | CallMatrix, variants: slice, measure: IntegerMeasure,
     rows_per_piece = max(1, _BYTES_PER_PIECE // max(1, n_block)) if device == "cpu" else max(1, n_samples)
     for start in range(0, n_samples, rows_per_piece):
         rows = slice(start, min(n_samples, start + rows_per_piece))
-        codes: Any = call_codes(calls, variants, rows, device=device)
+        block = call_codes(calls, variants, rows, device=device)
+        codes: Any = block.numpy() if device == "cpu" else block
         if n_block and codes.max() == MISSING_CODE:
             raise GenotypesError(f"the {name} have missing calls; distances need complete calls, see genobench.statgen.Imputer.")
-        codes = codes.numpy() if device == "cpu" else codes
         if measure == "manhattan-visible":
             codes *= is_shown if device == "cpu" else torch.from_numpy(is_shown).to(device)
         filled[rows, :n_block] = codes
