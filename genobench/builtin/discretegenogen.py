@@ -1,8 +1,8 @@
 """The metrics of DiscreteGenoGen by its own definitions, exact, so that anybody can check genobench against the published code.
 
 Source: https://github.com/SihanXXX/DiscreteGenoGen, folder `metric`, commit 89e1b74. As there, the reference is the training set: these
-scores do not punish copies. All samples of both sets are used, however many; the numbers depend on how many there are. The published code
-has no standard errors; those given here leave out a group of samples, or a block of the genome, at a time.
+scores do not punish copies. Neither set is cut to the size of the other, and the numbers depend on both sizes. The published code has no
+standard errors; those given here leave out a group of samples, or a block of the genome, at a time.
 
 Missing calls: the published code counts them as the reference allele in frequencies, and knows none elsewhere. Here frequencies are over
 the calls that are there, distances have missing calls imputed from train, and in correlations they take the mean of their variant. For

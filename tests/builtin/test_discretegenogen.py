@@ -111,7 +111,7 @@ def test_precision__holds_what_lies_on_the_surface():
 def test_k_without_so_many_neighbours__is_missing_and_says_so(metric):
     score = _score(metric, _comparison(A, B))
     assert np.isnan(score.value)
-    assert f"k is {metric.k}, but the smaller set has 40 samples" in score.reason
+    assert f"k is {metric.k}, but the smaller set has 40 samples" in str(score.reason)
 
 
 def test_precision__with_the_largest_k_has_no_noise():
@@ -125,7 +125,7 @@ def test_precision__with_the_largest_k_has_no_noise():
 def test_single_synthetic_sample__has_no_neighbour(metric):
     score = _score(metric, _comparison(A, B[:1]))
     assert np.isnan(score.value)
-    assert "the smaller one has 1" in score.reason
+    assert "the smaller one has 1" in str(score.reason)
 
 
 @pytest.mark.parametrize("metric", [dgg.FixationIndex(), dgg.AlleleFrequencyCorrelation(), dgg.GenotypeFrequencyCorrelation()], ids=repr)

@@ -229,11 +229,13 @@ def test_standard_error__is_that_of_leaving_out_each_group_of_both_sets():
     sets = TwoSets.of(answered, "holdout", "manhattan", seed=1)
     deleted = []
     for group in range(12):
-        kept = {
-            "holdout": comparison.holdout.take_samples(np.flatnonzero(sets.reference_groups != group)),
-            "synthetic": comparison.synthetic.take_samples(np.flatnonzero(sets.synthetic_groups != group)),
-        }
-        deleted.append(_scores(AdversarialAccuracy(), replace(comparison, **kept, groups={}))["aats_real"].value)
+        kept = replace(
+            comparison,
+            holdout=comparison.holdout.take_samples(np.flatnonzero(sets.reference_groups != group)),
+            synthetic=comparison.synthetic.take_samples(np.flatnonzero(sets.synthetic_groups != group)),
+            groups={},
+        )
+        deleted.append(_scores(AdversarialAccuracy(), kept)["aats_real"].value)
     assert score.standard_error == pytest.approx(np.sqrt(11 / 12 * np.sum((np.array(deleted) - np.mean(deleted)) ** 2)))
 
 
