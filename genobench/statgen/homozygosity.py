@@ -221,8 +221,8 @@ def _runs_of_block(block: Calls, segments: _Segments, limits: tuple[float, int, 
     for _ in range(max_heterozygotes):
         last -= is_break[last]
     n_called = last - start + 1
-    if len(start) and (is_missing := (block == MISSING).ravel()).any():
-        n_called = n_called - np.add.reduceat(is_missing, np.stack([start, last + 1], axis=1).ravel(), dtype=np.int64)[::2]
+    missing = np.flatnonzero(block == MISSING)
+    n_called = n_called - (np.searchsorted(missing, last + 1) - np.searchsorted(missing, start))
     length_bp = segments.positions[last - row * width] - segments.positions[first] + 1
     is_run = (length_bp >= min_length_bp) & (n_called >= min_variants)
     kept = np.flatnonzero(is_run)[_leftmost_disjoint(start[is_run], last[is_run])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from genobench.calls import MISSING
 from genobench.statgen.frequency import expected_heterozygosity, sample_counts
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _CALLS_PER_BLOCK: Final = 1 << 22
+# Sums of rates round to far less than this a variant.
+_ROUNDING: Final = 1e-12
 
 
 def sample_heterozygosity(calls: Calls | CallMatrix) -> Floats:
@@ -51,14 +54,17 @@ def sample_inbreeding(calls: Calls | CallMatrix, expected: Floats | None = None)
     """
     n_samples, n_variants = calls.shape
     rates = np.nan_to_num(expected_heterozygosity(calls) if expected is None else expected)
-    totals = np.repeat(rates.sum(axis=-1)[..., None], n_samples, axis=-1)
+    columns = rates.reshape(-1, n_variants).T
+    totals = np.repeat(columns.sum(axis=0)[None, :], n_samples, axis=0)
     incomplete = np.flatnonzero(sample_counts(calls, MISSING))
     n_rows = max(1, _CALLS_PER_BLOCK // max(1, n_variants))
     for start in range(0, len(incomplete), n_rows):
         rows = incomplete[start : start + n_rows]
         block = calls[rows] if isinstance(calls, np.ndarray) else calls.rows(rows)
-        # A sum over the variants with a call, not a difference: a sample without any must end at zero exactly.
-        totals[..., rows] = rates @ (block != MISSING).T.astype(np.float64)
+        totals[rows] -= csr_array(block == MISSING, dtype=np.float64) @ columns
+    # What rounding leaves where all was taken away is none.
+    totals[totals < _ROUNDING * n_variants] = 0
+    totals = totals.T.reshape(*rates.shape[:-1], n_samples)
     return 1 - _quotient(np.broadcast_to(sample_counts(calls, 1).astype(np.float64), totals.shape), totals)
 
 
