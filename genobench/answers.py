@@ -16,7 +16,7 @@ from genobench.errors import ContractError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench.contracts import Classifier, Comparison, Measure, Request
+    from genobench.contracts import Classifier, Comparison, Measure, Predictor, Request, Trait
     from genobench.genotypes import Genotypes
     from genobench.registry import Registry
     from genobench.statgen import Imputer, PrincipalComponents
@@ -31,6 +31,8 @@ _MOST_SAMPLES_OF_COMPONENTS: Final = 1_000
 """Principal components are fitted on at most so many training samples, drawn with a fixed seed: bands fit them a hundred times."""
 
 _MOST_FITS: Final = 128
+
+_MOST_PREDICTORS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Answers:
         self._complete: dict[int, tuple[Genotypes, PackedCalls]] = {}
         self._drawn: list[tuple[Genotypes, _Drawn]] = []
         self._fitted: dict[tuple[int, bytes], PrincipalComponents] = {}
+        self._predictors: dict[tuple[str, int, Trait], tuple[Genotypes, Predictor]] = {}
         self._imputer: Imputer | None = None
 
     def take(self, source: Genotypes, positions: NDArray[np.intp]) -> Genotypes:
@@ -150,9 +153,7 @@ class Answers:
         if n_values < 2:
             return f"the trait '{trait.column}' has {n_values} distinct value in the {request.arm} samples"
         shown = [column for column in target.samples.columns if column in ("id", *trait.covariates)]
-        with TemporaryDirectory() as folder:
-            context = FitContext(trait=trait, seed=0, device="cpu", folder=Path(folder))
-            predictor = classifier.fit(source, context)
+        predictor = self._predictor(request.classifier, classifier, source, trait)
         predicted = predictor.predict(target.with_samples(target.samples[shown]))
         if len(predicted) != target.n_samples or not np.isfinite(predicted).all():
             raise ContractError(
@@ -163,6 +164,16 @@ class Answers:
         truth = observed.to_numpy(dtype=float) if trait.kind == "quantitative" else observed.astype(str).to_numpy(dtype=object)
         groups = comparison.groups.get(request.target, np.arange(target.n_samples))
         return Prediction(truth=truth, predicted=predicted, classes=predictor.classes, groups=groups)
+
+    def _predictor(self, name: str, classifier: Classifier, source: Genotypes, trait: Trait) -> Predictor:
+        """The last few are remembered: a band asks one that is trained on the holdout about a hundred draws."""
+        key = (name, id(source), trait)
+        if key not in self._predictors:
+            with TemporaryDirectory() as folder:
+                context = FitContext(trait=trait, seed=0, device="cpu", folder=Path(folder))
+                self._predictors = dict([*self._predictors.items()][-_MOST_PREDICTORS + 1 :])
+                self._predictors[key] = (source, classifier.fit(source, context))
+        return self._predictors[key][1]
 
 
 def _measured(queries: PackedCalls, references: PackedCalls, measure: Measure, train: Genotypes) -> NDArray[Any]:

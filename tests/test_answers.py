@@ -42,6 +42,24 @@ def test_answers__predictions_withhold_the_trait(comparison, monkeypatch, tmp_pa
     np.testing.assert_array_equal(prediction.truth, comparison.holdout.samples["weight"])
 
 
+def test_answers__a_classifier_is_fitted_once_for_all_that_it_predicts(comparison, monkeypatch):
+    """A band asks a classifier trained on the holdout about a hundred draws."""
+    registry = load_registry()
+    ridge = registry.load("classifier", "ridge")
+    fit, n_samples = ridge.fit, []
+
+    def spy(self, train, context):
+        n_samples.append(train.n_samples)
+        return fit(self, train, context)
+
+    monkeypatch.setattr(ridge, "fit", spy)
+    answers = Answers(registry, comparison.train)
+    for target in ("synthetic", "train", "synthetic"):
+        prediction = answers.answer(Predictions("ridge", "holdout", target), comparison)
+        np.testing.assert_array_equal(prediction.truth, comparison.part(target).samples["weight"])
+    assert n_samples == [comparison.holdout.n_samples]
+
+
 def test_answers__synthetic_samples_without_the_trait_give_a_reason(comparison):
     bare = comparison.synthetic.with_samples(comparison.synthetic.samples[["id"]])
     shown = replace(comparison, synthetic=bare)

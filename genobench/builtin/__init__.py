@@ -49,6 +49,16 @@ def genobench_metrics() -> list[Offer]:
         Offer("pca", "genobench.builtin.fidelity.structure:PrincipalComponentFidelity", "fidelity: place and spread on train's components"),
         Offer("fst", "genobench.builtin.fidelity.structure:FixationIndex", "fidelity: Fst against the holdout, and between populations"),
         Offer("relatedness", "genobench.builtin.fidelity.relatedness:Relatedness", "fidelity: relationships within each set"),
+        Offer("two-sample-test", "genobench.builtin.fidelity.two_sample:TwoSampleTest", "fidelity: a classifier between both sets"),
+        Offer("imputation", "genobench.builtin.fidelity.imputation:ImputationPanel", "fidelity: synthetic samples as a reference panel"),
+        Offer(
+            "conditional-values", "genobench.builtin.fidelity.conditional:ConditionalValues", "fidelity: the trait goes with the genotypes"
+        ),
+        Offer(
+            "conditional-classes",
+            "genobench.builtin.fidelity.conditional:ConditionalClasses",
+            "fidelity: the class goes with the genotypes",
+        ),
         Offer("membership-distance", "genobench.builtin.privacy.nearest:MembershipDistance", "privacy: nearest-distance membership attack"),
         Offer("calibrated-distance", "genobench.builtin.privacy.calibrated:CalibratedDistance", "privacy: distance against a reference"),
         Offer("density-ratio", "genobench.builtin.privacy.density:DensityRatio", "privacy: density against a reference (DOMIAS)"),
