@@ -130,14 +130,14 @@ def _explanation(train: pd.DataFrame, other: pd.DataFrame) -> tuple[int, str]:
         n_shifted = len(theirs.assign(position=theirs["position"] + shift)[PLACE].drop_duplicates().merge(known, on=PLACE))
         if n_shifted > len(theirs) // 2:
             return n_shifted, (
-                f"With {shift:+d} added to the positions of the second, {n_shifted:,} would be: one of the two counts positions from 0. "
+                f"With {shift:+d} added to the positions of the latter, {n_shifted:,} would be: one of the two counts positions from 0. "
                 "genobench counts from 1, as VCF and PLINK do."
             )
+    if not set(ours["chromosome"]) & set(theirs["chromosome"]):
+        return 0, "They name no chromosome alike; bring the names to one style ('chr' in front is understood)."
     ids = set(train["id"]) & set(other["id"]) - {""}
     if len(ids) > len(other) // 10:
         return len(ids), f"{len(ids):,} ids are in both, at other positions: the files are of two builds of the genome. Lift one over."
-    if not set(ours["chromosome"]) & set(theirs["chromosome"]):
-        return 0, "They name no chromosome alike; bring the names to one style ('chr' in front is understood)."
     n_places = len(theirs[PLACE].drop_duplicates().merge(known, on=PLACE))
     if n_places:
         return 0, f"{n_places:,} places are in both, with other alleles."

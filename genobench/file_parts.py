@@ -10,6 +10,7 @@ import numpy as np
 
 from genobench.alignment import align
 from genobench.contracts import PARTS, Trait
+from genobench.datasets.description import count_constant_variants
 from genobench.datasets.phenotypes import join_phenotypes, make_trait
 from genobench.errors import DatasetError, GenotypesError
 from genobench.formats import read_with_report
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     from genobench.genotypes import Genotypes
 
 _NEVER_TRAITS: Final = frozenset({"id", "sex", "family", "sire", "dam", "population", "breed", "vendor"})
+_NOUNS: Final = {"holdout": "holdout samples", "nonmembers": "nonmembers"}
+_MUCH_MISSING: Final = 0.2
 _OPPOSITE: Final = -0.3
+"""A file of the same variants whose ALT frequencies correlate less than this with those of train counts the other allele."""
+
 _NO_TRAIT: Final = Trait(column="", kind="quantitative")
 
 
@@ -106,6 +111,7 @@ def read_parts(request: FileRequest, on_event: OnEvent = lambda _event: None) ->
     read: dict[Part, Genotypes] = {}
     files: dict[Part, Mapping[str, Any]] = {}
     notes: list[str] = []
+    warnings: list[str] = []
     for part, path in request.paths.items():
         on_event({"event": "stage", "stage": f"read {part}: {path}"})
         read[part], report = read_with_report(path, n_autosomes=request.n_autosomes)
@@ -117,6 +123,7 @@ def read_parts(request: FileRequest, on_event: OnEvent = lambda _event: None) ->
             "variants": report.n_variants,
         }
         notes.extend(f"{path.name}: {decision.text}" for decision in report.decisions)
+        warnings.extend(_content_warnings(read[part], path.name, report.n_missing_calls))
     _check_ids(read)
     on_event({"event": "stage", "stage": "match variants"})
     names = {part: f"the {part} file {path.name}" for part, path in request.paths.items()}
@@ -127,7 +134,7 @@ def read_parts(request: FileRequest, on_event: OnEvent = lambda _event: None) ->
     real: dict[Part, Genotypes] = {part: genotypes for part, genotypes in parts.items() if part != "synthetic"}
     on_event({"event": "stage", "stage": "group relatives"})
     groups, how, column = group_relatives(real, request.family)
-    warnings = [*_variant_warnings(alignment, request.paths), *_sample_warnings(parts)]
+    warnings += [*_variant_warnings(alignment, request.paths), *_sample_warnings(parts)]
     return FileParts(
         genotypes=parts,
         groups=groups,
@@ -153,9 +160,9 @@ def _check_ids(parts: Mapping[Part, Genotypes]) -> None:
         shared = [name for name in parts[part].sample_ids if name in train] if part in parts else []
         if shared:
             raise GenotypesError(
-                f"{len(shared):,} of the {parts[part].n_samples:,} {part} samples have the id of a training sample; the first is "
-                f"'{shared[0]}'. No {part} sample may be a training sample: leave them out, or, if they are others, give them ids of their "
-                "own."
+                f"{len(shared):,} of the {parts[part].n_samples:,} {_NOUNS[part]} have the id of a training sample; the first is "
+                f"'{shared[0]}'. None of them may be a training sample: leave these out, or, if they are others, give them ids of "
+                "their own."
             )
 
 
@@ -226,6 +233,20 @@ def _variant_counts(alignment: Alignment) -> dict[str, Any]:
     }
 
 
+def _content_warnings(genotypes: Genotypes, name: str, n_missing: int) -> list[str]:
+    """A file that says little: most calls missing, or the same in all samples."""
+    share = n_missing / (genotypes.n_samples * genotypes.n_variants)
+    warnings = []
+    if share > _MUCH_MISSING:
+        warnings.append(
+            f"{share:.0%} of the calls of {name} are missing. Distances fill them with the most frequent genotypes of train, and then say "
+            "little."
+        )
+    if genotypes.n_samples > 1 and share < 1 and count_constant_variants(genotypes) == genotypes.n_variants:
+        warnings.append(f"All {genotypes.n_variants:,} variants of {name} have one genotype only.")
+    return warnings
+
+
 def _variant_warnings(alignment: Alignment, paths: Mapping[Part, Path]) -> list[str]:
     """Files that match in part only, or whose calls seem to count the other allele."""
     n_train = alignment.parts["train"].n_variants + alignment.n_dropped
@@ -265,7 +286,7 @@ def _sample_warnings(parts: Mapping[Part, Genotypes]) -> list[str]:
         n_same = sum(row.tobytes() in train for row in np.asarray(parts[part].calls.packed)) if part in parts else 0
         if n_same:
             warnings.append(
-                f"{n_same:,} {part} samples have exactly the calls of a training sample, under other ids. If they are the same "
+                f"{n_same:,} {_NOUNS[part]} have exactly the calls of a training sample, under other ids. If they are the same "
                 f"individuals, {'privacy' if part == 'nonmembers' else 'fidelity'} scores are wrong: leave them out."
             )
     return warnings
