@@ -88,7 +88,7 @@ def test_far_agreement__is_over_plinks_pairs_between_chromosomes(tmp_path):
 @plink1
 def test_near_agreement__is_the_correlation_of_plinks_signed_r(tmp_path):
     sides = [_calls(1), _calls(2)]
-    window = ("--ld-window-kb", "100", "--ld-window", "99999")
+    window = ("--ld-window-kb", "100", "--ld-window", "99999", "--ld-window-r2", "0")
     tables = [_plink1_pairs(side, tmp_path / str(seed), "--r", *window) for seed, side in enumerate(sides)]
     merged = tables[0].merge(tables[1], on=["left", "right"])
     merged = merged[merged["BP_B_x"] - merged["BP_A_x"] < 100_000]
