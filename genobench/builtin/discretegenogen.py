@@ -18,7 +18,7 @@ import numpy as np
 
 from genobench import Comparison, Metric, Pairwise, Score, ScoreSpec, Trait
 from genobench.builtin.estimates import jackknifed, missing
-from genobench.builtin.fidelity.neighbourhoods import Distance, TwoSets, neighbour_requests, share_score
+from genobench.builtin.fidelity.neighbourhoods import Distance, TwoSets, neighbour_requests, score_at
 from genobench.statgen import aggregate_fst, alt_frequency, correlation_score, genome_blocks, genotype_counts, genotype_frequencies
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Manifold(_AgainstTrain):
         name = self.scores[0].name
         if not 1 <= self.k < sets.smallest:
             return (missing(name, f"k is {self.k}, but the smaller set has {sets.smallest} samples; k must be from 1 to one less."),)
-        return (share_score(name, sets.manifold_estimates(self.k), self.place),)
+        return (score_at(sets.manifold_estimates(self.k), self.place, name),)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class _AdversarialAccuracy(_AgainstTrain):
         name = self.scores[0].name
         if sets.smallest < 2:
             return (missing(name, f"Each set needs two samples at least; the smaller one has {sets.smallest}."),)
-        return (share_score(name, sets.adversarial_estimates(tie=0.0), self.place),)
+        return (score_at(sets.adversarial_estimates(tie=0.0), self.place, name),)
 
 
 @dataclass(frozen=True)

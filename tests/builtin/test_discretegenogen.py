@@ -193,3 +193,23 @@ def test_distances__are_those_of_all_samples():
     np.fill_diagonal(nearest_other, np.inf)
     expected = (nearest_other.min(axis=1) < pairwise(B, A).min(axis=0)).mean()
     assert _score(dgg.AdversarialAccuracyReal(), _comparison(A, B)).value == expected
+
+
+@pytest.mark.parametrize("metric", PUBLISHED, ids=repr)
+def test_score__does_not_mind_which_allele_is_alt(metric):
+    assert _score(metric, _comparison(2 - A, 2 - B)).value == pytest.approx(PUBLISHED[metric], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("metric", "turned"),
+    [
+        (dgg.Precision(k=3), dgg.Recall(k=3)),
+        (dgg.AdversarialAccuracyReal(), dgg.AdversarialAccuracySynthetic()),
+        (dgg.AdversarialAccuracy(), dgg.AdversarialAccuracy()),
+        (dgg.FixationIndex(), dgg.FixationIndex()),
+        (dgg.CorrelationScore(), dgg.CorrelationScore()),
+    ],
+    ids=repr,
+)
+def test_score__of_the_sets_exchanged_is_that_of_the_other_half(metric, turned):
+    assert _score(metric, _comparison(A, B)).value == pytest.approx(_score(turned, _comparison(B, A)).value, rel=1e-9)

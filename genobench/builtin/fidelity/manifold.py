@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from genobench import Comparison, Metric, Pairwise, Score, ScoreSpec, Trait
-from genobench.builtin.estimates import all_missing, jackknifed
-from genobench.builtin.fidelity.neighbourhoods import Distance, TwoSets, neighbour_requests, share_score
+from genobench.builtin.estimates import all_missing
+from genobench.builtin.fidelity.neighbourhoods import Distance, TwoSets, neighbour_requests, score_at
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,8 @@ class PrecisionRecall(Metric):
         if not 1 <= self.k < sets.smallest:
             return all_missing(names, f"k is {self.k}, but the smaller set has {sets.smallest} samples; k must be from 1 to one less.")
         estimates = sets.manifold_estimates(self.k)
-        density = names.index("density")
-        return tuple(
-            jackknifed(name, float(estimates.values[place]), estimates.deleted[:, place], estimates.sizes, limits=(0.0, float("inf")))
-            if place == density
-            else share_score(name, estimates, place)
-            for place, name in enumerate(names)
-        )
+        largest = {"density": float("inf")}
+        return tuple(score_at(estimates, place, name, largest=largest.get(name, 1.0)) for place, name in enumerate(names))
 
 
 @dataclass(frozen=True)
@@ -151,4 +146,4 @@ class AdversarialAccuracy(Metric):
         if sets.smallest < 2:
             return all_missing(names, f"Each set needs two samples at least; the smaller one has {sets.smallest}.")
         estimates = sets.adversarial_estimates(tie=0.5)
-        return tuple(share_score(name, estimates, place) for place, name in enumerate(names))
+        return tuple(score_at(estimates, place, name) for place, name in enumerate(names))

@@ -137,21 +137,24 @@ class TwoSets:
         return Estimates(values, deleted, sizes, self.smallest)
 
 
-def share_score(name: str, estimates: Estimates, place: int) -> Score:
-    """The share at one place of the estimates, with its noise.
+def score_at(estimates: Estimates, place: int, name: str, *, largest: float = 1.0) -> Score:
+    """The number at one place of the estimates, with its noise.
 
-    A share that is 0 or 1 with and without every group shows a jackknife no noise at all; it has Wilson's interval, for as many samples as
-    the smaller set has.
+    A number that no group moves shows a jackknife no noise at all, but is not certain. A share of 0 or 1 has Wilson's interval, for as many
+    samples as the smaller set has; any other number then has none.
 
     Args:
-        name: As declared.
         estimates: Several numbers.
         place: Which of them.
+        name: As declared.
+        largest: The largest value that there can be; 1 for a share.
     """
     value, deleted, n_samples = float(estimates.values[place]), estimates.deleted[:, place], estimates.n_samples
-    if value in (0, 1) and len(deleted) and (deleted == value).all():
+    if (deleted != value).any() or not len(deleted):
+        return jackknifed(name, value, deleted, estimates.sizes, limits=(0.0, largest))
+    if largest == 1 and value in (0, 1):
         return Score(name, value, interval=wilson_interval(round(value * n_samples), n_samples))
-    return jackknifed(name, value, deleted, estimates.sizes, limits=(0.0, 1.0))
+    return Score(name, value)
 
 
 def proportional_groups(groups: Groups, n_samples: int, *, seed: int) -> Groups:

@@ -160,6 +160,8 @@ def test_adversarial_accuracy__can_cancel_which_is_why_nothing_is_primary():
     scores = _scores(AdversarialAccuracy(distance="squared-euclidean"), comparison)
     assert [scores[name].value for name in ("aats_real", "aats_synthetic", "aats")] == [1.0, 0.0, 0.5]
     assert not any(spec.is_primary for spec in AdversarialAccuracy.scores)
+    # No group moves the mean, which does not make it certain.
+    assert (scores["aats"].standard_error, scores["aats"].interval) == (None, None)
 
 
 @pytest.mark.parametrize("metric", [PrecisionRecall(k=1), AdversarialAccuracy()])
