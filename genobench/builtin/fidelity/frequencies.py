@@ -10,10 +10,12 @@ import numpy as np
 from genobench import Comparison, Metric, Score, ScoreSpec
 from genobench.builtin.estimates import jackknifed, missing
 from genobench.builtin.fidelity.populations import MIN_SAMPLES, POPULATION_COLUMNS, by_label, counts_of, shared_column
-from genobench.statgen import alt_frequency_from_counts, genome_blocks, genotype_counts, genotype_frequencies_from_counts
+from genobench.statgen import alt_frequency_from_counts, genome_blocks, genotype_counts, genotype_frequencies_from_counts, wilson_interval
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
     Blocks = NDArray[np.intp]
@@ -106,7 +108,7 @@ class AlleleFrequency(Metric):
         is_varying = (table.synthetic > 0) & (table.synthetic < 1)
         for name, below in _RARE.items():
             is_rare = table.is_known & (maf > 0) & (maf < below)
-            scores.append(_mean_score(name, is_varying.astype(float), blocks, is_rare, what=_named(0, below), limits=(0.0, 1.0)))
+            scores.append(_mean_score(name, is_varying.astype(float), blocks, is_rare, what=_named(0, below), score_of=share_of_variants))
         genotypes = [genotype_frequencies_from_counts(counts) for counts in (table.holdout_counts, table.synthetic_counts)]
         distances = np.abs(genotypes[0] - genotypes[1]).sum(axis=0) / 2
         scores.append(_mean_score("genotype_frequency_error", distances, blocks, table.is_known, n_least=1))
@@ -147,16 +149,44 @@ def _mean_score(
     *,
     what: str = "variants",
     n_least: int = MIN_VARIANTS,
-    limits: tuple[float, float] | None = None,
+    score_of: Callable[[str, float, Floats, Blocks], Score] | None = None,
 ) -> Score:
-    """The mean of the chosen variants' values, leaving out a block at a time."""
+    """The mean of the chosen variants' values, leaving out a block at a time.
+
+    Args:
+        name: As declared.
+        values: Of each variant, shape (n_variants,).
+        blocks: The block of each variant.
+        chosen: Which variants count.
+        what: Their name in the plural.
+        n_least: With fewer than this there is no score.
+        score_of: Makes the score of its name, the mean, the means without each block, and the blocks' sizes; by default a number from 0 on.
+    """
     n_chosen = int(np.count_nonzero(chosen))
     if n_chosen < n_least:
         return missing(name, f"There are {n_chosen} {what}; {n_least} are needed." if n_least > 1 else _NO_CALLS)
     sums, sizes = np.bincount(blocks[chosen], weights=values[chosen]), np.bincount(blocks[chosen])
     with np.errstate(invalid="ignore"):
         without = (sums.sum() - sums) / (n_chosen - sizes)
-    return jackknifed(name, float(sums.sum() / n_chosen), without, sizes, limits=limits or (0.0, np.inf))
+    mean = float(sums.sum() / n_chosen)
+    return score_of(name, mean, without, sizes) if score_of else jackknifed(name, mean, without, sizes, limits=(0.0, np.inf))
+
+
+def share_of_variants(name: str, value: float, deleted: ArrayLike, sizes: ArrayLike, *, reason: str = "") -> Score:
+    """A share of variants; where no block left out moves it from 0 or 1 it has Wilson's interval, since the jackknife then sees no noise.
+
+    Args:
+        name: As declared.
+        value: The share.
+        deleted: The share without each block, shape (n_blocks,).
+        sizes: Variants in each block, shape (n_blocks,).
+        reason: Why the value is NaN, where it is.
+    """
+    score = jackknifed(name, value, deleted, sizes, limits=(0.0, 1.0), reason=reason)
+    if score.value in (0, 1) and not score.standard_error:
+        n_variants = round(float(np.sum(sizes)))
+        return Score(name, score.value, interval=wilson_interval(round(score.value * n_variants), n_variants))
+    return score
 
 
 def _correlation_score(name: str, holdout: Floats, synthetic: Floats, blocks: Blocks, chosen: NDArray[np.bool_]) -> Score:

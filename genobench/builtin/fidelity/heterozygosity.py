@@ -9,6 +9,7 @@ import numpy as np
 
 from genobench import Comparison, Genotypes, Metric, Score, ScoreSpec
 from genobench.builtin.estimates import all_missing, jackknifed
+from genobench.builtin.fidelity.frequencies import share_of_variants
 from genobench.builtin.fidelity.populations import POPULATION_COLUMNS, Population, counts_of, left_out, no_population, populations
 from genobench.statgen import (
     expected_heterozygosity_from_counts,
@@ -108,11 +109,12 @@ class HardyWeinberg(Metric):
         if not n_weighted:
             return all_missing(names, "No autosomal variant varies in the holdout and has calls in the synthetic samples.")
         estimates /= n_weighted
-        limits = ((0.0, 2.0), (-1.0, 1.0), (0.0, 1.0), (0.0, 1.0))
         reason = "No variant that varies in the holdout varies in the synthetic samples."
-        return tuple(
-            jackknifed(name, float(row[0]), row[1:], sizes, limits=bounds, reason=reason)
-            for name, row, bounds in zip(names, estimates, limits, strict=True)
+        f_error, f_is, *shares = [(name, float(row[0]), row[1:], sizes) for name, row in zip(names, estimates, strict=True)]
+        return (
+            jackknifed(*f_error, limits=(0.0, 2.0), reason=reason),
+            jackknifed(*f_is, limits=(-1.0, 1.0), reason=reason),
+            *(share_of_variants(*share) for share in shares),
         )
 
 

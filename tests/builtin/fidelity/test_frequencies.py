@@ -146,7 +146,18 @@ def test_rare_variant_recall__is_zero_for_a_generator_that_lost_them():
     p = comparison.holdout.to_array().mean(axis=0) / 2
     lost = np.where(p < 0.05, 0, comparison.synthetic.to_array())
     scores = _scores(replace(comparison, synthetic=_with_calls(comparison.synthetic, lost)))
-    assert (scores["rare_variant_recall_1pct"].value, scores["rare_variant_recall_5pct"].value) == (0, 0)
+    recall = scores["rare_variant_recall_5pct"]
+    assert (recall.value, recall.standard_error) == (0, None)
+    assert 0 < recall.interval[1] < 0.05
+
+
+def test_standard_errors__are_near_the_spread_over_fresh_draws():
+    """40 pairs of draws: a spread of 40 numbers is known to 11 %, so the mean error lies within a third of it."""
+    names = ("allele_frequency_error", "allele_frequency_correlation", "genotype_frequency_error", "rare_variant_recall_5pct")
+    drawn = [_scores(_drawn(seed=draw)) for draw in range(40)]
+    for name in names:
+        error = np.mean([scores[name].standard_error for scores in drawn])
+        assert error == pytest.approx(np.std([scores[name].value for scores in drawn], ddof=1), rel=0.35), name
 
 
 def test_scores__say_when_too_few_variants_are_there():

@@ -86,6 +86,8 @@ def test_hwe_departure__is_the_share_below_the_level():
     scores = _scores(HardyWeinberg(), _comparison(_genotypes(_calls(0, seed=2), "h"), _genotypes(calls, "s")))
     assert scores["hwe_departure"].value == 0.5
     assert scores["hwe_departure_holdout"].value == 0
+    low, high = scores["hwe_departure_holdout"].interval
+    assert (low, high) == (0, pytest.approx(3.84 / 300, rel=0.02))
 
 
 def test_distances__are_those_of_scipy():
@@ -120,6 +122,19 @@ def test_f_variance_ratio__sees_samples_that_are_too_much_alike():
     scores = _scores(Heterozygosity(), _of(f, 0.25))
     assert scores["f_variance_ratio"].value < 0.5
     assert scores["heterozygosity_distance"].value > 0.02
+
+
+def test_standard_errors__are_near_the_spread_over_fresh_draws():
+    """40 pairs of draws: a spread of 40 numbers is known to 11 %, so the mean error lies within a third of it."""
+    drawn: dict[str, list[tuple[float, float]]] = {"f_is": [], "f_is_error": [], "heterozygosity_distance": [], "f_distance": []}
+    for draw in range(40):
+        comparison = _comparison(_genotypes(_calls(0, seed=100 + draw), "h"), _genotypes(_calls(0.15, seed=500 + draw), "s"))
+        scores = _scores(HardyWeinberg(), comparison) | _scores(Heterozygosity(), comparison)
+        for name, values in drawn.items():
+            values.append((scores[name].value, scores[name].standard_error))
+    for name, values in drawn.items():
+        value, error = np.array(values).T
+        assert error.mean() == pytest.approx(value.std(ddof=1), rel=0.35), name
 
 
 @pytest.mark.parametrize("metric", [HardyWeinberg(), Heterozygosity()])
