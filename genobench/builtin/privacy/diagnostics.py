@@ -164,15 +164,19 @@ class _Drawn:
         """Draw n_each real samples of either kind (by default as many as there are), and n_synthetic synthetic ones."""
         generator = np.random.default_rng(seed)
         n_each = min(len(members), len(others)) if n_each is None else n_each
-        # Drawn from samples in the order of their mean distances, so that their order in the file changes nothing.
-        orders = [np.argsort(sums, kind="stable") for sums in (members.sum(axis=1), others.sum(axis=1), members.sum(axis=0))]
-        wanted = (n_each, n_each, n_synthetic)
-        chosen = [order[np.sort(generator.permutation(len(order))[:n])] for order, n in zip(orders, wanted, strict=True)]
         families = families_of(comparison)
-        labels = None if families is None else [str(label) for side in (0, 1) for label in families[side][chosen[side]]]
+        every = families or (np.zeros(len(members), dtype=np.intp), np.zeros(len(others), dtype=np.intp))
+        # Drawn from samples in the order of their mean distances, so that their order in the file changes nothing.
+        orders = [
+            order[generator.permutation(len(order))]
+            for order in (np.argsort(sums, kind="stable") for sums in (members.sum(axis=1), others.sum(axis=1), members.sum(axis=0)))
+        ]
+        drawn_others, synthetic = orders[1][:n_each], orders[2][:n_synthetic]
+        drawn_members = orders[0][_as_many_of_each(every[0][orders[0]], every[1][drawn_others])]
+        labels = None if families is None else [str(label) for label in (*every[0][drawn_members], *every[1][drawn_others])]
         real = sample_groups(labels, 2 * n_each, seed=seed, n_groups=_N_GROUPS)
         of_synthetic = sample_groups(None, n_synthetic, seed=seed + 1, n_groups=int(real.max()) + 1)
-        return cls(chosen[0], chosen[1], chosen[2], real[:n_each], real[n_each:], of_synthetic)
+        return cls(drawn_members, drawn_others, synthetic, real[:n_each], real[n_each:], of_synthetic)
 
     @property
     def n_groups(self) -> int:
@@ -189,6 +193,18 @@ class _Drawn:
         """For training samples and for nonmembers: the matrix, the rows that are drawn, and their groups."""
         yield members, self.members, self.member_groups
         yield others, self.others, self.other_groups
+
+
+def _as_many_of_each(members: Groups, others: Groups) -> Groups:
+    """Positions of as many members as there are others, the first of each family as many as it has others, then the first of the rest."""
+    order = np.argsort(members, kind="stable")
+    labels, sizes = np.unique(members, return_counts=True)
+    within = np.empty(len(members), dtype=np.intp)
+    within[order] = np.arange(len(members)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    wanted = np.array([np.count_nonzero(others == label) for label in labels])
+    is_chosen = within < wanted[np.searchsorted(labels, members)]
+    places = np.concatenate([np.flatnonzero(is_chosen), np.flatnonzero(~is_chosen)])
+    return places[: len(others)]
 
 
 def _medians_without(distances: Distances, groups: Groups, drawn: _Drawn) -> Floats:

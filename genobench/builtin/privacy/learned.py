@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from scipy.special import expit
 
 from genobench import Comparison, Metric, Pairwise, Score, Trait
 from genobench.builtin.estimates import all_missing
@@ -26,7 +27,12 @@ _MEASURES: Final[tuple[Clue, ...]] = ("manhattan", "opposing-homozygotes", "shar
 _NEIGHBOURS: Final = (1, 2, 5, 20)
 _N_FOLDS: Final = 5
 _FEWEST_IN_A_FOLD: Final = 4
-_LARGEST_IN_DEVIATIONS: Final = 10.0
+_MOST_DEVIATIONS: Final = 10.0
+_RIDGE: Final = 1.0
+_MOST_STEPS: Final = 50
+_LONGEST_STEP: Final = 5.0
+_CLOSE: Final = 1e-6
+_TINY: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -120,18 +126,33 @@ def _nearest(distances: list[NDArray[Any]]) -> list[NDArray[Any]]:
 
 def _cross_fitted(clues: Floats, is_member: NDArray[np.bool_], folds: Groups) -> Floats:
     """Exposure of each target by a model that was fitted without its fold, shape (n_targets,)."""
-    from sklearn.linear_model import LogisticRegression
-
     exposures = np.empty(len(clues))
     for fold in range(int(folds.max()) + 1):
         fitted, judged = folds != fold, folds == fold
         centre, spread = clues[fitted].mean(axis=0), clues[fitted].std(axis=0)
-        scaled = (clues - centre) / np.where(spread > 0, spread, 1.0)
-        scaled = np.clip(scaled, -_LARGEST_IN_DEVIATIONS, _LARGEST_IN_DEVIATIONS)
-        model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scaled[fitted], is_member[fitted])
-        logits = model.decision_function(scaled[judged])
-        exposures[judged] = _mid_ranks(logits, is_member[judged])
+        scaled = np.clip((clues - centre) / np.where(spread > 0, spread, 1.0), -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        weights = _logistic_weights(scaled[fitted], is_member[fitted])
+        exposures[judged] = _mid_ranks(scaled[judged] @ weights, is_member[judged])
     return exposures
+
+
+def _logistic_weights(clues: Floats, is_member: NDArray[np.bool_]) -> Floats:
+    """Weights of an L2 logistic regression in which both classes weigh alike, without the intercept, by Newton's method."""
+    n, n_clues = clues.shape
+    shown = np.column_stack([clues, np.ones(n)])
+    class_weights = np.where(is_member, n / (2 * is_member.sum()), n / (2 * (~is_member).sum()))
+    ridge = np.append(np.full(n_clues, _RIDGE), 0.0)
+    weights = np.zeros(n_clues + 1)
+    for _ in range(_MOST_STEPS):
+        chances = expit(shown @ weights)
+        gradient = shown.T @ (class_weights * (chances - is_member)) + ridge * weights
+        curvature = (shown * (class_weights * chances * (1 - chances))[:, None]).T @ shown + np.diag(ridge + _TINY)
+        step = np.linalg.solve(curvature, gradient)
+        # A step of Newton's that would leap over the minimum is cut: logits then move by no more than a few.
+        weights -= step * min(1.0, _LONGEST_STEP / max(_TINY, float(np.abs(shown @ step).max())))
+        if np.abs(step).max() < _CLOSE:
+            break
+    return weights[:-1]
 
 
 def _mid_ranks(values: Floats, is_member: NDArray[np.bool_]) -> Floats:

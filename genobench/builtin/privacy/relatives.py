@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
     Groups = NDArray[np.intp]
     Kinship = NDArray[np.float32]
 
@@ -40,7 +41,7 @@ class SharedSegment(RecordAttack):
     scores = attack_specs("shared_segment", "the longest stretch without opposing homozygotes that they share with a synthetic sample")
     clues = ("shared-segment", "opposing-homozygotes")
 
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[Floats, Floats]:
         """The longest stretch with any synthetic sample, less a share of one variant for opposing homozygotes beside it."""
         members, others, members_opposing, others_opposing = (np.asarray(matrix, dtype=np.int32) for matrix in matrices)
         # More than there can be opposing homozygotes, so that they decide between equal stretches only.
@@ -61,7 +62,7 @@ class OpposingHomozygotes(RecordAttack):
     scores = attack_specs("opposing_homozygotes", "the fewest opposing homozygotes with any synthetic sample")
     clues = ("opposing-homozygotes",)
 
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[Floats, Floats]:
         """The fewest opposing homozygotes, negated."""
         members, others = (-np.asarray(matrix).min(axis=1).astype(np.float64) for matrix in matrices)
         return members, others
@@ -107,7 +108,7 @@ class KinshipReplay(Metric):
             return (missing("kinship_replay", f"It takes a synthetic sample, two training samples and two nonmembers; {counts}."),)
         members, others = (_known(comparison.results[request]) for request in self.needs(comparison.trait))
         families = families_of(comparison) or (np.arange(n_real[0]), n_real[0] + np.arange(n_real[1]))
-        value = kinship_replay(members, others, families=families)
+        value = float(kinship_replay(members, others, families=families).mean())
         real = sample_groups([str(label) for label in np.concatenate(families)], sum(n_real), seed=seed, n_groups=_N_GROUPS)
         parts = (real[: n_real[0]], real[n_real[0] :], sample_groups(None, members.shape[1], seed=seed + 1, n_groups=_N_GROUPS))
         deleted, sizes = [], []
@@ -116,13 +117,13 @@ class KinshipReplay(Metric):
             if min(map(len, kept)) == 0:
                 continue
             left = (families[0][kept[0]], families[1][kept[1]])
-            deleted.append(kinship_replay(members[np.ix_(kept[0], kept[2])], others[np.ix_(kept[1], kept[2])], families=left))
+            deleted.append(float(kinship_replay(members[kept[0]], others[kept[1]], families=left)[kept[2]].mean()))
             sizes.append(sum(len(part) for part in parts) - sum(map(len, kept)))
         return (jackknifed("kinship_replay", value, deleted, sizes, limits=(0.0, 1.0)),)
 
 
-def kinship_replay(members: Kinship, others: Kinship, *, families: tuple[Groups, Groups]) -> float:
-    """Share of columns whose largest value among members, drawn as many as there are others, is above that among others; ties count half.
+def kinship_replay(members: Kinship, others: Kinship, *, families: tuple[Groups, Groups]) -> Floats:
+    """For each column, the chance that its largest value among members, drawn as many as there are others, is above that among others.
 
     Args:
         members: Shape (n_members, n_synthetic).
@@ -131,21 +132,18 @@ def kinship_replay(members: Kinship, others: Kinship, *, families: tuple[Groups,
             fewer members than others, and those without others, are thrown together.
 
     Returns:
-        The mean over all draws, in [0, 1].
+        Chances over all draws, a tie counting one half, shape (n_synthetic,).
     """
     if len(others) > len(members):
         return 1 - kinship_replay(others, members, families=families[::-1])
     strata, n_drawn = _strata(*families)
-    order = np.argsort(strata, kind="stable")
     sizes = np.bincount(strata)
-    starts = np.cumsum(sizes) - sizes
+    is_in = (strata == np.arange(len(sizes))[:, None]).astype(np.float32)
     closest = others.max(axis=0)
-    sorted_members = members[order]
-    chances = [
-        1 - np.exp(_log_chance_of_none(np.add.reduceat(is_closer, starts, axis=0, dtype=np.intp), sizes, n_drawn))
-        for is_closer in (sorted_members > closest, sorted_members >= closest)
-    ]
-    return float(np.mean(chances))
+    # Counts below 2 ** 24 are exact in float32, and a product is quicker than sums over groups of rows.
+    counts = [is_in @ is_closer.astype(np.float32) for is_closer in (members > closest, members >= closest)]
+    of_none = [np.exp(_log_chance_of_none(n_closer.astype(np.intp), sizes, n_drawn)) for n_closer in counts]
+    return 1 - (of_none[0] + of_none[1]) / 2
 
 
 def _strata(members: Groups, others: Groups) -> tuple[Groups, Groups]:
@@ -162,19 +160,20 @@ def _strata(members: Groups, others: Groups) -> tuple[Groups, Groups]:
     return strata, drawn if present[-1] else drawn[:-1]
 
 
-def _log_chance_of_none(n_closer: NDArray[np.intp], sizes: Groups, n_drawn: Groups) -> NDArray[np.float64]:
+def _log_chance_of_none(n_closer: NDArray[np.intp], sizes: Groups, n_drawn: Groups) -> Floats:
     """Logarithm of the chance that no closer kin is drawn, shape (n_synthetic,), from their number in each stratum."""
-    logs = np.zeros(n_closer.shape[1])
-    for closer, size, drawn in zip(n_closer, sizes, n_drawn, strict=True):
-        left = size - np.arange(size + 1)
-        # The logarithm of a factorial below 0! is infinite: fewer are left than are drawn.
-        table = gammaln(left + 1) - gammaln(np.maximum(left - drawn, -1) + 1) - gammaln(size + 1) + gammaln(size - drawn + 1)
-        logs += table[closer]
+    # All strata's tables, for 0, 1, ..., size closer kin, one after the other.
+    starts = np.cumsum(sizes + 1) - (sizes + 1)
+    size, drawn = np.repeat(sizes, sizes + 1), np.repeat(n_drawn, sizes + 1)
+    left = size - (np.arange(len(size)) - np.repeat(starts, sizes + 1))
+    # The logarithm of a factorial below 0! is infinite: fewer are left than are drawn.
+    table = gammaln(left + 1) - gammaln(np.maximum(left - drawn, -1) + 1) - gammaln(size + 1) + gammaln(size - drawn + 1)
+    logs: Floats = table[starts[:, None] + n_closer].sum(axis=0)
     return logs
 
 
-def _longest(segments: NDArray[np.int32], opposing: NDArray[np.int32], scale: float) -> NDArray[np.float64]:
-    longest: NDArray[np.float64] = (segments - opposing / scale).max(axis=1)
+def _longest(segments: NDArray[np.int32], opposing: NDArray[np.int32], scale: float) -> Floats:
+    longest: Floats = (segments - opposing / scale).max(axis=1)
     return longest
 
 
