@@ -240,7 +240,11 @@ def _allowed_move(score: Score, other_seed: Score) -> float:
 def _fingerprint(comparison: Comparison) -> dict[str, str]:
     prints: dict[str, str] = {part: content_sha256(comparison.part(part)) for part in PARTS}
     for request, result in comparison.results.items():
-        values = (result.truth, result.predicted) if isinstance(request, Predictions) else (result,)
+        values: tuple[Any, ...] = (result,)
+        if isinstance(request, Predictions):
+            values = (result.truth, result.predicted)
+        elif isinstance(request, Components):
+            values = tuple(result.values())
         prints[f"the result of {request}"] = repr([value.tolist() for value in values])
     return prints
 
