@@ -32,7 +32,8 @@ class Relatedness(Metric):
     Standard errors leave out a group of the holdout at a time, relatives together, and as many synthetic samples. For the spectrum an
     eigenvalue without a group is taken as less by the group's share in its vector, as first-order perturbation has it. They err on the wide
     side: of the distribution's error they are about one and a half times the spread over fresh draws, of the spectrum's two to four times,
-    since eigenvalues of fewer samples than variants keep each other in place, which leaving samples out does not show.
+    since eigenvalues of fewer samples than variants keep each other in place, which leaving samples out does not show (El Karoui N.,
+    Purdom E. 2016. The bootstrap, covariance matrices and PCA in moderate and high-dimensions. https://arxiv.org/abs/1608.00948).
 
     Args:
         most_samples: Of a larger set so many are drawn.

@@ -41,7 +41,7 @@ def _sibs(rng: np.random.Generator, n_families: int, n_sibs: int, n_variants: in
 
 
 def _against(synthetic: np.ndarray, holdout: np.ndarray, groups: np.ndarray | None = None) -> Comparison:
-    held = {} if groups is None else {"holdout": groups}
+    held: dict[Any, Any] = {} if groups is None else {"holdout": groups}
     return replace(COMPARISON, synthetic=_genotypes(synthetic, "s"), holdout=_genotypes(holdout, "h"), groups=held)
 
 
@@ -88,7 +88,7 @@ def test_spectrum__without_a_group_is_near_that_of_the_other_samples():
 
 
 def test_relatedness__has_standard_errors_that_err_on_the_wide_side():
-    """25 fresh draws of families against unrelated samples: errors are no less than the spread (here its own error is 15 %), nor thrice it."""
+    """25 fresh draws of families against unrelated samples: errors are no less than the spread (known to 15 %), nor thrice it."""
     scores = []
     for draw in range(25):
         rng = np.random.default_rng(draw)

@@ -27,7 +27,7 @@ def _of_points(holdout: np.ndarray, synthetic: np.ndarray, seed: int = 1) -> dic
     """Scores of clouds that are given."""
     metric = PrincipalComponentFidelity(n_components=holdout.shape[1])
     parts = {"holdout": holdout, "synthetic": synthetic}
-    sides = {name: _genotypes(np.ones((len(points), 3)), name) for name, points in parts.items()}
+    sides: dict[str, Any] = {name: _genotypes(np.ones((len(points), 3)), name) for name, points in parts.items()}
     comparison = replace(COMPARISON, **sides, groups={}, results={Components(holdout.shape[1]): parts})
     return {score.name: score for score in metric.score(comparison, seed=seed)}
 
