@@ -74,6 +74,15 @@ def test_call_codes__are_the_calls_in_blocks(pack):
     np.testing.assert_array_equal(np.hstack(blocks), np.where(calls[2:9] < 0, MISSING_CODE, calls[2:9]))
 
 
+@pytest.mark.parametrize("pack", [np.asarray, PackedCalls.from_calls], ids=["array", "packed"])
+def test_codes__unpacked_by_torch_are_those_unpacked_by_numpy(pack):
+    """A device object in the place of its name takes the way of a GPU, here on the processor."""
+    calls = pack(np.random.default_rng(9).integers(-1, 3, size=(5, 70)).astype(np.int8))
+    by_torch = products._codes_of(calls, slice(1, 4), slice(4, 70), torch.device("cpu"))  # type: ignore[arg-type]
+    assert by_torch.dtype == torch.int8
+    np.testing.assert_array_equal(by_torch.numpy(), call_codes(calls, slice(4, 70), slice(1, 4)).numpy())
+
+
 def test_call_codes__refuse_a_block_that_starts_within_a_byte():
     with pytest.raises(ValueError, match="starts at 2; it must start at a multiple of 4"):
         call_codes(np.zeros((1, 8), dtype=np.int8), slice(2, 8))
