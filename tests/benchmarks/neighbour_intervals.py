@@ -1,7 +1,7 @@
 """How often the 95 % intervals of neighbour statistics hold what further draws give on average, and how wide they are.
 
-`python tests/benchmarks/neighbour_intervals.py`, about 20 seconds. Not a test. Of unrelated samples and of half-sib families of ten it prints
-for each score its mean over pairs of draws, the jackknife's standard error over the spread, and how many intervals held the mean.
+`python tests/benchmarks/neighbour_intervals.py`, about 20 seconds. Not a test. Of unrelated samples and of half-sib families of ten it
+prints for each score its mean over pairs of draws, the jackknife's standard error over the spread, and how many intervals held the mean.
 """
 
 from __future__ import annotations

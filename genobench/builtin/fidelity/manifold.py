@@ -15,8 +15,8 @@ class PrecisionRecall(Metric):
     """Precision, recall, density and coverage of the k-nearest-neighbour manifolds of synthetic samples and the holdout.
 
     Precision and recall saturate where there are many variants: two real sets reach 1 at large k, and then tell no generator from another.
-    The band, real samples in the place of synthetic ones, says how much room is left. One sample far from all others has a ball that holds
-    everything, which density forgives less and coverage not at all.
+    The band, real samples in the place of synthetic ones, says how much room is left. A holdout sample far from all
+    others has a ball that holds everything: precision takes it for the whole manifold, density for one ball, coverage for one sample.
 
     Standard errors leave out a group of the holdout at a time, relatives together, and the same share of the synthetic samples. A jackknife
     errs on the wide side (Efron B., Stein C. 1981. Annals of Statistics 9: 586-596. https://doi.org/10.1214/aos/1176345462), for statistics
