@@ -236,3 +236,16 @@ def test_haplotypes__are_compared_where_all_are_phased():
     assert second["haplotype_switch_excess"].value > 0.2
     unphased = _scores(Comparison(TRAIT, train, holdout, train, replace(real, phase=None)))
     assert unphased["haplotype_r2_error"].reason == "Haplotypes need phased calls; not phased: synthetic."
+
+
+def test_ld_agreement__has_standard_errors_near_their_spread_over_genomes():
+    """24 genomes drawn anew, two halves each: the mean jackknife errors are within a factor of 1.6 of the spread."""
+    scores: dict[str, list[Any]] = {}
+    for seed in range(24):
+        drawn = example_genotypes(n_samples=120, n_variants=240, seed=500 + seed)
+        halves = [drawn.take_samples(np.arange(start, start + 60)) for start in (0, 60)]
+        for name, score in _scores(_comparison(halves[0], halves[1]), LdAgreement()).items():
+            scores.setdefault(name, []).append(score)
+    for name in ("ld_correlation_near", "ld_score_correlation"):
+        spread = np.std([score.value for score in scores[name]], ddof=1)
+        assert 1 / 1.6 < np.mean([score.standard_error for score in scores[name]]) / spread < 1.6
