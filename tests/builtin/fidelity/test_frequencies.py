@@ -51,6 +51,35 @@ def _frequencies(genotypes: Genotypes) -> np.ndarray:
     return np.stack([np.asarray((calls == value).mean(axis=0)) for value in range(3)])
 
 
+def test_allele_frequency__of_two_draws_is_what_sampling_gives():
+    """Two draws of n = 48 at p: E|difference| = sqrt(2 / pi) sqrt(2 p (1 - p) / (2 n)), about normal; 60 variants, 4 standard errors."""
+    rng = np.random.default_rng(1)
+    comparison = example_comparison()
+    draws = [rng.binomial(2, 0.4, size=(48, 60)).astype(np.int8) for _ in range(2)]
+    comparison = replace(
+        comparison,
+        synthetic=_with_calls(comparison.synthetic, draws[0]),
+        holdout=_with_calls(comparison.holdout, draws[1]),
+    )
+    spread = np.sqrt(2 * 0.24 / 96)
+    expected, error = spread * np.sqrt(2 / np.pi), spread * np.sqrt((1 - 2 / np.pi) / 60)
+    score = _scores(comparison)["allele_frequency_error"]
+    assert abs(score.value - expected) < 4 * error
+    assert score.standard_error == pytest.approx(error, rel=0.6)
+
+
+def test_allele_frequency__passes_over_variants_without_calls_and_says_when_none_is_left():
+    comparison = _drawn(missing_share=0.02)
+    calls = comparison.holdout.to_array().copy()
+    calls[:, :120] = MISSING
+    half = _scores(replace(comparison, holdout=_with_calls(comparison.holdout, calls)))
+    assert np.isfinite(half["allele_frequency_error"].value)
+    calls[:] = MISSING
+    none = _scores(replace(comparison, holdout=_with_calls(comparison.holdout, calls)))["allele_frequency_error"]
+    assert np.isnan(none.value)
+    assert "No variant has a call in both" in none.reason
+
+
 @pytest.mark.parametrize("missing_share", [0.0, 0.1])
 def test_scores__are_plain_means_over_the_variants_in_question(missing_share):
     comparison = _drawn(missing_share=missing_share)
