@@ -35,7 +35,8 @@ class TwoSampleTest(Metric):
     being heterozygous (linkage, as one sample shows it), and the squares of all of these: where samples lie, and how widely they spread.
     It is Fisher's linear discriminant with a small ridge penalty, trained on 19 of 20 groups of samples and asked about the other;
     relatives in the holdout stay in one group. The AUC is taken within each group and averaged by the number of pairs, so that it is 0.5
-    where nothing can be told (below that is noise), and its standard error leaves out a group at a time.
+    where nothing can be told (below that is noise). Its standard error leaves out a group at a time and is widened for what the trained
+    discriminants share, as Nadeau and Bengio do: to .033 at 300 against 300 draws without anything to tell, which spread by .034 to .041.
 
     Real samples from other families than the holdout's are told from it too; the band says how well (.57 on rat-demo, with a standard
     deviation of .04). The components are train's, so samples that follow train more closely than unseen ones can spread more widely along
@@ -45,7 +46,8 @@ class TwoSampleTest(Metric):
         n_components: Principal components.
 
     References:
-        Lopez-Paz D., Oquab M. 2017. Revisiting classifier two-sample tests. ICLR. https://arxiv.org/abs/1610.06545
+        Lopez-Paz D., Oquab M. 2017. Revisiting classifier two-sample tests. ICLR. https://arxiv.org/abs/1610.06545 ; Nadeau C.,
+        Bengio Y. 2003. Inference for the generalization error. Machine Learning 52: 239-281. https://doi.org/10.1023/A:1024068626366
     """
 
     n_components: int = 10
@@ -90,8 +92,11 @@ class TwoSampleTest(Metric):
             # Full separation leaves the jackknife no variance; a share of 0 or 1 in the smaller part says how sure that is.
             auc, n_smaller = float(won.sum() > 0), min(sizes)
             return (Score(name, auc, interval=wilson_interval(round(auc) * n_smaller, n_smaller)),)
-        without = [(won.sum() - won[fold]) / max(1.0, n_pairs.sum() - n_pairs[fold]) for fold in range(len(won))]
-        return (jackknifed(name, float(won.sum() / n_pairs.sum()), without, n_pairs, limits=(0.0, 1.0)),)
+        auc, n_folds = float(won.sum() / n_pairs.sum()), int(np.count_nonzero(n_pairs))
+        without = (won.sum() - won) / np.maximum(1, n_pairs.sum() - n_pairs)
+        # The folds share most of what they are trained on, which adds a variance like that of their mean.
+        widened = auc + (without - auc) * np.sqrt(1 + n_folds / max(1, n_folds - 1))
+        return (jackknifed(name, auc, widened, n_pairs, limits=(0.0, 1.0)),)
 
 
 def held_out_pairs(described: Floats, is_positive: NDArray[np.bool_], folds: Groups) -> tuple[Floats, Floats]:
