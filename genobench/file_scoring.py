@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +26,6 @@ from genobench.stored_parts import store_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from genobench.contracts import Metric, Part
     from genobench.events import OnEvent
@@ -147,6 +147,38 @@ def score_files(request: ScoringRequest, *, registry: Registry, home: Path, on_e
         seed=request.seed,
         log=folder / "log.txt",
     )
+
+
+def write_file_report(scored: FileScores, path: Path) -> Path:
+    """Draw the page of what was scored: figures and scores, with how the files met.
+
+    Args:
+        scored: What came out.
+        path: The .html; replaced whole.
+
+    Returns:
+        `path`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from genobench.report.page import write_report
+
+    parts = scored.parts
+    variants = parts.variants
+    facts = {
+        **{
+            part: f"{file['path']}, {file['samples']:,} samples x {file['variants']:,} variants, sha256 {file['sha256'][:12]}"
+            for part, file in parts.files.items()
+        },
+        "variants": f"{variants['matched']:,} in all files; {variants['flipped']:,} flipped, {variants['dropped']:,} dropped",
+        "notes": " ".join([*parts.notes, *parts.warnings]),
+        "genobench": f"{__version__}, seed {scored.seed}",
+    }
+    title = f"{Path(parts.files['synthetic']['path']).name} against {Path(parts.files['train']['path']).name}"
+    with threadpool_limits(limits=1):  # As for scores: the products are small.
+        return write_report(
+            path, parts.comparison(), scored.scores, title=title, facts=facts, seed=scored.seed, has_families=parts.has_families
+        )
 
 
 def find_metrics(names: Iterable[str], registry: Registry) -> tuple[tuple[Registered, ...], Mapping[str, frozenset[str]]]:

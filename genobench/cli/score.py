@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from genobench.errors import GenobenchError
+
 if TYPE_CHECKING:
     from genobench.file_scoring import FileScores
 
@@ -41,6 +43,7 @@ def score(
     draws: Annotated[int, typer.Option(min=0, help="Draws of real samples behind each band.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of subsampling, draws and metrics.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page with figures here: one .html that needs no other file.")] = None,
 ) -> None:
     """Score a synthetic file from anywhere against real samples.
 
@@ -51,10 +54,12 @@ def score(
     from genobench.cli.progress import RunProgress
     from genobench.cli.tables import print_scores
     from genobench.file_parts import FileRequest
-    from genobench.file_scoring import ScoringRequest, score_files
+    from genobench.file_scoring import ScoringRequest, score_files, write_file_report
     from genobench.home import genobench_home
     from genobench.registry import load_registry
 
+    if report is not None:
+        _check_place(report)
     settings: dict[str, Any] = {}
     if k is not None:
         settings["k"] = k
@@ -78,6 +83,9 @@ def score(
     )
     with RunProgress() as progress:
         scored = score_files(request, registry=load_registry(), home=genobench_home(), on_event=progress)
+        if report is not None:
+            progress({"event": "stage", "stage": f"draw {report}"})
+            write_file_report(scored, report)
     for line in _said(scored):
         typer.echo(line, err=True)
     for warning in scored.parts.warnings:
@@ -88,6 +96,13 @@ def score(
     files = scored.parts.files
     typer.echo(f"{files['synthetic']['path']}, {files['synthetic']['samples']:,} synthetic samples, against {_against(scored)}")
     print_scores(scored.scores)
+
+
+def _check_place(report: Path) -> None:
+    """Raise before anything is computed if the page cannot be written."""
+    if report.is_dir() or not report.absolute().parent.is_dir():
+        what = "is a folder" if report.is_dir() else "lies in a folder that does not exist"
+        raise GenobenchError(f"The report {report} {what}; name a file such as report.html.")
 
 
 def _against(scored: FileScores) -> str:
