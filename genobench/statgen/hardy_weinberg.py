@@ -35,10 +35,7 @@ def hardy_weinberg_log10_p(counts: Counts) -> Floats:
         Wigginton J.E., Cutler D.J., Abecasis G.R. 2005. A note on exact tests of Hardy-Weinberg equilibrium. American Journal of Human
         Genetics 76: 887-893, equations 1 and 2. https://doi.org/10.1086/429864
     """
-    unique, places = np.unique(counts, axis=1, return_inverse=True)
-    n_heterozygous = unique[1]
-    n_rare = n_heterozygous + 2 * np.minimum(unique[0], unique[2])
-    n_common = 2 * unique.sum(axis=0) - n_rare
+    n_heterozygous, n_rare, n_common, places = _distinct(counts)
     log_likelihood = _LogLikelihood(n_rare, n_common)
     mode = _mode(n_rare, n_common)
     observed = log_likelihood.at(n_heterozygous)
@@ -50,8 +47,18 @@ def hardy_weinberg_log10_p(counts: Counts) -> Floats:
     is_there = far >= 0
     far_tail[is_there] = log_likelihood.at(far, is_there) + _log_tail(far[is_there], step[is_there], n_rare[is_there], n_common[is_there])
     log_p = np.where(observed >= log_likelihood.at(mode) - _TIE, 0.0, np.logaddexp(own_tail, far_tail))
-    result: Floats = np.minimum(log_p / np.log(10), 0.0)[places.ravel()]
+    result: Floats = np.minimum(log_p / np.log(10), 0.0)[places]
     return result
+
+
+def _distinct(counts: Counts) -> tuple[Counts, Counts, Counts, NDArray[np.intp]]:
+    """Heterozygotes, copies of the rarer and of the commoner allele of each distinct variant, and which of those each variant is."""
+    rare, heterozygous, common = np.minimum(counts[0], counts[2]), counts[1], np.maximum(counts[0], counts[2])
+    base = int(counts.max(initial=0)) + 1
+    _, pairs = np.unique(heterozygous * base + rare, return_inverse=True)
+    _, first, places = np.unique(pairs * base + common, return_index=True, return_inverse=True)
+    n_heterozygous = heterozygous[first]
+    return n_heterozygous, n_heterozygous + 2 * rare[first], n_heterozygous + 2 * common[first], places
 
 
 class _LogLikelihood:

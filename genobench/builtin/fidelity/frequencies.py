@@ -225,7 +225,7 @@ def _worst_label(comparison: Comparison, kind: str, columns: tuple[str, ...], bl
     if column is None:
         return missing(name, f"No column that both sample tables have says the {kind}.")
     tables = [
-        _Frequencies.of(counts_of(comparison.holdout, label.holdout), counts_of(comparison.synthetic, label.synthetic))
+        _Frequencies.of(counts_of(comparison.holdout.calls, label.holdout), counts_of(comparison.synthetic.calls, label.synthetic))
         for label in by_label(comparison, column)
     ]
     means = [table.errors[table.is_known].mean() if table.is_known.any() else -1.0 for table in tables]

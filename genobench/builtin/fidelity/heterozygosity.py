@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from genobench import Comparison, Genotypes, Metric, Score, ScoreSpec
+from genobench import CallMatrix, Comparison, Metric, PackedCalls, Score, ScoreSpec
 from genobench.builtin.estimates import all_missing, jackknifed
 from genobench.builtin.fidelity.frequencies import share_of_variants
-from genobench.builtin.fidelity.populations import POPULATION_COLUMNS, Population, counts_of, left_out, no_population, populations
+from genobench.builtin.fidelity.populations import POPULATION_COLUMNS, Population, counts_of, left_out, no_population, populations, rows_of
 from genobench.statgen import (
     expected_heterozygosity_from_counts,
     genome_blocks,
@@ -97,7 +97,7 @@ class HardyWeinberg(Metric):
         n_blocks = int(blocks.max(initial=-1)) + 1
         estimates, sizes, n_weighted = np.zeros((len(names), n_blocks + 1)), np.zeros(n_blocks), 0
         for population in found:
-            counts = [counts_of(comparison.holdout, population.holdout), counts_of(comparison.synthetic, population.synthetic)]
+            counts = [counts_of(comparison.holdout.calls, population.holdout), counts_of(comparison.synthetic.calls, population.synthetic)]
             n_alt = counts[0][1] + 2 * counts[0][2]
             is_used = is_autosomal & (n_alt > 0) & (n_alt < 2 * counts[0].sum(axis=0)) & (counts[0].sum(axis=0) > 1)
             is_used &= counts[1].sum(axis=0) > 1
@@ -186,12 +186,12 @@ class Heterozygosity(Metric):
         found = populations(comparison, self.population_columns)
         if not found:
             return all_missing(names, no_population(comparison))
-        is_autosomal = is_autosome(comparison.holdout.variants["chromosome"])
+        is_autosomal = is_autosome(comparison.holdout.variants["chromosome"].to_numpy(dtype=object))
         if not is_autosomal.any():
             return all_missing(names, _NO_AUTOSOMES)
-        sides = [comparison.holdout, comparison.synthetic]
+        sides = [comparison.holdout.calls, comparison.synthetic.calls]
         if not is_autosomal.all():
-            sides = [side.take_variants(np.flatnonzero(is_autosomal)) for side in sides]
+            sides = [PackedCalls.from_calls(side.columns(np.flatnonzero(is_autosomal))) for side in sides]
         groups = left_out(comparison, seed=seed)
         parts = [_Part.of(sides, groups, groups.n_groups, population) for population in found]
         share = np.array([len(population.holdout) for population in found]) / sum(len(population.holdout) for population in found)
@@ -223,14 +223,14 @@ class _Part:
     freedom: Floats
 
     @classmethod
-    def of(cls, sides: list[Genotypes], groups: tuple[Rows, Rows], n_groups: int, population: Population) -> _Part:
+    def of(cls, sides: list[CallMatrix], groups: tuple[Rows, Rows], n_groups: int, population: Population) -> _Part:
         rows = (population.holdout, population.synthetic)
         within = [group[row] for group, row in zip(groups, rows, strict=True)]
         heterozygosity, inbreeding, weights = [], [], []
         for side, row, group in zip(sides, rows, within, strict=True):
-            taken = side.take_samples(row)
-            rates = sample_heterozygosity(taken.calls)
-            f = sample_inbreeding(taken.calls, expected_heterozygosity_from_counts(_counts_without(taken, group, n_groups)))
+            calls = rows_of(side, row)
+            rates = sample_heterozygosity(calls)
+            f = sample_inbreeding(calls, expected_heterozygosity_from_counts(_counts_without(calls, group, n_groups)))
             is_kept = np.concatenate([np.ones((1, len(row)), dtype=np.bool_), group != np.arange(n_groups)[:, None]])
             heterozygosity.append(np.nan_to_num(rates))
             inbreeding.append(np.nan_to_num(f))
@@ -244,11 +244,14 @@ class _Part:
         )
 
 
-def _counts_without(genotypes: Genotypes, groups: Rows, n_groups: int) -> Counts:
+def _counts_without(calls: CallMatrix, groups: Rows, n_groups: int) -> Counts:
     """Genotype counts of all samples, and without each group, shape (n_groups + 1, 3, n_variants)."""
-    by_group = np.stack([counts_of(genotypes, np.flatnonzero(groups == group)) for group in range(n_groups)])
-    total = by_group.sum(axis=0, keepdims=True)
-    return np.concatenate([total, total - by_group])
+    counts = np.zeros((n_groups + 1, 3, calls.shape[1]), dtype=np.int64)
+    for group in range(n_groups):
+        counts[group + 1] = counts_of(calls, np.flatnonzero(groups == group))
+        counts[0] += counts[group + 1]
+    np.subtract(counts[:1], counts[1:], out=counts[1:])
+    return counts
 
 
 def _spread(values: Floats, weights: NDArray[np.bool_]) -> tuple[Floats, Floats]:

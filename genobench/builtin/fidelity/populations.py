@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from genobench import Comparison, Genotypes
+    from genobench import CallMatrix, Comparison
 
     Rows = NDArray[np.intp]
 
@@ -103,6 +103,11 @@ def left_out(comparison: Comparison, *, seed: int) -> LeftOut:
     return LeftOut(holdout, sample_groups(None, comparison.synthetic.n_samples, seed=seed + 1, n_groups=n_groups))
 
 
-def counts_of(genotypes: Genotypes, rows: Rows) -> NDArray[np.int64]:
+def rows_of(calls: CallMatrix, rows: Rows) -> PackedCalls:
+    """The calls of some samples, still packed."""
+    return PackedCalls(packed=np.asarray(calls.packed[rows]), n_variants=calls.shape[1])
+
+
+def counts_of(calls: CallMatrix, rows: Rows) -> NDArray[np.int64]:
     """`genotype_counts` of some samples, shape (3, n_variants)."""
-    return genotype_counts(PackedCalls(packed=np.asarray(genotypes.calls.packed[rows]), n_variants=genotypes.n_variants))
+    return genotype_counts(rows_of(calls, rows))
