@@ -135,12 +135,12 @@ def _explanation(train: pd.DataFrame, other: pd.DataFrame) -> tuple[int, str]:
             )
     if not set(ours["chromosome"]) & set(theirs["chromosome"]):
         return 0, "They name no chromosome alike; bring the names to one style ('chr' in front is understood)."
+    n_places = len(theirs[PLACE].drop_duplicates().merge(known, on=PLACE))
+    if 2 * n_places > len(theirs):
+        return 0, f"{n_places:,} places are in both, with other alleles."
     ids = set(train["id"]) & set(other["id"]) - {""}
     if len(ids) > len(other) // 10:
         return len(ids), f"{len(ids):,} ids are in both, at other positions: the files are of two builds of the genome. Lift one over."
-    n_places = len(theirs[PLACE].drop_duplicates().merge(known, on=PLACE))
-    if n_places:
-        return 0, f"{n_places:,} places are in both, with other alleles."
     return 0, "Are they of two builds of the genome, or of two chips?"
 
 
