@@ -125,8 +125,7 @@ def _sums_by_variants(first: Calls | CallMatrix, second: Calls | CallMatrix, dev
                     a, b = a.triu_(1), b.triu_(1)
                 a, b = a.ravel(), b.ravel()
                 sums += torch.stack([a.sum(), b.sum(), a @ a, b @ b, a @ b])
-    totals: NDArray[np.float64] = np.asarray(sums.cpu().numpy())
-    return totals
+    return np.array(sums.tolist())
 
 
 def _sums_by_samples(first: Calls | CallMatrix, second: Calls | CallMatrix, device: str) -> NDArray[np.float64]:
@@ -136,7 +135,7 @@ def _sums_by_samples(first: Calls | CallMatrix, second: Calls | CallMatrix, devi
     totals = [side.square_of_row_sums() for side in sides]
     squares = [_squared_norm_of_products(sides[left], sides[right]) for left, right in ((0, 0), (1, 1), (0, 1))]
     on_diagonal = [*(v.sum() for v in varying), *(v.sum() for v in varying), (varying[0] & varying[1]).sum()]
-    return (np.array([*totals, *squares]) - np.array([float(number) for number in on_diagonal])) / 2
+    return np.array([(whole - float(number)) / 2 for whole, number in zip([*totals, *squares], on_diagonal, strict=True)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,9 @@ import pytest
 
 from genobench import Comparison, FitContext, Genotypes, PackedCalls, Trait
 from genobench.builtin.controls import Independent
-from genobench.builtin.fidelity.linkage import LdAgreement, LdDecayError
+from genobench.builtin.fidelity.linkage import LdDecayError
 from genobench.statgen import LD_EDGES_BP, ld_decay
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TRAIT = EXAMPLE_TRAITS["quantitative"]
 ALL = example_genotypes(n_samples=360, n_variants=240, seed=2)
@@ -28,7 +25,7 @@ def _comparison(synthetic: Genotypes, holdout: Genotypes = THIRDS[1], trait: Tra
     return Comparison(trait=trait, train=THIRDS[0], holdout=holdout, nonmembers=THIRDS[0], synthetic=synthetic)
 
 
-def _scores(comparison: Comparison, metric: LdDecayError | LdAgreement | None = None) -> dict[str, Any]:
+def _scores(comparison: Comparison, metric: LdDecayError | None = None) -> dict[str, Any]:
     return {score.name: score for score in (metric or LdDecayError()).score(comparison, seed=1)}
 
 
@@ -152,63 +149,6 @@ def test_ld_decay_error__on_a_map_of_one_mb_a_cm_is_that_over_base_pairs():
     assert scores["ld_decay_error_cm"].standard_error > 0
 
 
-def _independent(tmp_path: Path) -> Genotypes:
-    context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
-    return Independent().fit(THIRDS[0], context).generate(120, seed=1)
-
-
-def test_ld_agreement__of_the_holdout_with_itself_is_perfect():
-    scores = _scores(_comparison(THIRDS[1]), LdAgreement())
-    assert scores["ld_long_range_r2_excess"].value == pytest.approx(0, abs=1e-12)
-    correlations = [name for name in scores if "correlation" in name]
-    assert [scores[name].value for name in correlations] == pytest.approx([1] * 3)
-
-
-def test_ld_agreement__is_high_for_real_samples_and_nought_for_independent_variants(tmp_path):
-    real, floor = (_scores(_comparison(synthetic), LdAgreement()) for synthetic in (THIRDS[2], _independent(tmp_path)))
-    for name in ("ld_correlation_near", "ld_score_correlation"):
-        assert real[name].value > floor[name].value + 3 * np.hypot(real[name].standard_error, floor[name].standard_error)
-        assert abs(floor[name].value) < 4 * floor[name].standard_error + 0.02
-
-
-def test_ld_agreement__sees_between_chromosomes_what_relatives_share(tmp_path):
-    """The holdout consists of half-sib families of six, so that r2 between chromosomes is above that of unrelated samples."""
-    scores = _scores(_comparison(_independent(tmp_path)), LdAgreement())
-    excess = scores["ld_long_range_r2_excess"]
-    assert excess.value < -2 * excess.standard_error
-    assert abs(_scores(_comparison(THIRDS[2]), LdAgreement())["ld_long_range_r2_excess"].value) < 4 * excess.standard_error
-
-
-def test_ld_agreement__near_is_numpys_correlation_of_correlations():
-    metric = LdAgreement(min_minor_allele_frequency=0.0)
-    positions = THIRDS[1].variants["position_bp"].to_numpy(dtype=float)
-    chromosomes = THIRDS[1].variants["chromosome"].to_numpy()
-    is_near = (chromosomes[:, None] == chromosomes) & (np.abs(positions[:, None] - positions) < 1e6)
-    holdout, synthetic = (np.atleast_2d(np.corrcoef(side.to_array().T))[np.triu(is_near, 1)] for side in (THIRDS[1], THIRDS[2]))
-    expected = np.corrcoef(holdout, synthetic)[0, 1]
-    assert _scores(_comparison(THIRDS[2]), metric)["ld_correlation_near"].value == pytest.approx(expected, rel=1e-9)
-
-
-def test_ld_agreement__wins_nothing_by_variants_that_do_not_vary():
-    calls = THIRDS[2].to_array()
-    calls[:, ::2] = 0
-    whole = _scores(_comparison(THIRDS[2]), LdAgreement())
-    half = _scores(_comparison(replace(THIRDS[2], calls=PackedCalls.from_calls(calls))), LdAgreement())
-    for name in ("ld_correlation_near", "ld_score_correlation", "ld_correlation_far"):
-        assert half[name].value < whole[name].value
-
-
-def test_ld_agreement__says_when_nothing_can_be_measured():
-    one = replace(THIRDS[1], variants=THIRDS[1].variants.assign(chromosome="1", position_bp=np.arange(1, 241) * 50_000))
-    scores = _scores(_comparison(THIRDS[2], one), LdAgreement())
-    assert np.isfinite(scores["ld_correlation_near"].value)
-    for name in ("ld_correlation_far", "ld_long_range_r2_excess"):
-        assert "on different autosomes" in scores[name].reason
-    alike = replace(THIRDS[2], calls=PackedCalls.from_calls(np.ones((120, 240), dtype=np.int8)))
-    scores = _scores(_comparison(alike), LdAgreement())
-    assert all(np.isnan(score.value) and score.reason for score in scores.values())
-
-
 def _phased(haplotypes: np.ndarray) -> Genotypes:
     """Genotypes from haplotypes of shape (2 * n_samples, 240), with their phase."""
     first, second = haplotypes[0::2], haplotypes[1::2]
@@ -236,16 +176,3 @@ def test_haplotypes__are_compared_where_all_are_phased():
     assert second["haplotype_switch_excess"].value > 0.2
     unphased = _scores(Comparison(TRAIT, train, holdout, train, replace(real, phase=None)))
     assert unphased["haplotype_r2_error"].reason == "Haplotypes need phased calls; not phased: synthetic."
-
-
-def test_ld_agreement__has_standard_errors_near_their_spread_over_genomes():
-    """24 genomes drawn anew, two halves each: the mean jackknife errors are within a factor of 1.6 of the spread."""
-    scores: dict[str, list[Any]] = {}
-    for seed in range(24):
-        drawn = example_genotypes(n_samples=120, n_variants=240, seed=500 + seed)
-        halves = [drawn.take_samples(np.arange(start, start + 60)) for start in (0, 60)]
-        for name, score in _scores(_comparison(halves[0], halves[1]), LdAgreement()).items():
-            scores.setdefault(name, []).append(score)
-    for name in ("ld_correlation_near", "ld_score_correlation"):
-        spread = np.std([score.value for score in scores[name]], ddof=1)
-        assert 1 / 1.6 < np.mean([score.standard_error for score in scores[name]]) / spread < 1.6
