@@ -75,7 +75,9 @@ def attack_specs(
     )
 
 
-def attack_scores(specs: Sequence[ScoreSpec], members: Exposures, others: Exposures, comparison: Comparison) -> tuple[Score, ...]:
+def attack_scores(
+    specs: Sequence[ScoreSpec], members: Exposures, others: Exposures, comparison: Comparison, *, widening: float = 1.0
+) -> tuple[Score, ...]:
     """The scores that `attack_specs` declares, from the exposures of members and of nonmembers.
 
     Args:
@@ -83,11 +85,13 @@ def attack_scores(specs: Sequence[ScoreSpec], members: Exposures, others: Exposu
         members: Exposures of the training samples, shape (n_train,).
         others: Exposures of the nonmembers, shape (n_nonmembers,).
         comparison: Whose samples they are; its groups say who is related.
+        widening: Of the AUC's interval, where exposures of different targets hang together.
     """
     if min(len(members), len(others)) < 2:
         reason = f"The attack needs two members and two nonmembers; there are {len(members)} and {len(others)}."
         return all_missing([spec.name for spec in specs], reason)
-    auc, interval = auc_with_interval(members, others, families=families_of(comparison))
+    auc, (low, high) = auc_with_interval(members, others, families=families_of(comparison))
+    interval = (max(0.0, auc - widening * (auc - low)), min(1.0, auc + widening * (high - auc)))
     advantage, advantage_interval = best_advantage(members, others)
     return (
         Score(specs[0].name, auc, interval=interval),
@@ -115,7 +119,7 @@ class RecordAttack(Metric):
     reference_clues: ClassVar[tuple[Clue, ...]] = ()
 
     @abstractmethod
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[Exposures, Exposures]:
+    def exposures(self, matrices: Sequence[NDArray[np.int32]]) -> tuple[Exposures, Exposures]:
         """Exposures of members and of nonmembers.
 
         Args:

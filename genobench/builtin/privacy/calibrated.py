@@ -30,9 +30,7 @@ class CalibratedDistance(RecordAttack):
     clues = ("manhattan",)
     reference_clues = ("manhattan",)
 
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def exposures(self, matrices: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """How much nearer the nearest synthetic sample is than the nearest reference sample."""
-        members, others, members_to_reference, others_to_reference = (
-            nearest_distance(np.asarray(matrix)).astype(np.float64) for matrix in matrices
-        )
+        members, others, members_to_reference, others_to_reference = (nearest_distance(matrix).astype(np.float64) for matrix in matrices)
         return members_to_reference - members, others_to_reference - others

@@ -40,9 +40,9 @@ class DensityRatio(RecordAttack):
     clues = ("manhattan",)
     reference_clues = ("manhattan",)
 
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[Floats, Floats]:
+    def exposures(self, matrices: Sequence[NDArray[np.int32]]) -> tuple[Floats, Floats]:
         """Log density of synthetic samples less that of reference samples."""
-        return log_density_ratios(*(np.asarray(matrix) for matrix in matrices))
+        return log_density_ratios(*matrices)
 
 
 def log_density_ratios(

@@ -34,19 +34,17 @@ class SharedSegment(RecordAttack):
     J.C. et al. 2010. Science 328: 636-639. https://doi.org/10.1126/science.1186802 ; Kong A. et al. 2008. Nature Genetics 40: 1068-1075.
     https://doi.org/10.1038/ng.216
 
-    Exposure is the number of variants in the longest stretch. It cannot be longer than the longest chromosome, which near relatives share
-    too, so those who share as much are told apart by opposing homozygotes anywhere.
+    The exposure is the number of variants in the longest stretch. It cannot be longer than the longest chromosome, which near relatives
+    share too, so those who share as much are told apart by their distance.
     """
 
     scores = attack_specs("shared_segment", "the longest stretch without opposing homozygotes that they share with a synthetic sample")
-    clues = ("shared-segment", "opposing-homozygotes")
+    clues = ("shared-segment", "manhattan")
 
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[Floats, Floats]:
-        """The longest stretch with any synthetic sample, less a share of one variant for opposing homozygotes beside it."""
-        members, others, members_opposing, others_opposing = (np.asarray(matrix, dtype=np.int32) for matrix in matrices)
-        # More than there can be opposing homozygotes, so that they decide between equal stretches only.
-        scale = 1.0 + max(int(members_opposing.max(initial=0)), int(others_opposing.max(initial=0)))
-        return _longest(members, members_opposing, scale), _longest(others, others_opposing, scale)
+    def exposures(self, matrices: Sequence[NDArray[np.int32]]) -> tuple[Floats, Floats]:
+        """The longest stretch with any synthetic sample, and distance where stretches are equal."""
+        members, others, members_away, others_away = matrices
+        return _most(members, members_away), _most(others, others_away)
 
 
 @dataclass(frozen=True)
@@ -54,18 +52,19 @@ class OpposingHomozygotes(RecordAttack):
     """An attacker who calls members those who could be parent or child of some synthetic sample.
 
     Threat model: the attacker has the synthetic samples and the target's genotype. Parent and child have no variant where one is homozygous
-    for one allele and the other for the other; the exposure is the fewest such variants with any synthetic sample, negated. Hayes B.J.
-    2011. Efficient parentage assignment and pedigree reconstruction with dense single nucleotide polymorphism data. Journal of Dairy
-    Science 94: 2114-2117. https://doi.org/10.3168/jds.2010-3896
+    for one allele and the other for the other; the exposure is the fewest such variants with any synthetic sample, negated. A copy has
+    none either, so those who have as many are told apart by their distance. Hayes B.J. 2011. Efficient parentage assignment and pedigree
+    reconstruction with dense single nucleotide polymorphism data. Journal of Dairy Science 94: 2114-2117.
+    https://doi.org/10.3168/jds.2010-3896
     """
 
     scores = attack_specs("opposing_homozygotes", "the fewest opposing homozygotes with any synthetic sample")
-    clues = ("opposing-homozygotes",)
+    clues = ("opposing-homozygotes", "manhattan")
 
-    def exposures(self, matrices: Sequence[NDArray[np.generic]]) -> tuple[Floats, Floats]:
-        """The fewest opposing homozygotes, negated."""
-        members, others = (-np.asarray(matrix).min(axis=1).astype(np.float64) for matrix in matrices)
-        return members, others
+    def exposures(self, matrices: Sequence[NDArray[np.int32]]) -> tuple[Floats, Floats]:
+        """The fewest opposing homozygotes, negated, and distance where they are as many."""
+        members, others, members_away, others_away = matrices
+        return _most(-members, members_away), _most(-others, others_away)
 
 
 @dataclass(frozen=True)
@@ -141,9 +140,12 @@ def kinship_replay(members: Kinship, others: Kinship, *, families: tuple[Groups,
     is_in = (strata == np.arange(len(sizes))[:, None]).astype(np.float32)
     closest = others.max(axis=0)
     # Counts below 2 ** 24 are exact in float32, and a product is quicker than sums over groups of rows.
-    counts = [is_in @ is_closer.astype(np.float32) for is_closer in (members > closest, members >= closest)]
-    of_none = [np.exp(_log_chance_of_none(n_closer.astype(np.intp), sizes, n_drawn)) for n_closer in counts]
-    return 1 - (of_none[0] + of_none[1]) / 2
+    of_none = [
+        np.exp(_log_chance_of_none((is_in @ is_closer.astype(np.float32)).astype(np.intp), sizes, n_drawn))
+        for is_closer in ((members > closest, members >= closest) if (members == closest).any() else (members > closest,))
+    ]
+    chances: Floats = 1 - np.mean(of_none, axis=0)
+    return chances
 
 
 def _strata(members: Groups, others: Groups) -> tuple[Groups, Groups]:
@@ -172,9 +174,12 @@ def _log_chance_of_none(n_closer: NDArray[np.intp], sizes: Groups, n_drawn: Grou
     return logs
 
 
-def _longest(segments: NDArray[np.int32], opposing: NDArray[np.int32], scale: float) -> Floats:
-    longest: Floats = (segments - opposing / scale).max(axis=1)
-    return longest
+def _most(alike: NDArray[np.int32], distances: NDArray[np.int32]) -> Floats:
+    """The most that a target is like any synthetic sample, less a part of 1 that is the nearer to 1 the farther that sample is."""
+    most = alike.max(axis=1)
+    nearest = np.where(alike == most[:, None], distances, np.iinfo(np.int32).max).min(axis=1).astype(np.float64)
+    exposures: Floats = most - nearest / (1 + nearest)
+    return exposures
 
 
 def _known(kinship: Kinship) -> Kinship:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genobench import Comparison, FitContext
+from genobench import MISSING, Comparison, FitContext, PackedCalls, Pairwise
 from genobench.builtin.controls import Copy, Independent, Leaky
-from genobench.builtin.privacy.nearest import MembershipDistance
+from genobench.builtin.privacy.nearest import MembershipDistance, copies
 from genobench.testing import EXAMPLE_TRAITS, answer_requests, example_genotypes
 
 TRAIT = EXAMPLE_TRAITS["quantitative"]
@@ -105,3 +105,65 @@ def test_membership__is_not_moved_by_missing_calls_of_one_in_a_hundred(context):
     other = replace(metric, distance="squared-euclidean")
     answered = answer_requests(comparison, other.needs(TRAIT))
     assert next(score.value for score in other.score(answered, seed=1) if score.name == "membership_auc") > 0.99
+
+
+@pytest.mark.parametrize("distance", ["manhattan", "squared-euclidean"])
+def test_copies__are_found_however_missing_calls_were_filled(distance):
+    """Each training sample with its missing calls filled as far from the imputed ones as can be, and one call that it has changed."""
+    gaps = example_genotypes(n_samples=80, n_variants=400, missing_share=0.05, seed=6)
+    calls = gaps.to_array()
+    rng = np.random.default_rng(6)
+    filled = np.where(calls == MISSING, rng.integers(0, 3, calls.shape), calls).astype(np.int8)
+    changed = filled.copy()
+    for row in changed:
+        place = rng.choice(np.flatnonzero(calls[0] != MISSING))
+        row[place] = (row[place] + 1) % 3
+    changed[calls == MISSING] = filled[calls == MISSING]
+    is_changed = (changed != filled).any(axis=1)
+    synthetic = replace(gaps, calls=PackedCalls.from_calls(np.concatenate([filled[:40], changed[40:]])))
+    metric = MembershipDistance(distance=distance)
+    comparison = Comparison(trait=TRAIT, train=gaps, holdout=gaps, nonmembers=gaps, synthetic=synthetic)
+    distances = answer_requests(comparison, metric.needs(TRAIT)).results[metric.needs(TRAIT)[0]]
+    found = copies(synthetic, gaps, distances, distance=distance)
+    assert found[:40].all()
+    assert (np.diagonal(distances)[:40] > 0).sum() > 30
+    np.testing.assert_array_equal(found[40:], ~is_changed[40:])
+
+
+def test_copies__need_calls_at_half_of_the_variants():
+    """A sample without calls would equal everybody."""
+    calls = np.zeros((2, 10), dtype=np.int8)
+    calls[0, 4:] = MISSING
+    calls[1, 5:] = MISSING
+    train = replace(ALL.take_samples(np.arange(2)), calls=PackedCalls.from_calls(calls), variants=ALL.variants.iloc[:10])
+    synthetic = replace(train, calls=PackedCalls.from_calls(np.zeros((2, 10), dtype=np.int8)))
+    distances = np.zeros((2, 2), dtype=np.int32)
+    assert copies(synthetic, train, distances, distance="manhattan").all()
+    assert not copies(synthetic.take_samples(np.arange(2)), train.take_samples(np.arange(1)), distances[:1], distance="manhattan").any()
+
+
+def test_near_copies__are_one_in_a_hundred_among_unseen_samples():
+    """Nonmembers and stand-ins dealt at random from one population, 40 times: (floor(n / 100) + 1) / (n + 1) of the stand-ins, n = 150."""
+    metric, shares = MembershipDistance(), []
+    within = answer_requests(Comparison(TRAIT, ALL, ALL, ALL, ALL), metric.needs(TRAIT)).results[Pairwise("train", "synthetic")]
+    for seed in range(40):
+        dealt = np.random.default_rng(seed).permutation(ALL.n_samples)
+        train, nonmembers, stand_ins = np.split(dealt, [500, 650])
+        parts = [ALL.take_samples(rows) for rows in (train, nonmembers, nonmembers, stand_ins)]
+        pairs = ((train, stand_ins), (nonmembers, stand_ins), (nonmembers, train))
+        results: Any = {request: within[np.ix_(*rows)] for request, rows in zip(metric.needs(TRAIT), pairs, strict=True)}
+        scores = metric.score(Comparison(TRAIT, *parts, results=results), seed=1)
+        shares.append(next(score.value for score in scores if score.name == "near_copied_share"))
+    # Ties at the threshold do not count as nearer, so whole numbers stay somewhat below.
+    assert 0.4 * 2 / 151 < np.mean(shares) < 2 / 151 + 4 * np.std(shares) / np.sqrt(40)
+
+
+def test_near_copies__are_training_samples_with_some_calls_changed():
+    """Three calls in a hundred drawn anew: no copies, but nearer than any relative."""
+    calls = TRAIN.to_array()
+    rng = np.random.default_rng(7)
+    calls = np.where(rng.random(calls.shape) < 0.03, rng.integers(0, 3, calls.shape), calls).astype(np.int8)
+    scores = _scores(replace(TRAIN, calls=PackedCalls.from_calls(calls)))
+    assert scores["near_copied_share"].value > 0.9
+    assert scores["copied_share"].value < 0.2
+    assert scores["membership_auc"].value > 0.99
