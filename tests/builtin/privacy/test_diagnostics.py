@@ -48,7 +48,7 @@ def test_dcr_and_nndr__are_ratios_of_medians_and_medians_of_ratios():
     for column in range(30):
         near, second, other = [*rng.choice(12, 2, replace=False), rng.integers(12)]
         members[near, column], members[second, column], others[other, column] = 10, 20, 40
-    parts = [_part(np.arange(n)) for n in (12, 12, 12, 30)]
+    parts: Any = [_part(np.arange(n)) for n in (12, 12, 12, 30)]
     results: Any = {Pairwise("train", "synthetic"): members, Pairwise("nonmembers", "synthetic"): others}
     dcr, nndr = ClosestRecords().score(Comparison(TRAIT, *parts, results=results), seed=1)
     assert dcr.value == 0.25
@@ -56,7 +56,7 @@ def test_dcr_and_nndr__are_ratios_of_medians_and_medians_of_ratios():
 
 
 def test_nndr__of_two_records_at_distance_zero_is_1():
-    parts = [_part(np.arange(n)) for n in (12, 12, 12, 30)]
+    parts: Any = [_part(np.arange(n)) for n in (12, 12, 12, 30)]
     zeros: Any = {request: np.zeros((12, 30), dtype=np.int32) for request in ClosestRecords().needs(TRAIT)}
     dcr, nndr = ClosestRecords().score(Comparison(TRAIT, *parts, results=zeros), seed=1)
     assert nndr.value == 1
@@ -82,7 +82,7 @@ def test_aats_privacy_loss__is_the_difference_of_two_accuracies():
 
     metric = AdversarialAccuracyLoss()
     results: Any = {request: distances(request.queries, request.references) for request in metric.needs(TRAIT)}
-    parts = [_part(np.arange(40)) for _ in range(4)]
+    parts: Any = [_part(np.arange(40)) for _ in range(4)]
     (score,) = metric.score(Comparison(TRAIT, *parts, results=results), seed=1)
     assert score.value == pytest.approx(accuracy("nonmembers") - accuracy("train"))
     assert score.value > 0.1
@@ -95,7 +95,7 @@ def test_as_many_of_each__takes_a_family_s_share_and_fills_up():
 
 
 def test_diagnostics__say_when_there_are_too_few():
-    parts = [_part(np.arange(n)) for n in (12, 12, 2, 30)]
+    parts: Any = [_part(np.arange(n)) for n in (12, 12, 2, 30)]
     for metric in METRICS:
         for score in metric.score(Comparison(TRAIT, *parts), seed=1):
             assert "there are 12, 2 and 30." in str(score.reason)

@@ -149,7 +149,7 @@ def test_near_copies__are_one_in_a_hundred_among_unseen_samples():
     for seed in range(40):
         dealt = np.random.default_rng(seed).permutation(ALL.n_samples)
         train, nonmembers, stand_ins = np.split(dealt, [500, 650])
-        parts = [ALL.take_samples(rows) for rows in (train, nonmembers, nonmembers, stand_ins)]
+        parts: Any = [ALL.take_samples(rows) for rows in (train, nonmembers, nonmembers, stand_ins)]
         pairs = ((train, stand_ins), (nonmembers, stand_ins), (nonmembers, train))
         results: Any = {request: within[np.ix_(*rows)] for request, rows in zip(metric.needs(TRAIT), pairs, strict=True)}
         scores = metric.score(Comparison(TRAIT, *parts, results=results), seed=1)

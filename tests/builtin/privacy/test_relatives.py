@@ -75,13 +75,15 @@ def test_replay__of_copies_finds_those_that_are_drawn(tmp_path):
 def test_replay__of_unseen_samples_is_a_half_and_its_error_covers_the_spread():
     """Members and nonmembers dealt out 40 times, four and two of each family; the synthetic samples are the last ten families."""
     rows = np.arange(540)
-    within = answer_requests(Comparison(TRAIT, *[GENOTYPES] * 4), METRIC.needs(TRAIT)).results[METRIC.needs(TRAIT)[0]]
-    values, errors = [], []
+    everybody = Comparison(TRAIT, GENOTYPES, GENOTYPES, GENOTYPES, GENOTYPES)
+    within = answer_requests(everybody, METRIC.needs(TRAIT)).results[METRIC.needs(TRAIT)[0]]
+    values: list[float] = []
+    errors: list[float] = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
         is_member = np.concatenate([rng.permutation(6) for _ in range(90)]) < 4
         members, others, synthetic = rows[is_member], rows[~is_member], np.arange(540, 600)
-        parts = [GENOTYPES.take_samples(chosen) for chosen in (members, others, others, synthetic)]
+        parts: Any = [GENOTYPES.take_samples(chosen) for chosen in (members, others, others, synthetic)]
         results: Any = {
             Pairwise("train", "synthetic", "king"): within[np.ix_(members, synthetic)],
             Pairwise("nonmembers", "synthetic", "king"): within[np.ix_(others, synthetic)],
@@ -89,6 +91,7 @@ def test_replay__of_unseen_samples_is_a_half_and_its_error_covers_the_spread():
         groups: Any = {"train": FAMILIES[members], "nonmembers": FAMILIES[others]}
         (score,) = METRIC.score(Comparison(TRAIT, *parts, results=results, groups=groups), seed=1)
         values.append(score.value)
+        assert score.standard_error is not None
         errors.append(score.standard_error)
     spread = np.std(values, ddof=1)
     assert np.mean(values) == pytest.approx(0.5, abs=4 * spread / np.sqrt(40))
@@ -97,7 +100,7 @@ def test_replay__of_unseen_samples_is_a_half_and_its_error_covers_the_spread():
 
 
 def test_replay__takes_undefined_kinship_for_none():
-    parts = [GENOTYPES.take_samples(np.arange(n)) for n in (4, 3, 3, 2)]
+    parts: Any = [GENOTYPES.take_samples(np.arange(n)) for n in (4, 3, 3, 2)]
     others = np.full((3, 2), np.nan, dtype=np.float32)
     others[0, 0] = 0.1
     results: Any = {METRIC.needs(TRAIT)[0]: np.zeros((4, 2), dtype=np.float32), METRIC.needs(TRAIT)[1]: others}
@@ -107,7 +110,7 @@ def test_replay__takes_undefined_kinship_for_none():
 
 @pytest.mark.parametrize("n_nonmembers", [0, 1])
 def test_replay__says_when_there_are_too_few(n_nonmembers):
-    parts = [GENOTYPES.take_samples(np.arange(n)) for n in (4, 3, n_nonmembers, 2)]
+    parts: Any = [GENOTYPES.take_samples(np.arange(n)) for n in (4, 3, n_nonmembers, 2)]
     (score,) = METRIC.score(Comparison(TRAIT, *parts), seed=1)
     assert score.reason == f"It takes a synthetic sample, two training samples and two nonmembers; there are 2, 4 and {n_nonmembers}."
 
