@@ -243,7 +243,7 @@ def best_advantage(positives: ArrayLike, negatives: ArrayLike) -> tuple[float, t
 
     References:
         Yeom S. et al. 2018. Privacy risk in machine learning: analyzing the connection to overfitting. IEEE Computer Security Foundations
-        Symposium: 268-282, definition 4. https://doi.org/10.1109/CSF.2018.00027 ; the interval by the largest distance of two empirical
+        Symposium: 268-282. https://doi.org/10.1109/CSF.2018.00027 ; the interval by the largest distance of two empirical
         distributions from the true ones, Smirnov N. 1948. Annals of Mathematical Statistics 19: 279-281.
         https://doi.org/10.1214/aoms/1177730256
     """

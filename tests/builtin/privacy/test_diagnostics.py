@@ -26,7 +26,7 @@ def _part(rows):
 def _scores(synthetic, *, metrics=METRICS) -> dict[str, Any]:
     parts: Any = {"train": _part(IS_MEMBER), "holdout": _part(~IS_MEMBER), "nonmembers": _part(~IS_MEMBER), "synthetic": synthetic}
     groups: Any = {"train": FAMILIES[IS_MEMBER], "nonmembers": FAMILIES[~IS_MEMBER]}
-    comparison = Comparison(trait=TRAIT, **parts, groups=groups)
+    comparison = Comparison(trait=TRAIT, *parts[0], parts[1], parts[2], parts[3], groups=groups)
     return {score.name: score for metric in metrics for score in metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)}
 
 
@@ -50,7 +50,7 @@ def test_dcr_and_nndr__are_ratios_of_medians_and_medians_of_ratios():
         members[near, column], members[second, column], others[other, column] = 10, 20, 40
     parts: Any = [_part(np.arange(n)) for n in (12, 12, 12, 30)]
     results: Any = {Pairwise("train", "synthetic"): members, Pairwise("nonmembers", "synthetic"): others}
-    dcr, nndr = ClosestRecords().score(Comparison(TRAIT, *parts, results=results), seed=1)
+    dcr, nndr = ClosestRecords().score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=results), seed=1)
     assert dcr.value == 0.25
     assert nndr.value == 0.5
 
@@ -58,7 +58,7 @@ def test_dcr_and_nndr__are_ratios_of_medians_and_medians_of_ratios():
 def test_nndr__of_two_records_at_distance_zero_is_1():
     parts: Any = [_part(np.arange(n)) for n in (12, 12, 12, 30)]
     zeros: Any = {request: np.zeros((12, 30), dtype=np.int32) for request in ClosestRecords().needs(TRAIT)}
-    dcr, nndr = ClosestRecords().score(Comparison(TRAIT, *parts, results=zeros), seed=1)
+    dcr, nndr = ClosestRecords().score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=zeros), seed=1)
     assert nndr.value == 1
     assert dcr.reason == "The median distance to the closest nonmember is 0."
 
@@ -83,7 +83,7 @@ def test_aats_privacy_loss__is_the_difference_of_two_accuracies():
     metric = AdversarialAccuracyLoss()
     results: Any = {request: distances(request.queries, request.references) for request in metric.needs(TRAIT)}
     parts: Any = [_part(np.arange(40)) for _ in range(4)]
-    (score,) = metric.score(Comparison(TRAIT, *parts, results=results), seed=1)
+    (score,) = metric.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=results), seed=1)
     assert score.value == pytest.approx(accuracy("nonmembers") - accuracy("train"))
     assert score.value > 0.1
 
@@ -97,7 +97,7 @@ def test_as_many_of_each__takes_a_family_s_share_and_fills_up():
 def test_diagnostics__say_when_there_are_too_few():
     parts: Any = [_part(np.arange(n)) for n in (12, 12, 2, 30)]
     for metric in METRICS:
-        for score in metric.score(Comparison(TRAIT, *parts), seed=1):
+        for score in metric.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3]), seed=1):
             assert "there are 12, 2 and 30." in str(score.reason)
 
 

@@ -152,7 +152,7 @@ def test_near_copies__are_one_in_a_hundred_among_unseen_samples():
         parts: Any = [ALL.take_samples(rows) for rows in (train, nonmembers, nonmembers, stand_ins)]
         pairs = ((train, stand_ins), (nonmembers, stand_ins), (nonmembers, train))
         results: Any = {request: within[np.ix_(*rows)] for request, rows in zip(metric.needs(TRAIT), pairs, strict=True)}
-        scores = metric.score(Comparison(TRAIT, *parts, results=results), seed=1)
+        scores = metric.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=results), seed=1)
         shares.append(next(score.value for score in scores if score.name == "near_copied_share"))
     # Ties at the threshold do not count as nearer, so whole numbers stay somewhat below.
     assert 0.4 * 2 / 151 < np.mean(shares) < 2 / 151 + 4 * np.std(shares) / np.sqrt(40)

@@ -89,7 +89,7 @@ def test_replay__of_unseen_samples_is_a_half_and_its_error_covers_the_spread():
             Pairwise("nonmembers", "synthetic", "king"): within[np.ix_(others, synthetic)],
         }
         groups: Any = {"train": FAMILIES[members], "nonmembers": FAMILIES[others]}
-        (score,) = METRIC.score(Comparison(TRAIT, *parts, results=results, groups=groups), seed=1)
+        (score,) = METRIC.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=results, groups=groups), seed=1)
         values.append(score.value)
         assert score.standard_error is not None
         errors.append(score.standard_error)
@@ -104,14 +104,14 @@ def test_replay__takes_undefined_kinship_for_none():
     others = np.full((3, 2), np.nan, dtype=np.float32)
     others[0, 0] = 0.1
     results: Any = {METRIC.needs(TRAIT)[0]: np.zeros((4, 2), dtype=np.float32), METRIC.needs(TRAIT)[1]: others}
-    (score,) = METRIC.score(Comparison(TRAIT, *parts, results=results), seed=1)
+    (score,) = METRIC.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=results), seed=1)
     assert score.value == 0.5
 
 
 @pytest.mark.parametrize("n_nonmembers", [0, 1])
 def test_replay__says_when_there_are_too_few(n_nonmembers):
     parts: Any = [GENOTYPES.take_samples(np.arange(n)) for n in (4, 3, n_nonmembers, 2)]
-    (score,) = METRIC.score(Comparison(TRAIT, *parts), seed=1)
+    (score,) = METRIC.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3]), seed=1)
     assert score.reason == f"It takes a synthetic sample, two training samples and two nonmembers; there are 2, 4 and {n_nonmembers}."
 
 
