@@ -26,7 +26,7 @@ def _part(rows):
 def _scores(synthetic, *, metrics=METRICS) -> dict[str, Any]:
     parts: Any = {"train": _part(IS_MEMBER), "holdout": _part(~IS_MEMBER), "nonmembers": _part(~IS_MEMBER), "synthetic": synthetic}
     groups: Any = {"train": FAMILIES[IS_MEMBER], "nonmembers": FAMILIES[~IS_MEMBER]}
-    comparison = Comparison(trait=TRAIT, *parts[0], parts[1], parts[2], parts[3], groups=groups)
+    comparison = Comparison(trait=TRAIT, **parts, groups=groups)
     return {score.name: score for metric in metrics for score in metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)}
 
 
