@@ -121,6 +121,7 @@ class _Bench:
         masked: The same, the calls of the synthetic samples missing that are missing in the holdout.
         answers: To the requests of all metrics.
         controls: The same with a control's samples for synthetic ones, by the control's name.
+        smaller: The same with fewer samples, by the most that a part holds.
     """
 
     job: ScoringJob
@@ -129,16 +130,27 @@ class _Bench:
     masked: Comparison
     answers: Answers
     controls: dict[str, _Bench]
+    smaller: dict[int, _Bench]
 
     @classmethod
     def open(cls, registry: Registry, job: ScoringJob) -> Self:
-        comparison = limited(_read_comparison(job), seed=job.seed)
+        comparison = _read_comparison(job)
         return cls._with(comparison, job, Answers(registry, comparison.train))
 
     @classmethod
     def _with(cls, comparison: Comparison, job: ScoringJob, answers: Answers) -> Self:
         fair = matched(comparison, seed=job.seed)
-        return cls(job=job, comparison=comparison, matched=fair, masked=masked(fair, seed=job.seed), answers=answers, controls={})
+        shown = masked(fair, seed=job.seed)
+        return cls(job=job, comparison=comparison, matched=fair, masked=shown, answers=answers, controls={}, smaller={})
+
+    def sized_for(self, metric: Metric) -> _Bench:
+        """With no more samples of a part than the metric is shown."""
+        if max(sizes(self.comparison).values()) <= metric.most_samples:
+            return self
+        if metric.most_samples not in self.smaller:
+            comparison = limited(self.comparison, seed=self.job.seed, most_samples=metric.most_samples)
+            self.smaller[metric.most_samples] = self._with(comparison, self.job, Answers(self.answers.registry, comparison.train))
+        return self.smaller[metric.most_samples]
 
     def with_control(self, name: str) -> _Bench:
         """As many samples of a control as there are training samples stand for the synthetic ones."""
@@ -197,6 +209,7 @@ def _score_record(bench: _Bench, name: str) -> dict[str, Any]:
     metric, record = _open_metric(bench, name)
     if metric is None:
         return record
+    bench = bench.sized_for(metric)
     shown = bench.shown_to(metric)
     record["samples"] = dict(sizes(shown))
     reason = bench.reason_for_none(metric)
@@ -213,7 +226,7 @@ def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
     metric, record = _open_metric(bench, name)
     if metric is None or bench.reason_for_none(metric) is not None:
         return record
-    seed = bench.job.seed
+    bench, seed = bench.sized_for(metric), bench.job.seed
     values: dict[str, list[float]] = {spec.name: [] for spec in metric.scores}
     reasons: dict[str, str] = {}
     for draw, drawn in enumerate(_draws(bench, metric)):
@@ -245,7 +258,10 @@ def _draws(bench: _Bench, metric: Metric) -> Iterator[Comparison]:
         return real_draws(
             comparison, answers, n_draws=job.n_draws, n_synthetic=job.n_synthetic, has_families=job.has_families, seed=job.seed
         )
-    return unseen_attacks(comparison, answers, n_draws=job.n_draws, seed=job.seed) if comparison.nonmembers.n_samples else iter(())
+    if metric.family != "privacy" or not comparison.nonmembers.n_samples:
+        # Fidelity to train itself depends on the numbers of samples, and no other real samples are as many.
+        return iter(())
+    return unseen_attacks(comparison, answers, n_draws=job.n_draws, seed=job.seed)
 
 
 def _values(scores: list[Score]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from genobench.answers import Answers
 from genobench.containment import run_worker
 from genobench.contracts import Metric, Score, ScoreSpec
 from genobench.registry import load_registry
-from genobench.scoring import ScoringJob, _fingerprint, _scored
+from genobench.scoring import ScoringJob, _Bench, _draws, _fingerprint, _scored
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS
 
@@ -83,6 +83,26 @@ def test_main__band_of_copies_of_the_holdout_is_zero(comparison, tmp_path):
     assert ending.status == "ok", ending.message
     band = json.loads(record.read_text())["bands"]["allele_frequency_error"]
     assert (band["mean"], band["standard_deviation"], band["n_draws"]) == (0.0, 0.0, 5)
+
+
+def test_draws__against_train_are_for_attacks_alone(comparison):
+    """Fidelity to train depends on how many samples there are, and the draws have fewer: their band would say nothing."""
+    registry = load_registry()
+    job = ScoringJob(
+        metrics={},
+        trait=asdict(WEIGHT),
+        train="",
+        holdout="",
+        nonmembers="",
+        synthetic="",
+        groups={},
+        has_families=True,
+        seed=0,
+        n_draws=3,
+    )
+    bench = _Bench._with(comparison, job, Answers(registry, comparison.train))
+    drawn = {name: len(list(_draws(bench, registry.load("metric", name)()))) for name in ("dgg-fst", "membership-distance")}
+    assert drawn == {"dgg-fst": 0, "membership-distance": 3}
 
 
 def test_fingerprint__tells_a_metric_that_changed_the_tables(comparison):
