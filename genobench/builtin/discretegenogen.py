@@ -2,7 +2,8 @@
 
 Source: https://github.com/SihanXXX/DiscreteGenoGen, folder `metric`, commit 89e1b74. As there, the reference is the training set: these
 scores do not punish copies. Neither set is cut to the size of the other, and the numbers depend on both sizes. The published code has no
-standard errors; those given here leave out a group of samples, or a block of the genome, at a time.
+standard errors; those given here leave out a group of samples, or a block of the genome, at a time. There is no band: no other real samples
+are as many.
 
 Missing calls: the published code counts them as the reference allele in frequencies, and knows none elsewhere. Here frequencies are over
 the calls that are there, distances have missing calls imputed from train, and in correlations they take the mean of their variant. For
