@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_CALLS_PER_PIECE: Final = 1 << 18
+_CALLS_PER_PIECE: Final = 1 << 20
 
 
 def standardise(codes: torch.Tensor, *, mean: Floats, inverse_spread: Floats, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -32,11 +32,11 @@ def standardise(codes: torch.Tensor, *, mean: Floats, inverse_spread: Floats, ou
     n_samples, n_variants = codes.shape
     out = torch.empty(codes.numel(), device=codes.device) if out is None else out
     standardised = out.view(-1)[: codes.numel()].view(n_samples, n_variants)
-    centre, factor = (torch.from_numpy(values).to(codes.device, torch.float32) for values in (mean, inverse_spread))
-    # Pieces that stay in the processor's cache: each is passed over four times.
+    shift, factor = (torch.from_numpy(values).to(codes.device, torch.float32) for values in (mean * inverse_spread, inverse_spread))
+    # Pieces that stay in the processor's cache: each is passed over three times.
     rows = max(1, _CALLS_PER_PIECE // max(1, n_variants)) if codes.device.type == "cpu" else max(1, n_samples)
     for start in range(0, n_samples, rows):
         piece = slice(start, start + rows)
-        part = standardised[piece].copy_(codes[piece])
-        part.sub_(centre).mul_(factor).masked_fill_(codes[piece] == MISSING_CODE, 0)
+        part = torch.mul(codes[piece], factor, out=standardised[piece])
+        part.sub_(shift).masked_fill_(codes[piece] == MISSING_CODE, 0)
     return standardised

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from genobench.errors import GenotypesError
-from genobench.statgen.frequency import alt_frequency
+from genobench.statgen.frequency import alt_frequency_from_counts, genotype_counts
 from genobench.statgen.products import call_codes, variant_blocks
 from genobench.statgen.standardising import standardise
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 1 << 27
 """Standardised calls of one block of variants, as float32, take at most this much: 3,355 variants of 10,000 samples."""
 
-KEPT_BYTES: Final = 1 << 29
+KEPT_BYTES: Final = 1 << 31
 """Standardised calls are kept between passes where all of them take at most this much, and made anew in each pass where not."""
 
 _OVERSAMPLING: Final = 10
 _MOST_PASSES: Final = 10
-_TOLERANCE: Final = 1e-3
+_TOLERANCE: Final = 3e-3
+_SMALLEST_SHARE: Final = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,11 @@ class PrincipalComponents:
         if calls.shape[0] < 2:
             raise GenotypesError(f"principal components need two samples or more; there are {calls.shape[0]}.")
         used = np.ones(calls.shape[1], dtype=bool) if is_used is None else np.asarray(is_used, dtype=bool)
-        mean, inverse_spread = _moments(calls, used)
+        mean, inverse_spread, trace = _moments(calls, used)
         if not inverse_spread.any():
             raise GenotypesError(f"principal components need a variant that varies; none of {int(used.sum())} does.")
         source = _Standardised(calls, mean, inverse_spread, device)
-        values, vectors, trace = _leading(source, n_components, seed)
+        values, vectors = _leading(source, n_components, seed)
         padding = n_components - len(values)
         loadings = source.transposed_product(torch.from_numpy((vectors / np.sqrt(values)).astype(np.float32)))
         n_weighted = np.count_nonzero(inverse_spread)
@@ -119,12 +120,14 @@ class PrincipalComponents:
         return projected
 
 
-def _moments(calls: Calls | CallMatrix, is_used: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Mean call, and 1 / sqrt(p (1 - p)) or 0, of each variant."""
-    frequency = alt_frequency(calls)
-    inverse_spread = np.zeros(len(frequency))
+def _moments(calls: Calls | CallMatrix, is_used: NDArray[np.bool_]) -> tuple[Floats, Floats, float]:
+    """Mean call, and 1 / sqrt(p (1 - p)) or 0, of each variant; and the sum of all standardised calls squared."""
+    counts = genotype_counts(calls)
+    frequency = alt_frequency_from_counts(counts)
+    mean, inverse_spread = 2 * np.nan_to_num(frequency), np.zeros(len(frequency))
     np.divide(1, np.sqrt(frequency * (1 - frequency)), out=inverse_spread, where=is_used & (frequency > 0) & (frequency < 1))
-    return 2 * np.nan_to_num(frequency), inverse_spread
+    squares = counts * (np.arange(3)[:, None] - mean) ** 2
+    return mean, inverse_spread, float(squares.sum(axis=0) @ inverse_spread**2)
 
 
 class _Standardised:
@@ -151,15 +154,14 @@ class _Standardised:
             codes = call_codes(self.calls, block, device=self.device)
             yield block, standardise(codes, mean=self.mean[block], inverse_spread=self.inverse_spread[block], out=self.buffer)
 
-    def gram_product(self, vectors: torch.Tensor) -> tuple[Floats, float]:
-        """X X' times vectors of shape (n_samples, k), with X the standardised calls; and the trace of X X'."""
+    def gram_product(self, vectors: torch.Tensor) -> Floats:
+        """X X' times vectors of shape (n_samples, k), with X the standardised calls."""
         products = torch.zeros(vectors.shape, dtype=torch.float64, device=self.device)
-        directions, trace = vectors.to(self.device, torch.float32), 0.0
+        directions = vectors.to(self.device, torch.float32)
         for _, block in self.blocks():
             products += block @ (block.T @ directions)
-            trace += float(torch.linalg.vector_norm(block, dtype=torch.float64)) ** 2
         array: Floats = products.cpu().numpy()
-        return array, trace
+        return array
 
     def transposed_product(self, vectors: torch.Tensor) -> NDArray[np.float32]:
         """X' times vectors of shape (n_samples, k): shape (n_variants, k)."""
@@ -170,12 +172,12 @@ class _Standardised:
         return product
 
 
-def _leading(source: _Standardised, n_components: int, seed: int) -> tuple[Floats, Floats, float]:
-    """The largest eigenvalues of X X', their vectors, and its trace.
+def _leading(source: _Standardised, n_components: int, seed: int) -> tuple[Floats, Floats]:
+    """The largest eigenvalues of X X' and their vectors.
 
     Each pass multiplies the newest directions by X X' and makes the product orthogonal to all before it; the components are the best ones
-    within all directions so far. It ends when the residual of each component is a thousandth of the largest eigenvalue or less (the error
-    of a clear-cut eigenvalue is then of the order of a millionth), or after ten passes.
+    within all directions so far. It ends when the residual of each component is at most 0.003 of its eigenvalue (whose own error is of
+    the order of its square), or after ten passes. An eigenvalue below a millionth of the largest is rounding.
     """
     n_samples = source.n_samples
     # Centred columns leave one direction of the samples without variance.
@@ -184,20 +186,20 @@ def _leading(source: _Standardised, n_components: int, seed: int) -> tuple[Float
     newest = np.linalg.qr(generator.standard_normal((n_samples, width)))[0]
     basis, images = np.zeros((n_samples, 0)), np.zeros((n_samples, 0))
     for _ in range(_MOST_PASSES):
-        image, trace = source.gram_product(torch.from_numpy(newest))
+        image = source.gram_product(torch.from_numpy(newest))
         basis, images = np.hstack([basis, newest]), np.hstack([images, image])
         small = basis.T @ images
         values, within = np.linalg.eigh((small + small.T) / 2)
         values, within = values[::-1][:n_components], within[:, ::-1][:, :n_components]
         residuals = np.linalg.norm(images @ within - (basis @ within) * values, axis=0)
         room = n_samples - basis.shape[1]
-        if residuals.max() <= _TOLERANCE * values[0] or room < 1:
+        if (residuals <= _TOLERANCE * values).all() or room < 1:
             break
         newest = _orthogonal(image, basis)[:, :room]
-    is_real = values > 1e-9 * trace
+    is_real = values > _SMALLEST_SHARE * values[0]
     vectors = (basis @ within)[:, is_real]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
-    return values[is_real], vectors * np.sign(largest), trace
+    return values[is_real], vectors * np.sign(largest)
 
 
 def _orthogonal(directions: Floats, basis: Floats) -> Floats:
