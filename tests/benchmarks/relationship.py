@@ -1,4 +1,4 @@
-"""Relationships and principal components beside PLINK 2: python tests/benchmarks/relationship.py [n_samples n_variants].
+"""Relationships and principal components beside PLINK 2: python tests/benchmarks/relationship.py [n_samples n_variants [kernel ...]].
 
 Not a test: minutes long, and no machine is another's, so ratios within one run count. Both sides read the same simulated calls (families of
 mosaics of 400 founder haplotypes, one call in 500 missing) from files that the system has in memory, on two threads, each in a process of
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,18 +48,14 @@ def main() -> None:
         folder = Path(name)
         packed_bytes = _simulate(folder, n_samples, n_variants)
         print(f"{n_samples:,} samples x {n_variants:,} variants, {packed_bytes / 2**20:.0f} MiB packed, {N_THREADS} threads", flush=True)
-        for kernel, (options, promised) in PEERS.items():
-            ours, our_gib = _in_a_process(kernel, folder, "cpu")
-            theirs, their_gib = _plink(folder, kernel, *options)
-            verdict = "kept  " if theirs / ours >= promised else "BROKEN"
-            print(
-                f"{verdict}  {kernel}: {ours:.1f} s, peak {our_gib:.1f} GiB; plink2 {' '.join(options)}: {theirs:.1f} s, "
-                f"peak {their_gib:.1f} GiB; {theirs / ours:.1f} times as fast; {_agreement(kernel, folder)}",
-                flush=True,
-            )
-        for kernel in PEERS if _has_gpu() else ():
-            seconds, _ = _in_a_process(kernel, folder, "cuda")
-            print(f"        {kernel} on the GPU: {seconds:.2f} s", flush=True)
+        for kernel in sys.argv[3:] or PEERS:
+            options, promised = PEERS[kernel]
+            ours, theirs = _in_a_process(kernel, folder, "cpu"), _plink(folder, kernel, *options)
+            ratio = theirs.seconds / ours.seconds
+            print(f"{'kept  ' if ratio >= promised else 'BROKEN'}  {kernel}: {ours}; plink2 {' '.join(options)}: {theirs}", flush=True)
+            print(f"        {ratio:.1f} times as fast, {promised:.0f} promised; {_agreement(kernel, folder)}", flush=True)
+            if _has_gpu():
+                print(f"        on the GPU: {_in_a_process(kernel, folder, 'cuda')}", flush=True)
 
 
 def _simulate(folder: Path, n_samples: int, n_variants: int) -> int:
@@ -102,14 +98,24 @@ def _founders(rng: np.random.Generator, n_variants: int) -> np.ndarray:
     return founders
 
 
-def _in_a_process(kernel: str, folder: Path, device: str) -> tuple[float, float]:
-    """Seconds and peak memory in GiB, the interpreter and the packed calls included."""
+class Cost(NamedTuple):
+    """Of one run: wall-clock and processor seconds, and peak memory, the interpreter and the packed calls included."""
+
+    seconds: float
+    processor_seconds: float
+    peak_gib: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s ({self.processor_seconds:.0f} s of processors), peak {self.peak_gib:.1f} GiB"
+
+
+def _in_a_process(kernel: str, folder: Path, device: str) -> Cost:
     os.environ["OMP_NUM_THREADS"] = str(N_THREADS)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (kernel, folder, device))
 
 
-def _measured(kernel: str, folder: Path, device: str) -> tuple[float, float]:
+def _measured(kernel: str, folder: Path, device: str) -> Cost:
     import torch
 
     from genobench.statgen import PrincipalComponents, vanraden_1, vanraden_2
@@ -125,21 +131,21 @@ def _measured(kernel: str, folder: Path, device: str) -> tuple[float, float]:
     }
     if device != "cpu":
         kernels[kernel]()
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     result = kernels[kernel]()
-    seconds = time.perf_counter() - begin
+    cost = Cost(time.perf_counter() - begin, time.process_time() - used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
     np.save(folder / f"{kernel}.npy", result)
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return cost
 
 
-def _plink(folder: Path, kernel: str, *options: str) -> tuple[float, float]:
+def _plink(folder: Path, kernel: str, *options: str) -> Cost:
     command = ["plink2", "--bfile", str(folder / "data"), "--chr-set", "29", "--threads", str(N_THREADS), "--out", str(folder / kernel)]
     begin = time.perf_counter()
     process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"plink2 {' '.join(options)} ended with status {status}.")
-    return time.perf_counter() - begin, usage.ru_maxrss / 2**20
+    return Cost(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
 def _agreement(kernel: str, folder: Path) -> str:
