@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from genobench.contracts import Comparison, Part
     from genobench.genotypes import Genotypes
 
-MOST_SAMPLES: Final = 10_000
-"""Of a part that scores are computed from; of a larger one so many are drawn, once, with the seed of the split. A matrix over two such
-parts takes 400 MB."""
-
 _ROWS_PER_BLOCK: Final = 1024
 
 
-def limited(comparison: Comparison, *, seed: int, most_samples: int = MOST_SAMPLES) -> Comparison:
+def limited(comparison: Comparison, *, seed: int, most_samples: int) -> Comparison:
     """The comparison with at most so many samples of each part, drawn at random.
 
     Args:

@@ -430,6 +430,8 @@ class Metric(ABC):
     scores: ClassVar[tuple[ScoreSpec, ...]]
     is_on_request: ClassVar[bool] = False
     """Whether it is left out unless it is asked for by name."""
+    most_samples: ClassVar[int] = 10_000
+    """Of a part that it is shown, for a metric whose time grows with pairs of samples; of a larger part so many are drawn."""
 
     @property
     def parts(self) -> tuple[Part, ...]:

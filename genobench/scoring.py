@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -117,8 +118,6 @@ class _Bench:
     Args:
         job: What is asked for.
         comparison: All parts as they are.
-        matched: With as many synthetic samples as the holdout has.
-        masked: The same, the calls of the synthetic samples missing that are missing in the holdout.
         answers: To the requests of all metrics.
         controls: The same with a control's samples for synthetic ones, by the control's name.
         smaller: The same with fewer samples, by the most that a part holds.
@@ -126,22 +125,24 @@ class _Bench:
 
     job: ScoringJob
     comparison: Comparison
-    matched: Comparison
-    masked: Comparison
     answers: Answers
-    controls: dict[str, _Bench]
-    smaller: dict[int, _Bench]
+    controls: dict[str, _Bench] = field(default_factory=dict)
+    smaller: dict[int, _Bench] = field(default_factory=dict)
 
     @classmethod
     def open(cls, registry: Registry, job: ScoringJob) -> Self:
         comparison = _read_comparison(job)
-        return cls._with(comparison, job, Answers(registry, comparison.train))
+        return cls(job=job, comparison=comparison, answers=Answers(registry, comparison.train))
 
-    @classmethod
-    def _with(cls, comparison: Comparison, job: ScoringJob, answers: Answers) -> Self:
-        fair = matched(comparison, seed=job.seed)
-        shown = masked(fair, seed=job.seed)
-        return cls(job=job, comparison=comparison, matched=fair, masked=shown, answers=answers, controls={}, smaller={})
+    @cached_property
+    def matched(self) -> Comparison:
+        """With as many synthetic samples as the holdout has."""
+        return matched(self.comparison, seed=self.job.seed)
+
+    @cached_property
+    def masked(self) -> Comparison:
+        """The same, the calls of the synthetic samples missing that are missing in the holdout."""
+        return masked(self.matched, seed=self.job.seed)
 
     def sized_for(self, metric: Metric) -> _Bench:
         """With no more samples of a part than the metric is shown."""
@@ -149,7 +150,8 @@ class _Bench:
             return self
         if metric.most_samples not in self.smaller:
             comparison = limited(self.comparison, seed=self.job.seed, most_samples=metric.most_samples)
-            self.smaller[metric.most_samples] = self._with(comparison, self.job, Answers(self.answers.registry, comparison.train))
+            answers = Answers(self.answers.registry, comparison.train)
+            self.smaller[metric.most_samples] = _Bench(job=self.job, comparison=comparison, answers=answers)
         return self.smaller[metric.most_samples]
 
     def with_control(self, name: str) -> _Bench:
@@ -160,7 +162,8 @@ class _Bench:
             with TemporaryDirectory() as folder:
                 context = FitContext(trait=self.comparison.trait, seed=self.job.seed, device="cpu", folder=Path(folder))
                 synthetic = control.fit(train, context).generate(train.n_samples, seed=self.job.seed)
-            self.controls[name] = self._with(replace(self.comparison, synthetic=synthetic), self.job, self.answers)
+            comparison = replace(self.comparison, synthetic=synthetic)
+            self.controls[name] = _Bench(job=self.job, comparison=comparison, answers=self.answers)
         return self.controls[name]
 
     def shown_to(self, metric: Metric) -> Comparison:

@@ -100,9 +100,24 @@ def test_draws__against_train_are_for_attacks_alone(comparison):
         seed=0,
         n_draws=3,
     )
-    bench = _Bench._with(comparison, job, Answers(registry, comparison.train))
+    bench = _Bench(job=job, comparison=comparison, answers=Answers(registry, comparison.train))
     drawn = {name: len(list(_draws(bench, registry.load("metric", name)()))) for name in ("dgg-fst", "membership-distance")}
     assert drawn == {"dgg-fst": 0, "membership-distance": 3}
+
+
+class _Pairs(_Raises):
+    most_samples = 12
+
+
+def test_sized_for__shows_a_metric_no_more_samples_than_it_takes(comparison):
+    settings = {"train": "", "holdout": "", "nonmembers": "", "synthetic": "", "groups": {}}
+    job = ScoringJob(metrics={}, trait=asdict(WEIGHT), **settings, has_families=True, seed=0)
+    bench = _Bench(job=job, comparison=comparison, answers=Answers(load_registry(), comparison.train))
+    assert bench.sized_for(_Raises()) is bench
+    small = bench.sized_for(_Pairs())
+    assert {small.comparison.part(part).n_samples for part in ("train", "holdout", "nonmembers", "synthetic")} == {12}
+    assert bench.sized_for(_Pairs()) is small
+    assert set(small.comparison.train.sample_ids) <= set(comparison.train.sample_ids)
 
 
 def test_fingerprint__tells_a_metric_that_changed_the_tables(comparison):

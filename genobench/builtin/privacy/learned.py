@@ -57,6 +57,7 @@ class LearnedAttack(Metric):
     """
 
     family = "privacy"
+    most_samples = 2_000
     scores = attack_specs("learned", "a classifier on distances, densities, segments and kinship that was trained on other targets")
 
     def needs(self, trait: Trait) -> tuple[Pairwise, ...]:  # noqa: ARG002 - the same for every trait

@@ -38,6 +38,7 @@ class SharedSegment(RecordAttack):
     share too, so those who share as much are told apart by their distance.
     """
 
+    most_samples = 2_000
     scores = attack_specs("shared_segment", "the longest stretch without opposing homozygotes that they share with a synthetic sample")
     clues = ("shared-segment", "manhattan")
 
