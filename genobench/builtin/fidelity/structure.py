@@ -203,8 +203,8 @@ def _counts_of_both(
     comparison: Comparison, population: Population, is_used: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Genotype counts of one population among synthetic samples and in the holdout."""
-    synthetic = counts_of(comparison.synthetic, population.synthetic)
-    return synthetic[:, is_used], counts_of(comparison.holdout, population.holdout)[:, is_used]
+    synthetic = counts_of(comparison.synthetic.calls, population.synthetic)
+    return synthetic[:, is_used], counts_of(comparison.holdout.calls, population.holdout)[:, is_used]
 
 
 def _estimates(terms: FstTerms, blocks: Blocks) -> Floats:
