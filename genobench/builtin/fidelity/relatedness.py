@@ -27,21 +27,17 @@ class Relatedness(Metric):
     counted again. The spectrum's error compares the eigenvalues of the two matrices, largest with largest, all of them: families and
     populations make a few large ones, independent variants make them flat. The distribution's error is the Wasserstein distance of the
     relationships of all pairs: the mean over quantiles of |difference|. Both need as many samples on one side as on the other: of a larger
-    side, or beyond the most, some are drawn with the seed.
+    side so many are drawn.
 
     Standard errors leave out a group of the holdout at a time, relatives together, and as many synthetic samples. For the spectrum an
     eigenvalue without a group is taken as less by the group's share in its vector, as first-order perturbation has it. They err on the wide
     side: of the distribution's error they are about one and a half times the spread over fresh draws, of the spectrum's two to four times,
     since eigenvalues of fewer samples than variants keep each other in place, which leaving samples out does not show (El Karoui N.,
     Purdom E. 2016. The bootstrap, covariance matrices and PCA in moderate and high-dimensions. https://arxiv.org/abs/1608.00948).
-
-    Args:
-        most_samples: Of a larger set so many are drawn.
     """
 
-    most_samples: int = 1_000
-
     family = "fidelity"
+    most_samples = 1_000
     scores: ClassVar = (
         ScoreSpec(
             name="grm_spectrum_error",
@@ -64,7 +60,7 @@ class Relatedness(Metric):
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
         """Both; NaN where samples are too few or nothing varies."""
         names = tuple(spec.name for spec in self.scores)
-        n_samples = min(comparison.holdout.n_samples, comparison.synthetic.n_samples, self.most_samples)
+        n_samples = min(comparison.holdout.n_samples, comparison.synthetic.n_samples)
         if n_samples < MIN_SAMPLES:
             return all_missing(names, f"Relationships need {MIN_SAMPLES} samples on both sides; there are {n_samples} on one.")
         is_used = is_autosome(comparison.holdout.variants["chromosome"])
