@@ -112,7 +112,7 @@ def score_files(request: ScoringRequest, *, registry: Registry, home: Path, on_e
     """
     metrics, wanted = find_metrics(request.only, registry)
     check_score_names(metrics)
-    settings = {entry.qualified_name: _settings_of(entry, request.settings) for entry in metrics}
+    settings = {entry.qualified_name: _settings_of(entry, request.settings, on_event) for entry in metrics}
     stored = store_parts(request.files, home / "score", on_event)
     identity = hash_json([[stored.stores[part].name if part in stored.stores else None for part in _REAL], stored.groups])
     key = hash_json([identity, stored.stores["synthetic"].name, asdict(stored.trait), stored.has_families, request.seed])[:16]
@@ -220,7 +220,7 @@ def _score_names(entry: Registered) -> tuple[str, ...]:
         return ()
 
 
-def _settings_of(entry: Registered, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _settings_of(entry: Registered, settings: Mapping[str, Any], on_event: OnEvent) -> tuple[dict[str, Any], dict[str, Any]]:
     """Those of the settings that the metric has, and all that it then has.
 
     Raises:
@@ -230,7 +230,8 @@ def _settings_of(entry: Registered, settings: Mapping[str, Any]) -> tuple[dict[s
         metric: type[Metric] = load_target("metric", entry)
         names: list[str] = [field.name for field in dataclasses.fields(metric)] if dataclasses.is_dataclass(metric) else []
         whole = settings_json(metric()) if names else {}
-    except Exception:  # noqa: BLE001 - the plugin boundary: the scoring worker meets the same error and records it
+    except Exception as error:  # noqa: BLE001 - the plugin boundary: what fails here costs its own scores
+        on_event({"event": "warning", "message": f"The metric {entry.qualified_name} gives no scores: {error}"})
         return {}, {}
     given = {name: value for name, value in settings.items() if name in names and whole[name] != value}
     return given, settings_json(with_settings(metric, given)) if given else whole
