@@ -224,7 +224,7 @@ def load_target(kind: Kind, entry: Registered) -> type[Any]:
 
 
 def code_sha256(entry: Registered) -> str:
-    """Hash of the Python files of the package that holds the class: another hash, another plugin.
+    """Hash of the Python files of the outermost package that holds the class: another hash, another plugin.
 
     Raises:
         PluginLoadError: If the module cannot be imported, or its files not read.
@@ -236,11 +236,18 @@ def code_sha256(entry: Registered) -> str:
 
 
 def package_sha256(module_name: str) -> str:
-    """Hash of the Python files of the package that holds a module (of the file alone where there is no package); tests are left out."""
+    """Hash of the Python files of the outermost package that holds a module, tests left out; of the file alone where there is no package.
+
+    For what ships with genobench it is the package right below it (`genobench.builtin`, `genobench.statgen`).
+    """
     file = Path(str(import_module(module_name).__file__))
-    files = sorted(file.parent.rglob("*.py")) if (file.parent / "__init__.py").exists() else [file]
+    package, core = file.parent, Path(__file__).parent
+    if not (package / "__init__.py").exists():
+        return hashlib.sha256(file.name.encode() + b"\0" + file.read_bytes() + b"\0").hexdigest()
+    while package.parent != core and (package.parent / "__init__.py").exists():
+        package = package.parent
     digest = hashlib.sha256()
-    for source in files:
-        if "tests" not in source.relative_to(file.parent).parts:
-            digest.update(source.relative_to(file.parent).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    for source in sorted(package.rglob("*.py")):
+        if "tests" not in source.relative_to(package).parts:
+            digest.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

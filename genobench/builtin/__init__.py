@@ -37,7 +37,9 @@ def genobench_metrics() -> list[Offer]:
         Offer("heterozygosity", "genobench.builtin.fidelity.heterozygosity:Heterozygosity", "fidelity: heterozygosity and F of samples"),
         Offer("homozygosity", "genobench.builtin.fidelity.homozygosity:RunsOfHomozygosity", "fidelity: runs of homozygosity, F_ROH"),
         Offer("ld-decay", "genobench.builtin.fidelity.linkage:LdDecayError", "fidelity: error of mean r2 over distance, within groups"),
-        Offer("ld-agreement", "genobench.builtin.fidelity.linkage_agreement:LdAgreement", "fidelity: which variants are linked, near and far"),
+        Offer(
+            "ld-agreement", "genobench.builtin.fidelity.linkage_agreement:LdAgreement", "fidelity: which variants are linked, near and far"
+        ),
         Offer(
             "precision-recall", "genobench.builtin.fidelity.manifold:PrecisionRecall", "fidelity: shares inside each other's neighbourhoods"
         ),

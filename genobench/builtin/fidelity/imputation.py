@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
-_MOST_VARIANTS: Final = 200
+_MOST_VARIANTS: Final = 100
 _MOST_TARGETS: Final = 1_000
 _MOST_IN_PANEL: Final = 2_000
 _PAIRS_PER_BATCH: Final = 1 << 22
@@ -33,7 +33,7 @@ class ImputationPanel(Metric):
     """How well hidden calls of holdout samples are imputed from synthetic samples that look alike around them.
 
     Every tenth autosomal variant is hidden (`genobench.statgen.hidden_variants`), and of those with a common minor allele in the holdout at
-    most 200, evenly spaced, are imputed. The imputed dosage is the mean call of the panel at that variant, each panel sample weighing
+    most 100, evenly spaced, are imputed. The imputed dosage is the mean call of the panel at that variant, each panel sample weighing
     exp(-d), with d its Manhattan distance to the target over the nearest shown variants on both sides on the chromosome: so the nearest
     few decide, as the haplotypes that are copied do in the model of Li and Stephens. The score is the mean over variants of the squared
     correlation of imputed and true calls; a variant whose imputed dosages are all alike counts 0. At most 1,000 targets and 2,000 panel
