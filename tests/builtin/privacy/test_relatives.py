@@ -53,6 +53,19 @@ def test_replay__draws_family_by_family():
     assert _replay(members, others, families) == pytest.approx(_over_all_draws(members, others, draws))
 
 
+def test_replay__of_those_kept_is_that_of_their_rows():
+    """600 members of one family, so that more than a byte holds are closer."""
+    rng = np.random.default_rng(4)
+    members, others = rng.random((600, 20)).astype(np.float32), rng.random((5, 20)).astype(np.float32)
+    families = (np.zeros(600, dtype=np.intp), np.zeros(5, dtype=np.intp))
+    kept = (np.arange(0, 600, 2), np.array([0, 3]))
+    whole = kinship_replay(members, others, families=families, kept=kept)
+    np.testing.assert_array_equal(whole, kinship_replay(members[::2], others[[0, 3]], families=(families[0][::2], families[1][:2])))
+    # One other, and one member drawn from 600: as often closer as members are above it.
+    one = kinship_replay(members, others[:1], families=(families[0], families[1][:1]))
+    np.testing.assert_allclose(one, (members > others[0]).mean(axis=0))
+
+
 def test_replay__turns_to_its_complement_when_members_and_others_swap():
     rng = np.random.default_rng(3)
     members, others = rng.random((8, 20)).astype(np.float32), rng.random((5, 20)).astype(np.float32)
