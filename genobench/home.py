@@ -1,6 +1,6 @@
 """Where genobench keeps what it computes: one folder, `GENOBENCH_HOME`.
 
-The layout is `datasets/` (unpacked and imported data), `splits/`, `cells/`, `bands/`, `studies/` and the MLflow database.
+The layout is `datasets/` (unpacked and imported data), `splits/`, `cells/`, `bands/`, `score/`, `studies/` and the MLflow database.
 Nothing is written beside it unless a command asks for a path.
 """
 

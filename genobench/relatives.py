@@ -48,7 +48,7 @@ def group_relatives(real: Mapping[Part, Genotypes], column: str | None) -> tuple
         raise DatasetError(f"There is no column '{column}' to group relatives by; the columns are {', '.join(samples.columns)}.")
     found = column or next((name for name in _FAMILY_COLUMNS if name in samples.columns and _says_something(samples[name])), None)
     if found is not None:
-        groups = _groups_of(samples[found])
+        groups = groups_of(samples[found])
         how = f"Relatives are grouped by '{found}': {groups.max() + 1:,} groups of {len(groups):,} real samples."
     elif len(samples) <= MOST_FOR_KINSHIP:
         groups = _kinship_groups(list(real.values()))
@@ -72,18 +72,26 @@ def _kinship_groups(real: list[Genotypes]) -> Indices:
     return kinship_clusters(np.nan_to_num(phi, nan=0.0))
 
 
-def _groups_of(column: pd.Series[Any]) -> Indices:
-    """Numbers from 0 in order of first appearance; a sample without a value is a group of its own."""
-    texts = [f"={value}" if known else f"#{row}" for row, (value, known) in enumerate(zip(column, _is_known(column), strict=True))]
+def groups_of(column: pd.Series[Any]) -> Indices:
+    """Groups by the values of a column.
+
+    Args:
+        column: A value a sample, shape (n_samples,).
+
+    Returns:
+        Numbers from 0 in order of first appearance, shape (n_samples,); a sample without a value is a group of its own.
+    """
+    texts = [f"={value}" if known else f"#{row}" for row, (value, known) in enumerate(zip(column, is_known(column), strict=True))]
     return np.asarray(pd.factorize(np.array(texts, dtype=object))[0], dtype=np.intp)
 
 
-def _is_known(column: pd.Series[Any]) -> NDArray[np.bool_]:
+def is_known(column: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Whether each sample has a value, shape (n_samples,); empty text is none."""
     known: NDArray[np.bool_] = (column.notna() & (column.astype(str) != "")).to_numpy(dtype=bool)
     return known
 
 
 def _says_something(column: pd.Series[Any]) -> bool:
     """Whether a column of families is known of half of the samples, puts some together, and not all into a few."""
-    known = column[_is_known(column)].astype(str)
+    known = column[is_known(column)].astype(str)
     return 2 * len(known) >= len(column) and bool(known.duplicated().any()) and known.nunique() >= _FEWEST_FAMILIES

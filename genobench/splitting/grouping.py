@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genobench.errors import SplitError
+from genobench.relatives import groups_of, is_known
 from genobench.splitting.split import SCHEMES
 from genobench.statgen.kinship import king_robust, kinship_clusters
 
@@ -58,10 +59,10 @@ def group_samples(genotypes: Genotypes, *, trait: Trait, birth_column: str | Non
     if scheme == "column" or (scheme == "auto" and column is not None):
         if column is None:
             raise SplitError("The scheme 'column' needs the name of the column whose values stay on one side.")
-        return Grouping("column", column, _groups_of(_column(samples, column)), usable)
+        return Grouping("column", column, groups_of(_column(samples, column)), usable)
     recorded = _family_column(samples, trait, usable)
     if scheme in ("family", "auto") and recorded is not None:
-        return Grouping("family", recorded, _groups_of(samples[recorded]), usable)
+        return Grouping("family", recorded, groups_of(samples[recorded]), usable)
     if scheme == "family":
         raise SplitError(
             "No family is recorded: neither a family column of the trait nor 'sire' groups the samples. "
@@ -70,7 +71,7 @@ def group_samples(genotypes: Genotypes, *, trait: Trait, birth_column: str | Non
     if scheme in ("kinship", "auto"):
         phi = king_robust(genotypes)
         return Grouping("kinship", None, kinship_clusters(phi), usable, phi=phi)
-    groups = _groups_of(samples[recorded]) if recorded is not None else np.arange(len(samples))
+    groups = groups_of(samples[recorded]) if recorded is not None else np.arange(len(samples))
     if scheme == "random":
         return Grouping("random", None, groups, usable)
     if birth_column is None:
@@ -93,22 +94,10 @@ def _family_column(samples: pd.DataFrame, trait: Trait, usable: NDArray[np.bool_
         _column(samples, trait.family)
     for name in (trait.family, "sire"):
         if name is not None and name in samples.columns:
-            values = samples.loc[usable & _is_known(samples[name]), name]
+            values = samples.loc[usable & is_known(samples[name]), name]
             if 2 * len(values) >= usable.sum() and values.duplicated().any():
                 return name
     return None
-
-
-def _groups_of(column: pd.Series[Any]) -> Indices:
-    """Numbers from 0 in order of first appearance; a sample without a value is a group of its own."""
-    texts = [f"={value}" if known else f"#{row}" for row, (value, known) in enumerate(zip(column, _is_known(column), strict=True))]
-    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    return np.array([numbers[text] for text in texts], dtype=np.intp)
-
-
-def _is_known(column: pd.Series[Any]) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = (column.notna() & (column.astype(str) != "")).to_numpy(dtype=bool)
-    return known
 
 
 def _with_trait(samples: pd.DataFrame, trait: Trait) -> NDArray[np.bool_]:
