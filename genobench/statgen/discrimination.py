@@ -51,8 +51,8 @@ def auc_with_interval(
 ) -> tuple[float, tuple[float, float]]:
     """The AUC and its 95 % interval, by Student's t.
 
-    Where the groups are parted in full DeLong's variance is zero; Wilson's interval of a share of 0 or 1 in the smaller group then says how
-    sure that is.
+    Where the groups are parted in full, or as good as, DeLong's variance is zero or nearly so; Wilson's interval of a share of 0 or 1 in the
+    smaller group then says how sure that is.
 
     Args:
         positives: Values of the positives, shape (n_positives,), at least two; higher means "positive".
@@ -74,9 +74,10 @@ def auc_with_interval(
     is_clustered = FEWEST_FAMILIES <= n_families < n_positives + n_negatives
     auc, variances = _auc_with_variances(positives, negatives, families if is_clustered else None)
     variance = max(0.0, sum(variances))
-    if auc in {0.0, 1.0}:
-        n_smaller = min(n_positives, n_negatives)
-        return auc, wilson_interval(int(auc) * n_smaller, n_smaller)
+    n_smaller = min(n_positives, n_negatives)
+    n_found = round(auc * n_smaller)
+    if n_found in {0, n_smaller}:
+        return auc, wilson_interval(n_found, n_smaller)
     if variance == 0:
         return auc, (auc, auc)
     of_positives, of_negatives, _ = variances
