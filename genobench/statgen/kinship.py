@@ -114,6 +114,9 @@ def king_between(
 
     Raises:
         GenotypesError: If the sets have different numbers of variants.
+
+    References:
+        Manichaikul A. et al. 2010. Bioinformatics 26: 2867-2873, equation 11. https://doi.org/10.1093/bioinformatics/btq559
     """
     return _between(queries, references, is_used, _PairCounts.king, device)
 

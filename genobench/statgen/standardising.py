@@ -28,6 +28,10 @@ def standardise(codes: torch.Tensor, *, mean: Floats, inverse_spread: Floats, ou
 
     Returns:
         float32, contiguous, shape (n_samples, n_block).
+
+    References:
+        Patterson N., Price A.L., Reich D. 2006. PLoS Genetics 2: e190, equations 1 to 3, where the spread is sqrt(p (1 - p)); VanRaden P.M.
+        2008. Journal of Dairy Science 91: 4414-4423, method 2, where it is sqrt(2 p (1 - p)). https://doi.org/10.3168/jds.2007-0980
     """
     n_samples, n_variants = codes.shape
     out = torch.empty(codes.numel(), device=codes.device) if out is None else out
