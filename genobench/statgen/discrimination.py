@@ -51,8 +51,8 @@ def auc_with_interval(
 ) -> tuple[float, tuple[float, float]]:
     """The AUC and its 95 % interval, by Student's t.
 
-    Where the groups are parted in full, or as good as, DeLong's variance is zero or nearly so; Wilson's interval of a share of 0 or 1 in the
-    smaller group then says how sure that is.
+    Where the groups are parted in full, or as good as, DeLong's variance is zero or nearly so; Wilson's interval of a share of 0 or 1 in
+    the smaller group then says how sure that is.
 
     Args:
         positives: Values of the positives, shape (n_positives,), at least two; higher means "positive".
