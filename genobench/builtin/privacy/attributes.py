@@ -182,6 +182,8 @@ class TraitClassInference(Metric):
 
 def _reason_without_trait(comparison: Comparison) -> str | None:
     column = comparison.trait.column
+    if not column:
+        return "It needs a phenotype, and none was given."
     parts = {"train": comparison.train, "nonmembers": comparison.nonmembers, "synthetic": comparison.synthetic}
     for part, genotypes in parts.items():
         if genotypes.n_samples == 0:
