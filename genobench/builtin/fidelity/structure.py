@@ -29,10 +29,11 @@ _SMALLEST_FST: Final = -1.0
 class PrincipalComponentFidelity(Metric):
     """Whether synthetic samples lie where the holdout lies on the principal components of the training samples.
 
-    The components are those of train; holdout and synthetic samples are projected alike, and so shrink alike towards the middle. The
-    distance is that of the whole clouds, in standard deviations of the holdout (the root of its mean variance over the components), so
-    that a component with more variance weighs more. The spectrum's error compares the eigenvalues of the two clouds' covariances, largest
-    with largest: 1 for samples that are all alike. Both are above 0 for real samples too, which the band shows.
+    The components are those of train; holdout and synthetic samples are projected alike, and so shrink alike towards the middle. Copies of
+    training samples do not shrink, and score worse than other samples of the same population. The distance is that of the whole clouds, in
+    standard deviations of the holdout (the root of its mean variance over the components), so that a component with more variance weighs
+    more. The spectrum's error compares the eigenvalues of the two clouds' covariances, largest with largest: 1 for samples that are all
+    alike. Both are above 0 for real samples too, which the band shows.
 
     Standard errors leave out a group of the holdout at a time, relatives together, and as many synthetic samples.
 
