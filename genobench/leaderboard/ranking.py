@@ -10,13 +10,19 @@ Controls are not ranked and beat nobody.
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
+
+from genobench.outcomes import Z_95
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genobench.leaderboard.estimates import Estimate
     from genobench.leaderboard.standings import Column, Row
+
+_MARKED_BY_CHANCE: Final = 0.025
+"""Share of generators without a leak that are marked nevertheless, over all attacks together."""
 
 RULES: Final = (
     "On one score a generator beats another only where their 95 % intervals do not overlap; otherwise it is a draw.",
@@ -25,8 +31,9 @@ RULES: Final = (
     "The board orders by the mean rank over the primary scores.",
     "A missing primary score is beaten by every score that is there; it is never replaced by a number.",
     (
-        "A generator leaks where a membership attack's AUC or share found, or the share of copies, lies above the band and its 95 % "
-        "interval above the band's mean: of generators that do not leak, about one in forty is marked by chance."
+        "A generator leaks where an attack's AUC or share found, or the share of copies, lies above the band, and farther above its mean "
+        "than noise explains. The more attacks there are the farther that is (Bonferroni's inequality), so that of generators that do not "
+        "leak at most about one in forty is marked by chance."
     ),
     "Whoever leaks stands below all that do not.",
     "No such mark is no proof of safety: a small leak hides in the noise of few nonmembers, and other attacks may find more.",
@@ -64,11 +71,11 @@ def rank_rows(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 
 
 def is_attack(column: Column) -> bool:
-    """Whether a score says what an attack finds: a privacy score that had better be low, and is an AUC or a share.
+    """Whether a score says what an attack finds: a privacy score that had better be low, and is an AUC or a share of something.
 
     The AUC alone would not do. A generator that hands out one training sample in twenty lifts it by .025, less than its noise.
     """
-    return column.family == "privacy" and column.direction == "lower" and column.unit in {"AUC", "share"}
+    return column.family == "privacy" and column.direction == "lower" and column.unit in {"AUC", "share", "share of calls"}
 
 
 def loss_bounds(estimate: Estimate, column: Column) -> tuple[float, float]:
@@ -116,11 +123,18 @@ def _points_lost(mine: Estimate, theirs: Estimate, column: Column) -> float:
 
 
 def _leaks(row: Row, columns: Sequence[Column]) -> bool:
-    for column in columns:
-        estimate = row.estimates[column.metric]
-        if is_attack(column) and not estimate.is_missing:
-            low = estimate.mean if estimate.interval is None else estimate.interval[0]
-            high, centre = (column.ideal, column.ideal) if estimate.band is None else (estimate.band.high, estimate.band.mean)
-            if high is not None and centre is not None and estimate.mean > high and low > centre:
-                return True
+    """Whether some attack finds more than it does where unseen real samples stand for the synthetic ones."""
+    attacks = [
+        (estimate, column.ideal) for column in columns if is_attack(column) and not (estimate := row.estimates[column.metric]).is_missing
+    ]
+    n_errors = NormalDist().inv_cdf(1 - _MARKED_BY_CHANCE / max(1, len(attacks)))
+    for estimate, ideal in attacks:
+        band = estimate.band
+        centre, highest = (ideal, ideal) if band is None else (band.mean, band.high)
+        if centre is None or highest is None or estimate.mean <= highest:
+            continue
+        low, high = estimate.interval or (estimate.mean, estimate.mean)
+        noise = max(0.0 if band is None else band.standard_deviation, (high - low) / (2 * Z_95))
+        if estimate.mean - centre > n_errors * noise:
+            return True
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -135,3 +136,11 @@ def test_loss__is_the_distance_beyond_the_band(direction, interval, band, expect
     estimate = Estimate(mean=sum(interval) / 2, interval=interval, n_seeds=2, band=band)
 
     assert loss_bounds(estimate, _column(direction, 0.5)) == pytest.approx(expected)
+
+
+def test_rank__many_attacks_make_each_less_telling(make_outcome, make_score):
+    """2.5 errors above the band's mean: a mark for a single attack, none for one of thirty, where chance alone gives one such now and then."""
+    found = make_score("membership_auc", 0.55, error=0.02)
+    others = [replace(make_score("membership_auc", 0.50, error=0.02), metric=f"attack{number}_auc") for number in range(29)]
+    assert standings([make_outcome("a", scores=(found,))]).rows[0].leaks
+    assert not standings([make_outcome("a", scores=(found, *others))]).rows[0].leaks
