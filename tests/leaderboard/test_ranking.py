@@ -139,7 +139,7 @@ def test_loss__is_the_distance_beyond_the_band(direction, interval, band, expect
 
 
 def test_rank__many_attacks_make_each_less_telling(make_outcome, make_score):
-    """2.5 errors above the band's mean: a mark for a single attack, none for one of thirty, where chance alone gives one such now and then."""
+    """2.5 errors above the band's mean: a mark for a single attack, none for one of thirty, where chance gives such a one now and then."""
     found = make_score("membership_auc", 0.55, error=0.02)
     others = [replace(make_score("membership_auc", 0.50, error=0.02), metric=f"attack{number}_auc") for number in range(29)]
     assert standings([make_outcome("a", scores=(found,))]).rows[0].leaks
