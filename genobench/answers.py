@@ -137,7 +137,7 @@ class Answers:
             self._fitted = dict([*self._fitted.items()][-_MOST_FITS:])
             self._fitted[key] = PrincipalComponents.fit(self._calls(self._train).rows(rows), request.n_components, seed=0)
         fitted = self._fitted[key]
-        answer = {part: fitted.project(self._calls(comparison.part(part))) for part in PARTS}
+        answer: dict[str, NDArray[np.float64]] = {part: fitted.project(self._calls(comparison.part(part))) for part in PARTS}
         return {**answer, "explained_share": fitted.explained_share}
 
     def _predictions(self, request: Predictions, comparison: Comparison) -> Prediction | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def limited(comparison: Comparison, *, seed: int, most_samples: int) -> Comparis
     Returns:
         The same comparison where nothing is too large.
     """
-    parts: dict[str, Genotypes] = {}
+    parts: dict[str, Any] = {}
     groups = dict(comparison.groups)
     for number, part in enumerate(PARTS):
         genotypes = comparison.part(part)
@@ -70,8 +70,7 @@ def masked(comparison: Comparison, *, seed: int) -> Comparison:
     for start in range(0, len(packed), _ROWS_PER_BLOCK):
         rows = slice(start, start + _ROWS_PER_BLOCK)
         is_missing = holdout.calls.rows(order[rows]) == MISSING
-        calls = np.where(is_missing, np.int8(MISSING), synthetic.calls.rows(rows))
-        packed[rows] = PackedCalls.from_calls(calls).packed
+        packed[rows] = PackedCalls.from_calls(np.where(is_missing, np.int8(MISSING), synthetic.calls.rows(rows))).packed
     calls = PackedCalls(packed=packed, n_variants=synthetic.n_variants)
     return replace(comparison, synthetic=replace(synthetic, calls=calls))
 

@@ -10,6 +10,7 @@ import pytest
 
 from genobench.answers import Answers
 from genobench.builtin.privacy.nearest import MembershipDistance
+from genobench.calls import PackedCalls
 from genobench.contracts import Comparison, Part, Request
 from genobench.draws import exchange_check, real_draws, unseen_attacks
 from genobench.registry import load_registry
@@ -80,7 +81,7 @@ def test_draw_exchange_check__halves_the_nonmembers_of_a_single_family():
 
 def _attack_on_nonmembers(parts: dict[str, np.ndarray], whole: Any, families: np.ndarray, seed: int) -> float:
     train, nonmembers = (whole.take_samples(rows) for rows in parts.values())
-    groups: dict[Part, Any] = {name: families[rows] for name, rows in parts.items()}
+    groups: dict[Part, Any] = {"train": families[parts["train"]], "nonmembers": families[parts["nonmembers"]]}
     shown = Comparison(WEIGHT, train=train, holdout=nonmembers, nonmembers=nonmembers, synthetic=train, groups=groups)
     metric, answers = MembershipDistance(), Answers(load_registry(), train)
     drawn = exchange_check(shown, answers, seed=seed)
@@ -96,12 +97,11 @@ def test_exchange_check__is_near_a_half_in_families_and_far_from_it_for_stranger
     is_nonmember = spread_over_groups(families, 77, np.random.default_rng(0))
     parts = {"train": np.flatnonzero(~is_nonmember), "nonmembers": np.flatnonzero(is_nonmember)}
     aucs = [_attack_on_nonmembers(parts, whole, families, seed) for seed in range(20)]
-    # 38 nonmembers and about 140 members: sqrt((1/38 + 1/140) / 12) = 0.053 each; the 20 draws share samples, so their mean has nearly that.
+    # 38 nonmembers and about 140 members: sqrt((1/38 + 1/140) / 12) = 0.053 each; the draws share samples, so their mean has nearly that.
     assert np.mean(aucs) == pytest.approx(0.5, abs=2 * 0.053)
     others = example_genotypes(n_samples=77, n_variants=200, seed=5)
     calls = np.concatenate([whole.take_samples(parts["train"]).to_array(), others.to_array()])
-    mixed = example_genotypes(n_samples=len(calls), n_variants=200, seed=2)
-    mixed = replace(mixed, calls=calls)
+    mixed = replace(example_genotypes(n_samples=len(calls), n_variants=200, seed=2), calls=PackedCalls.from_calls(calls))
     n_train = len(parts["train"])
     strangers = {"train": np.arange(n_train), "nonmembers": np.arange(n_train, len(calls))}
     assert _attack_on_nonmembers(strangers, mixed, np.arange(len(calls)), 1) < 0.2

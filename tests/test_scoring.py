@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ class _Pairs(_Raises):
 
 
 def test_sized_for__shows_a_metric_no_more_samples_than_it_takes(comparison):
-    settings = {"train": "", "holdout": "", "nonmembers": "", "synthetic": "", "groups": {}}
+    settings: dict[str, Any] = {"train": "", "holdout": "", "nonmembers": "", "synthetic": "", "groups": {}}
     job = ScoringJob(metrics={}, trait=asdict(WEIGHT), **settings, has_families=True, seed=0)
     bench = _Bench(job=job, comparison=comparison, answers=Answers(load_registry(), comparison.train))
     assert bench.sized_for(_Raises()) is bench

@@ -105,7 +105,8 @@ class Evidence:
     def attacked(self, part: Part) -> Floats:
         """Distance of each sample of a part to its nearest synthetic sample, of all that there are, shape (n_samples,)."""
         distances: NDArray[np.int32] = self.answers.answer(Pairwise(part, "synthetic"), self.comparison)
-        return distances.min(axis=1).astype(np.float64)
+        nearest: Floats = distances.min(axis=1).astype(np.float64)
+        return nearest
 
     def per_sample(self, statistic: Callable[[Genotypes], Floats]) -> tuple[Floats, Floats, list[Floats]]:
         """A statistic of single samples: of the reference, of synthetic samples, and of each real draw."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from genobench.contracts import Part
     from genobench.genotypes import Genotypes
     from genobench.report.evidence import Evidence
 
@@ -301,7 +302,7 @@ def _nearest(evidence: Evidence) -> Panel:
             return "there is no synthetic sample"
         n_variants = evidence.comparison.train.n_variants
         figure, axes = _single()
-        shown = [("train", VERMILLION), ("nonmembers", NONMEMBERS), ("holdout", HOLDOUT)]
+        shown: tuple[tuple[Part, str], ...] = (("train", VERMILLION), ("nonmembers", NONMEMBERS), ("holdout", HOLDOUT))
         values = {name: evidence.attacked(name) / n_variants for name, _ in shown if evidence.comparison.part(name).n_samples}
         low, high = min(v.min() for v in values.values()), max(v.max() for v in values.values())
         bins = np.linspace(low, high if high > low else low + 1e-3, 36)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pytest
 
-from genobench import Comparison, Pairwise, Metric, Predictions, Score, ScoreSpec, Trait
+from genobench import Comparison, Metric, Pairwise, Predictions, Score, ScoreSpec, Trait
 from genobench.testing import RULES, check_plugin, run_rule, statement
 from genobench.testing.rules_metric import MetricSubject
 
