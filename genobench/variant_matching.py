@@ -95,6 +95,9 @@ class _Matching:
         self._places = np.full(len(reference), -1, dtype=np.intp)
         self._is_flipped = np.zeros(len(reference), dtype=bool)
         self._is_taken = np.zeros(len(other), dtype=bool)
+        # Of the other file: variants whose partner is known, and whose alleles do not fit it.
+        self._is_ambiguous = np.zeros(len(other), dtype=bool)
+        self._is_other = np.zeros(len(other), dtype=bool)
         self._counts: dict[str, int] = {}
 
     def run(self) -> VariantMatch:
@@ -105,12 +108,14 @@ class _Matching:
         left = self._left(self._other)
         at_known = self._places_of(self._reference, left)
         ambiguous = at_known & left["is_palindromic"].to_numpy() & self._has_partner(left, _swapped(left))
+        ambiguous |= self._is_ambiguous[left["row"]]
         same_place = at_known & ~ambiguous & (left["ref"] == "").to_numpy() & (left["alt"] == "").to_numpy()
+        other_alleles = (at_known | self._is_other[left["row"]]) & ~ambiguous & ~same_place
         counts = {
             "palindromic_dropped": int(ambiguous.sum()),
             "same_place": int(same_place.sum()),
-            "other_alleles": int((at_known & ~ambiguous & ~same_place).sum()),
-            "absent": int((~at_known).sum()),
+            "other_alleles": int(other_alleles.sum()),
+            "absent": int((~ambiguous & ~same_place & ~other_alleles).sum()),
         }
         matched = int(self._is_taken.sum())
         flipped = int(self._is_flipped.sum())
@@ -161,8 +166,10 @@ class _Matching:
         complements = [np.array([_COMPLEMENTS.get(allele, allele) for allele in alleles], dtype=object) for alleles in theirs]
         is_palindromic = (pairs["is_palindromic"] | pairs["is_palindromic_other"]).to_numpy(dtype=bool)
         is_done, is_flipped = np.zeros(len(pairs), dtype=bool), np.zeros(len(pairs), dtype=bool)
+        could_be = np.zeros(len(pairs), dtype=bool)
         for alleles, is_allowed in ((theirs, True), (complements, ~is_palindromic)):
             as_is, turned = _agreement(ours, alleles), _agreement(ours, alleles[::-1])
+            could_be |= turned >= 0
             # A palindromic site with the alleles the other way round may be flipped or of the other strand.
             turned = np.where(is_palindromic, -1, turned)
             fits = ~is_done & is_allowed & (np.maximum(as_is, turned) >= 0)
@@ -170,6 +177,9 @@ class _Matching:
             is_done |= fits
         rows = pairs["row"].to_numpy()[is_done], pairs["row_other"].to_numpy()[is_done]
         self._take(*rows, is_flipped=is_flipped[is_done])
+        refused = pairs["row_other"].to_numpy()[~is_done]
+        self._is_ambiguous[refused] = (is_palindromic & could_be)[~is_done]
+        self._is_other[refused] = True
         lacks = [(pairs[name] == "").to_numpy() for name in (*_ALLELES, "ref_other", "alt_other")]
         return int((np.any(lacks, axis=0) & is_done).sum())
 

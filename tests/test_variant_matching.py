@@ -79,6 +79,12 @@ def test_match_variants__ids_serve_where_a_position_is_not_known():
     assert (match.counts.by_id, match.counts.absent) == (2, 1)
 
 
+def test_match_variants__what_ids_join_and_alleles_part_is_counted_as_such():
+    train = _variants(("0", None, "rs1", "A", "T"), ("0", None, "rs2", "A", "G"), ("0", None, "rs3", "A", "G"))
+    counts = match_variants(train, _variants(("0", None, "rs1", "T", "A"), ("0", None, "rs2", "A", "C"))).counts
+    assert (counts.matched, counts.palindromic_dropped, counts.other_alleles, counts.absent) == (0, 1, 1, 0)
+
+
 def test_match_variants__ids_that_repeat_serve_in_order_only():
     train = _variants(*(("0", None, name, "", "") for name in ("a", "a", "b")))
     assert match_variants(train, train).places.tolist() == [0, 1, 2]
