@@ -153,10 +153,16 @@ class ScoreRecord:
 
     @property
     def has_headroom(self) -> bool:
-        """Whether the control scores so differently from real samples (by more than three SD of the band) that there is a scale."""
+        """Whether the control scores so much worse than real samples (by more than three SD of the band) that there is a scale.
+
+        Where a score has a target and no better end, different is worse. A control that does better than real samples (independent samples
+        lie between all others, which precision takes for perfect) anchors nothing: the scale would turn round.
+        """
         if self.band is None or self.anchor is None:
             return False
-        return abs(self.anchor - self.band.mean) > _LEAST_HEADROOM * self.band.standard_deviation
+        gap = self.anchor - self.band.mean
+        worse = {"lower": gap, "higher": -gap, "target": abs(gap)}[self.direction]
+        return worse > _LEAST_HEADROOM * self.band.standard_deviation
 
     @property
     def scaled(self) -> float | None:

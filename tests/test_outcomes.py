@@ -25,6 +25,8 @@ from genobench.outcomes import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from genobench.contracts import Direction
+
 BAND = Band(mean=0.5, standard_deviation=0.02, low=0.46, high=0.54, n_draws=100)
 AUC = ScoreRecord(
     metric="membership_auc",
@@ -133,6 +135,21 @@ def test_score_bounds__are_none_where_nothing_is_known():
     assert MISSING.bounds is None
     assert replace(AUC, interval=None).bounds is None
     assert replace(AUC, interval=None).error is None
+
+
+def test_scaled__is_0_for_the_control_and_1_for_real_samples():
+    error = replace(AUC, family="fidelity", direction="lower", value=0.62, anchor=0.9)
+    assert error.scaled == pytest.approx(1 - 0.12 / 0.4)
+    assert replace(error, value=0.9).scaled == pytest.approx(0)
+    assert replace(AUC, direction="lower", value=0.6, anchor=1.0).scaled == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("direction", "anchor"), [("higher", 0.6), ("lower", 0.4), ("higher", 0.45), ("lower", 0.55), ("target", 0.55)])
+def test_scaled__is_none_where_the_control_is_no_worse_than_real_samples(direction: Direction, anchor: float):
+    """A precision of 0.1 beside a band about 0.5 and a control at 0.6 must not come out far above 1."""
+    score = replace(AUC, family="fidelity", direction=direction, value=0.1, anchor=anchor)
+    assert not score.has_headroom
+    assert score.scaled is None
 
 
 def test_board_name__is_dataset_and_scheme():
