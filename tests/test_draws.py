@@ -73,6 +73,20 @@ def test_draw_exchange_check__leaves_out_the_families_of_the_stand_ins():
         assert len(members) == 40
 
 
+def test_draw_exchange_check__keeps_as_many_loners_among_members_as_among_others():
+    """Of 100 samples in ten families and 100 on their own: whoever is on his own is far from everybody, whatever side he is on."""
+    groups = np.concatenate([np.repeat(np.arange(10), 10), np.arange(10, 110)])
+    shares = []
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        is_nonmember = spread_over_groups(groups, 40, generator)
+        train, nonmembers = groups[~is_nonmember], groups[is_nonmember]
+        _, members, others = draw_exchange_check(train, nonmembers, generator=generator)
+        shares.append(((train[members] >= 10).mean(), (nonmembers[others] >= 10).mean()))
+    differences = np.subtract(*np.transpose(shares))
+    assert differences.mean() == pytest.approx(0, abs=4 * differences.std() / np.sqrt(200))
+
+
 def test_draw_exchange_check__halves_the_nonmembers_of_a_single_family():
     stand_ins, members, others = draw_exchange_check(np.zeros(9, int), np.zeros(7, int), generator=np.random.default_rng(0))
     assert (len(stand_ins), len(members), len(others)) == (3, 9, 4)

@@ -107,9 +107,10 @@ def draw_exchange_check(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Choose nonmembers to stand for synthetic samples, and whom an attack on them must not tell apart: members and other nonmembers.
 
-    Half of the nonmembers stand for the synthetic samples: those of a random half of the groups. Members and nonmembers of those groups
-    are left out, for a nonmember has fewer relatives among the nonmembers that were drawn than a training sample has. If the others can
-    be told apart still, the nonmembers are no sample of what train was drawn from.
+    Nonmembers of a random half of the groups stand for the synthetic samples. Members and nonmembers of those groups are left out, for a
+    nonmember has fewer relatives among the nonmembers that were drawn than a training sample has. The half is drawn from all groups,
+    whether they hold a nonmember or not: a small family often holds none, and if all of those stayed among the members, members would be
+    kin to fewer. If the others can be told apart still, the nonmembers are no sample of what train was drawn from.
 
     Args:
         train: A number per training sample that relatives share, shape (n_train,).
@@ -121,11 +122,11 @@ def draw_exchange_check(
         groups are so few or so large that this leaves no member or no other nonmember, half of the nonmembers stand in and nobody is left
         out.
     """
-    labels, numbers = np.unique(nonmembers, return_inverse=True)
+    groups = np.concatenate([train, nonmembers])
+    labels, sizes = np.unique(groups, return_counts=True)
     order = generator.permutation(len(labels))
-    sizes = np.bincount(numbers)[order]
     # The first group stands in whatever its size; the last never does.
-    n_taken = max(1, int(np.searchsorted(np.cumsum(sizes), len(nonmembers) / 2, side="right")))
+    n_taken = max(1, int(np.searchsorted(np.cumsum(sizes[order]), len(groups) / 2, side="right")))
     taken = labels[order[: min(n_taken, len(labels) - 1)]]
     is_stand_in = np.isin(nonmembers, taken)
     members = np.flatnonzero(~np.isin(train, taken))
