@@ -10,13 +10,17 @@ import pytest
 
 from genobench.errors import UnknownNameError
 from genobench.file_parts import FileRequest
-from genobench.file_scoring import ScoringRequest, find_metrics, score_files
+from genobench.file_scoring import FileScores, ScoringRequest, find_metrics, score_files
 from genobench.formats import write_genotypes
 from genobench.registry import Registered, Registry, load_registry
+from genobench.stored_parts import store_parts
 from genobench.testing.examples import example_genotypes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from genobench.contracts import Part
 
 
 def test_find_metrics__no_name_takes_all_those_on_request_too():
@@ -49,26 +53,38 @@ def files(tmp_path: Path) -> FileRequest:
     return FileRequest(train=tmp_path / "train.npz", holdout=tmp_path / "holdout.npz", synthetic=tmp_path / "synthetic.npz")
 
 
-def test_score_files__settings_reach_the_metrics_that_have_them_and_are_part_of_what_is_kept(files, home):
-    """k = 1 after k = 3 is another question; asked again, either is answered without a worker."""
+def test_score_files__settings_are_part_of_the_question_and_the_place_of_files_is_not(files, home, tmp_path):
+    """k = 3 after k = 1 is another question; k = 1 again, of files that were moved, is answered without a worker."""
     registry = load_registry()
     events: list[str] = []
 
-    def ask(k: int) -> dict[str, object]:
+    def ask(k: int, asked: FileRequest) -> FileScores:
         events.clear()
-        request = ScoringRequest(files=files, only=("precision-recall", "allele_frequency_error"), settings={"k": k}, n_draws=2)
-        scored = score_files(request, registry=registry, home=home, on_event=lambda event: events.append(str(event["event"])))
-        return scored.to_json()
+        request = ScoringRequest(files=asked, only=("precision-recall",), settings={"k": k}, n_draws=2)
+        return score_files(request, registry=registry, home=home, on_event=lambda event: events.append(str(event["event"])))
 
-    of_one, of_three = ask(1), ask(3)
-    settings = {score["metric"]: score["settings"] for score in of_one["scores"]}  # type: ignore[attr-defined]
-    assert settings["precision"]["k"] == 1
-    assert "k" not in settings["allele_frequency_error"]
-    values = [{score["metric"]: score["value"] for score in scored["scores"]} for scored in (of_one, of_three)]  # type: ignore[attr-defined]
-    assert values[0]["precision"] < values[1]["precision"]
-    assert values[0]["allele_frequency_error"] == values[1]["allele_frequency_error"]
-    assert ask(1) == of_one
+    of_one, of_three = ask(1, files), ask(3, files)
+    assert [score["settings"]["k"] for score in of_one.to_json()["scores"]] == [1] * len(of_one.scores)
+    assert of_one.scores[0].value < of_three.scores[0].value, "more neighbours, wider balls"
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    moved = FileRequest(**{part: path.rename(there / path.name) for part, path in files.paths.items()})
+    again = ask(1, moved)
+    assert again.scores == of_one.scores
     assert events == [], "nothing was read and nothing computed"
+    assert again.to_json()["files"]["train"]["path"] == str(there / "train.npz")
+
+
+def test_store_parts__other_bytes_under_the_same_name_are_read_anew(files, home):
+    def stores() -> Mapping[Part, Path]:
+        return store_parts(files, home, lambda _event: None).stores
+
+    first = stores()
+    genotypes = example_genotypes(n_samples=24, n_variants=40, seed=9)
+    write_genotypes(genotypes.with_samples(pd.DataFrame({"id": [f"new{row}" for row in range(24)]})), files.synthetic)
+    second = stores()
+    assert second["synthetic"] != first["synthetic"]
+    assert second["train"] == first["train"], "its samples are kept once"
 
 
 def test_score_files__metric_that_cannot_be_loaded_costs_its_own_scores_only(files, home):
@@ -84,23 +100,3 @@ def test_score_files__metric_that_cannot_be_loaded_costs_its_own_scores_only(fil
     reasons = {score.metric: score.reason for score in scored.scores}
     assert "there are no holdout samples" in str(reasons["allele_frequency_error"])
     assert scored.parts.comparison().holdout.n_samples == 0
-
-
-def test_score_files__same_bytes_elsewhere_are_known_and_other_bytes_are_not(files, home, tmp_path):
-    request = ScoringRequest(files=files, only=("allele_frequency_error",), n_draws=0)
-    first = score_files(request, registry=load_registry(), home=home)
-    moved = tmp_path / "elsewhere"
-    moved.mkdir()
-    for path in files.paths.values():
-        path.rename(moved / path.name)
-    there = FileRequest(**{part: moved / path.name for part, path in files.paths.items()})
-    stages: list[str] = []
-    again = ScoringRequest(files=there, only=request.only, n_draws=0)
-    second = score_files(again, registry=load_registry(), home=home, on_event=lambda event: stages.append(str(event.get("stage"))))
-    assert second.scores == first.scores
-    assert stages == []
-    assert second.to_json()["files"]["train"]["path"] == str(moved / "train.npz")
-    synthetic = example_genotypes(n_samples=24, n_variants=40, seed=9)
-    write_genotypes(synthetic.with_samples(pd.DataFrame({"id": [f"new{row}" for row in range(24)]})), moved / "synthetic.npz")
-    third = score_files(again, registry=load_registry(), home=home)
-    assert third.scores[0].value != first.scores[0].value
