@@ -111,14 +111,18 @@ class Answers:
         return self._kept[key][1]
 
     def _calls(self, genotypes: Genotypes) -> PackedCalls:
-        """The calls of a part with nothing missing."""
+        """The calls of a part with nothing missing; those of drawn samples are read off their source's."""
         from genobench.statgen import Imputer
 
+        drawn = self._origin(genotypes)
+        if drawn.source is not genotypes:
+            complete = self._calls(drawn.source)
+            return PackedCalls(packed=complete.packed[drawn.positions], n_variants=complete.n_variants)
         if id(genotypes) not in self._complete:
             if self._imputer is None:
                 self._imputer = Imputer.fit(self._train.to_array())
             complete = PackedCalls.from_calls(self._imputer.complete(genotypes.to_array()))
-            # A band shows a thousand draws; what was not remembered as a draw is one of few parts.
+            # What is not remembered as a draw is one of few parts.
             self._complete = dict([*self._complete.items()][-5:]) | {id(genotypes): (genotypes, complete)}
         return self._complete[id(genotypes)][1]
 
@@ -143,6 +147,8 @@ class Answers:
     def _predictions(self, request: Predictions, comparison: Comparison) -> Prediction | str:
         trait = comparison.trait
         source, target = comparison.part(request.arm), comparison.part(request.target)
+        if not trait.column:
+            return "no phenotype was given"
         for part in (request.arm, request.target):
             if trait.column not in comparison.part(part).samples.columns:
                 return f"the {part} samples carry no '{trait.column}'"

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 _ROWS_PER_BLOCK: Final = 1024
 
 
-def limited(comparison: Comparison, *, seed: int, most_samples: int) -> Comparison:
+def limited(comparison: Comparison, *, seed: int, most_samples: int, most_in_train: int | None = None) -> Comparison:
     """The comparison with at most so many samples of each part, drawn at random.
 
     Args:
         comparison: Parts of any size; their groups are drawn along.
         seed: Of the draws; each part has its own.
         most_samples: Of each part.
+        most_in_train: Of train, where it is to hold more.
 
     Returns:
         The same comparison where nothing is too large.
@@ -34,8 +35,9 @@ def limited(comparison: Comparison, *, seed: int, most_samples: int) -> Comparis
     groups = dict(comparison.groups)
     for number, part in enumerate(PARTS):
         genotypes = comparison.part(part)
-        if genotypes.n_samples > most_samples:
-            chosen = np.sort(np.random.default_rng([seed, number]).permutation(genotypes.n_samples)[:most_samples])
+        most = most_samples if part != "train" or most_in_train is None else most_in_train
+        if genotypes.n_samples > most:
+            chosen = np.sort(np.random.default_rng([seed, number]).permutation(genotypes.n_samples)[:most])
             parts[part] = genotypes.take_samples(chosen)
             if part in groups:
                 groups[part] = groups[part][chosen]

@@ -120,14 +120,14 @@ class _Bench:
         comparison: All parts as they are.
         answers: To the requests of all metrics.
         controls: The same with a control's samples for synthetic ones, by the control's name.
-        smaller: The same with fewer samples, by the most that a part holds.
+        smaller: The same with fewer samples, by the most that a part and that train holds.
     """
 
     job: ScoringJob
     comparison: Comparison
     answers: Answers
     controls: dict[str, _Bench] = field(default_factory=dict)
-    smaller: dict[int, _Bench] = field(default_factory=dict)
+    smaller: dict[tuple[int, int], _Bench] = field(default_factory=dict)
 
     @classmethod
     def open(cls, registry: Registry, job: ScoringJob) -> Self:
@@ -144,24 +144,36 @@ class _Bench:
         """The same, the calls of the synthetic samples missing that are missing in the holdout."""
         return masked(self.matched, seed=self.job.seed)
 
-    def sized_for(self, metric: Metric) -> _Bench:
-        """With no more samples of a part than the metric is shown."""
-        if max(sizes(self.comparison).values()) <= metric.most_samples:
-            return self
-        if metric.most_samples not in self.smaller:
-            comparison = limited(self.comparison, seed=self.job.seed, most_samples=metric.most_samples)
-            answers = Answers(self.answers.registry, comparison.train)
-            self.smaller[metric.most_samples] = _Bench(job=self.job, comparison=comparison, answers=answers)
-        return self.smaller[metric.most_samples]
+    def sized_for(self, metric: Metric, *, is_for_draws: bool = False) -> _Bench:
+        """With no more samples of a part than the metric is shown.
 
-    def with_control(self, name: str) -> _Bench:
-        """As many samples of a control as there are training samples stand for the synthetic ones."""
+        Where stand-ins are drawn from train it holds twice as many: drawn from no more than are wanted, all draws would be the same.
+        """
+        most, is_pool = metric.most_samples, is_for_draws and "holdout" in metric.parts
+        key = (most, 2 * most if is_pool else most)
+        if all(size <= (key[1] if part == "train" else most) for part, size in sizes(self.comparison).items()):
+            return self
+        if key not in self.smaller:
+            comparison = limited(self.comparison, seed=self.job.seed, most_samples=most, most_in_train=key[1])
+            answers = Answers(self.answers.registry, comparison.train)
+            self.smaller[key] = _Bench(job=self.job, comparison=comparison, answers=answers)
+        return self.smaller[key]
+
+    def with_control(self, family: str) -> _Bench:
+        """Samples of the family's control stand for the synthetic ones.
+
+        They are as many as the training samples; for fidelity no more than a cell has and the band draws, since errors fall with numbers.
+        """
+        name = _ANCHORS[family]
         if name not in self.controls:
             control: Generator = self.answers.registry.load("generator", name)()
             train = self.comparison.train
+            n_samples = train.n_samples
+            if family == "fidelity" and self.job.n_synthetic is not None:
+                n_samples = min(n_samples, self.job.n_synthetic)
             with TemporaryDirectory() as folder:
                 context = FitContext(trait=self.comparison.trait, seed=self.job.seed, device="cpu", folder=Path(folder))
-                synthetic = control.fit(train, context).generate(train.n_samples, seed=self.job.seed)
+                synthetic = control.fit(train, context).generate(n_samples, seed=self.job.seed)
             comparison = replace(self.comparison, synthetic=synthetic)
             self.controls[name] = _Bench(job=self.job, comparison=comparison, answers=self.answers)
         return self.controls[name]
@@ -229,7 +241,7 @@ def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
     metric, record = _open_metric(bench, name)
     if metric is None or bench.reason_for_none(metric) is not None:
         return record
-    bench, seed = bench.sized_for(metric), bench.job.seed
+    bench, seed = bench.sized_for(metric, is_for_draws=True), bench.job.seed
     values: dict[str, list[float]] = {spec.name: [] for spec in metric.scores}
     reasons: dict[str, str] = {}
     for draw, drawn in enumerate(_draws(bench, metric)):
@@ -245,7 +257,7 @@ def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
         whole = replace(bench.comparison, synthetic=bench.comparison.train)
         record["ceilings"] = _values(_scored(metric, whole, bench.answers, seed))
     if metric.family in _ANCHORS:
-        anchored = bench.with_control(_ANCHORS[metric.family]).shown_to(metric)
+        anchored = bench.with_control(metric.family).shown_to(metric)
         record["anchors"] = _values(_scored(metric, anchored, bench.answers, seed))
     if any(spec.chance is not None for spec in metric.scores) and bench.comparison.nonmembers.n_samples >= _FEWEST_TO_CHECK:
         checked = exchange_check(bench.comparison, bench.answers, seed=seed)

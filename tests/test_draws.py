@@ -64,6 +64,15 @@ def test_real_draws__are_as_many_as_there_are_synthetic_samples(comparison):
         assert drawn.synthetic.n_samples == expected
 
 
+def test_real_draws__show_a_train_without_the_stand_ins(comparison):
+    answers = Answers(load_registry(), comparison.train)
+    for n_synthetic, n_train in ((12, 18), (15, 15), (None, 30)):
+        drawn = next(real_draws(comparison, answers, n_draws=1, n_synthetic=n_synthetic, has_families=True, seed=3))
+        assert len(drawn.groups["train"]) == drawn.train.n_samples == n_train
+        if n_synthetic is not None:
+            assert not set(drawn.train.sample_ids) & set(drawn.synthetic.sample_ids)
+
+
 def test_draw_exchange_check__leaves_out_the_families_of_the_stand_ins():
     train, nonmembers = np.repeat(np.arange(20), 4), np.arange(20)
     for seed in range(20):

@@ -120,6 +120,30 @@ def test_sized_for__shows_a_metric_no_more_samples_than_it_takes(comparison):
     assert set(small.comparison.train.sample_ids) <= set(comparison.train.sample_ids)
 
 
+class _FewPairs(_Raises):
+    most_samples = 10
+
+
+def test_sized_for__draws_are_made_of_more_samples_than_stand_in(comparison):
+    """Ten stand-ins out of ten training samples would be the same ten in every draw, and the band would have no width."""
+    settings: dict[str, Any] = {"train": "", "holdout": "", "nonmembers": "", "synthetic": ""}
+    job = ScoringJob(metrics={}, trait=asdict(WEIGHT), **settings, groups={}, has_families=False, seed=0, n_draws=8)
+    bench = _Bench(job=job, comparison=comparison, answers=Answers(load_registry(), comparison.train))
+    small = bench.sized_for(_FewPairs(), is_for_draws=True)
+    assert [small.comparison.part(part).n_samples for part in ("train", "holdout", "nonmembers", "synthetic")] == [20, 10, 10, 10]
+    drawn = list(_draws(small, _FewPairs()))
+    assert {shown.synthetic.n_samples for shown in drawn} == {shown.train.n_samples for shown in drawn} == {10}
+    assert len({tuple(shown.synthetic.sample_ids) for shown in drawn}) == 8
+
+
+def test_with_control__is_as_many_samples_as_the_band_draws(comparison):
+    settings: dict[str, Any] = {"train": "", "holdout": "", "nonmembers": "", "synthetic": ""}
+    job = ScoringJob(metrics={}, trait=asdict(WEIGHT), **settings, groups={}, has_families=True, seed=0, n_synthetic=12)
+    bench = _Bench(job=job, comparison=comparison, answers=Answers(load_registry(), comparison.train))
+    assert bench.with_control("fidelity").comparison.synthetic.n_samples == 12
+    assert bench.with_control("privacy").comparison.synthetic.n_samples == 30
+
+
 def test_fingerprint__tells_a_metric_that_changed_the_tables(comparison):
     before = _fingerprint(comparison)
     assert _fingerprint(comparison) == before
