@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 
+REPORT_NAME: Final = "report.html"
+"""Name of a cell's page in its folder."""
+
 
 @dataclass(frozen=True)
 class CellKey:
@@ -139,7 +142,7 @@ class Cell:
     @property
     def report(self) -> Path:
         """Figures of the run, PNG."""
-        return self.folder / "report.html"
+        return self.folder / REPORT_NAME
 
     @property
     def result(self) -> FitResult | None:

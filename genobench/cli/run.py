@@ -138,9 +138,10 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
                 sys.stdout.write(json.dumps(outcome.to_json(), allow_nan=False) + "\n")
                 sys.stdout.flush()
             else:
+                from genobench.cells import REPORT_NAME, cell_folder
                 from genobench.cli.tables import print_outcome
 
-                print_outcome(outcome)
+                print_outcome(outcome, cell_folder(home, outcome.cell_id) / REPORT_NAME)
             if track:
                 _record(outcome, home, progress)
             if outcome.status != "ok":

@@ -10,6 +10,7 @@ from genobench.contracts import ScoreFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from genobench.outcomes import Outcome, ScoreRecord
 
@@ -17,8 +18,13 @@ SCALE = "scale: fidelity from 0 (independent variants) to 1 (real samples), priv
 """What the last column of scores means."""
 
 
-def print_outcome(outcome: Outcome) -> None:
-    """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere."""
+def print_outcome(outcome: Outcome, report: Path) -> None:
+    """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere.
+
+    Args:
+        outcome: What became of a cell. Of its scores the headlines are shown.
+        report: The page that shows all of them.
+    """
     out = console()
     fitted = outcome.timings.get("fit")
     seconds = f", fitted in {fitted:.0f} s" if fitted is not None else ""
@@ -28,11 +34,21 @@ def print_outcome(outcome: Outcome) -> None:
     )
     if outcome.message:
         out.print(f"  in {outcome.phase}: {outcome.message}", markup=False)
-    print_scores(outcome.scores)
+    shown = headlines(outcome.scores)
+    print_scores(shown)
+    if outcome.scores:
+        rest = f"{len(outcome.scores) - len(shown)} more scores, and figures: "
+        out.print(f"  {rest if len(shown) < len(outcome.scores) else 'figures: '}{report}", style="dim", markup=False)
+
+
+def headlines(scores: Sequence[ScoreRecord]) -> list[ScoreRecord]:
+    """The first score of each metric, and every primary one."""
+    first = {score.plugin: score.metric for score in reversed(scores)}
+    return [score for score in scores if score.is_primary or first[score.plugin] == score.metric]
 
 
 def print_scores(scores: Sequence[ScoreRecord]) -> None:
-    """Print scores by family, then why some are missing, each reason once."""
+    """Print scores by family, then those that are missing, each reason once."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -43,7 +59,8 @@ def print_scores(scores: Sequence[ScoreRecord]) -> None:
     for heading in ("", "score", "value", "95 % interval", "real samples", "", "scale"):
         table.add_column(heading, justify="right" if heading in ("value", "scale") else "left")
     family = ""
-    for score in sorted(scores, key=lambda score: get_args(ScoreFamily).index(score.family)):
+    present = [score for score in scores if not score.is_missing]
+    for score in sorted(present, key=lambda score: get_args(ScoreFamily).index(score.family)):
         shown = score.family if score.family != family else ""
         family = score.family
         cells = (escape(score.metric), _value(score), _interval(score), _band(score), verdict(score), _scaled(score))
@@ -56,7 +73,7 @@ def print_scores(scores: Sequence[ScoreRecord]) -> None:
         if score.reason:
             reasons.setdefault(score.reason, []).append(score.metric)
     for reason, names in reasons.items():
-        out.print(f"  {', '.join(names)}: {reason}", style="dim", markup=False)
+        out.print(f"  no {', '.join(names)}: {reason}", style="dim", markup=False)
 
 
 def verdict(score: ScoreRecord) -> str:
