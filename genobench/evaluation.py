@@ -284,17 +284,26 @@ def _joined(record: Mapping[str, Any], beside: Mapping[str, Any]) -> list[ScoreR
 
 
 def _failed_check(specs: Sequence[Mapping[str, Any]], checks: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why an attack proves nothing here: it tells train from nonmembers on samples that nobody trained on. None where it does not."""
+    """Why an attack proves nothing here; None where it passes its check.
+
+    It tells train from nonmembers on samples that nobody trained on, or it cannot be tried on those at all.
+    """
     chances = {spec["name"]: spec["chance"] for spec in specs if spec["chance"] is not None}
     for check in checks:
-        value, error = check["value"], _error_of(check)
-        if check["name"] not in chances or value is None or not error:
+        if check["name"] not in chances:
             continue
+        value, error = check["value"], _error_of(check)
+        if value is None:
+            return f"Not checked: with nonmembers in the place of synthetic samples {check['name']} is not defined. {check['reason']}"
+        if error is None:
+            continue
+        # Where every group that is left out gives the same, the error is 0, and whatever is not chance is far from it.
         distance = abs(value - chances[check["name"]])
         if distance > _MOST_ERRORS_FROM_CHANCE * error:
+            n_errors = f"{distance / error:.1f} standard errors" if error else "by every estimate away"
             return (
                 f"Not exchangeable: with nonmembers in the place of synthetic samples this attack scores {check['name']} {value:.3f}, "
-                f"{distance / error:.1f} standard errors from {chances[check['name']]:g}; train and nonmembers differ by more than chance."
+                f"{n_errors} from {chances[check['name']]:g}; train and nonmembers differ by more than chance."
             )
     return None
 

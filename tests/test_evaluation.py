@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genobench.evaluation import RealParts, _read, score_cell
+from genobench.evaluation import RealParts, _failed_check, _read, score_cell
 from genobench.registry import load_registry
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
@@ -72,3 +72,24 @@ def test_read__damaged_record_counts_as_none(tmp_path, content):
     """A record that a full disk or a copy cut short is computed again, never read as a score."""
     (tmp_path / "record.json").write_bytes(content)
     assert _read(tmp_path / "record.json", "a/b") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (0.58, 0.03, ""),
+        (0.30, 0.03, "Not exchangeable"),
+        (0.50, 0.0, ""),
+        (0.00, 0.0, "Not exchangeable"),
+        (None, None, "Not checked"),
+    ],
+)
+def test_failed_check__withdraws_what_tells_strangers_apart_or_could_not_be_tried(value, error, expected):
+    """Kinship with nonmembers of another vendor is 0 whatever is left out: no error, and no exchange."""
+    specs = [{"name": "auc", "chance": 0.5}, {"name": "copies", "chance": None}]
+    checks = [
+        {"name": "copies", "value": None, "standard_error": None, "interval": None, "reason": "none"},
+        {"name": "auc", "value": value, "standard_error": error, "interval": None, "reason": "There are 14 nonmembers."},
+    ]
+    fault = _failed_check(specs, checks)
+    assert (fault or "").startswith(expected) if expected else fault is None
