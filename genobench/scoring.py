@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _ANCHORS: Final[Mapping[str, str]] = {"fidelity": "genobench/independent", "privacy": "genobench/copy"}
 """The control at the other end of the scale from real samples, by family."""
 
+_NAMES: Final[Mapping[str, str]] = {"nonmembers": "nonmembers", "holdout": "holdout samples", "train": "training samples"}
+
 _FEWEST_TO_CHECK: Final = 8
 """With fewer nonmembers than this an attack cannot be checked."""
 
@@ -187,7 +189,8 @@ class _Bench:
         """Why the metric has no score here; None where it may have one."""
         absent = [part for part in metric.parts if not self.comparison.part(part).n_samples]
         if absent:
-            return f"It compares {', '.join(metric.parts)} samples, and there are no {' and no '.join(absent)} samples."
+            names = [_NAMES.get(part, f"{part} samples") for part in absent]
+            return f"It compares {', '.join(metric.parts)}, and there are no {' and no '.join(names)}."
         if metric.family == "utility" and not self.comparison.trait.column:
             return "It needs a phenotype, and none was given."
         return None

@@ -10,7 +10,7 @@ import typer
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
-    from genobench.file_scoring import FileScores
+    from genobench.external.scoring import FileScores
 
 _MEASURES: Final = {"manhattan": "manhattan", "euclidean": "squared-euclidean"}
 """Squared Euclidean distance ranks as Euclidean distance does, and is exact."""
@@ -53,8 +53,8 @@ def score(
     from genobench.cli.console import print_json, warn
     from genobench.cli.progress import RunProgress
     from genobench.cli.tables import print_scores
-    from genobench.file_parts import FileRequest
-    from genobench.file_scoring import ScoringRequest, score_files, write_file_report
+    from genobench.external.parts import FileRequest
+    from genobench.external.scoring import ScoringRequest, score_files, write_file_report
     from genobench.home import genobench_home
     from genobench.registry import load_registry
 

@@ -19,20 +19,20 @@ from genobench.cells import hash_json
 from genobench.draws import N_DRAWS
 from genobench.errors import UnknownNameError
 from genobench.evaluation import RealParts, score_cell
+from genobench.external.stored import store_parts
 from genobench.planning import check_score_names
 from genobench.registry import load_target
 from genobench.settings import settings_json, with_settings
-from genobench.stored_parts import store_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from genobench.contracts import Metric, Part
     from genobench.events import OnEvent
-    from genobench.file_parts import FileRequest
+    from genobench.external.parts import FileRequest
+    from genobench.external.stored import StoredParts
     from genobench.outcomes import ScoreRecord
     from genobench.registry import Registered, Registry
-    from genobench.stored_parts import StoredParts
 
 _REAL: Final[tuple[Part, ...]] = ("train", "holdout", "nonmembers")
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from genobench.calls import MISSING, PackedCalls
 from genobench.errors import GenotypesError
+from genobench.external.matching import PLACE, MatchCounts, match_variants, variant_keys
 from genobench.formats.chromosomes import UNKNOWN
 from genobench.genotypes import Genotypes
-from genobench.variant_matching import PLACE, MatchCounts, match_variants, variant_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

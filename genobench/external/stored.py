@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from genobench import __version__
 from genobench.cells import hash_json
 from genobench.contracts import Comparison, Trait
-from genobench.file_parts import read_parts
+from genobench.external.parts import read_parts
 from genobench.home import write_json_atomically
 from genobench.registry import package_sha256
 from genobench.storage import content_sha256, is_store, read_store, write_store
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
 
     from genobench.contracts import Part
     from genobench.events import OnEvent
-    from genobench.file_parts import FileParts, FileRequest
-
-_VERSION: Final = 1
-"""Of what files become; raised whenever the same files would become something else."""
+    from genobench.external.parts import FileParts, FileRequest
 
 _DOUBLE_SUFFIXES: Final = (".vcf.gz", ".vcf.bgz", ".hap.gz", ".csv.gz", ".tsv.gz")
 _BYTES_PER_BLOCK: Final = 1 << 22
@@ -82,7 +78,7 @@ def store_parts(files: FileRequest, folder: Path, on_event: OnEvent) -> StoredPa
         on_event: Told of stages.
 
     Raises:
-        GenobenchError: As `genobench.file_parts.read_parts`.
+        GenobenchError: As `genobench.external.parts.read_parts`.
     """
     file = folder / "inputs" / f"{_inputs_key(files)}.json"
     found = _kept(file, folder / "parts", files)
@@ -140,7 +136,7 @@ def _inputs_key(files: FileRequest) -> str:
     content = {part: _bytes_sha256(path) for part, path in files.paths.items()}
     tables = [_bytes_sha256(path) for path in files.phenotypes]
     asked = [files.trait, files.family, files.n_autosomes, [path.name for path in (*files.paths.values(), *files.phenotypes)]]
-    return hash_json([_VERSION, __version__, package_sha256("genobench.formats"), content, tables, asked])[:32]
+    return hash_json([package_sha256("genobench.formats"), package_sha256("genobench.external"), content, tables, asked])[:32]
 
 
 def _bytes_sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from genobench.calls import PackedCalls
 from genobench.errors import DatasetError, GenotypesError
-from genobench.file_parts import FileRequest, read_parts
+from genobench.external.parts import FileRequest, read_parts
 from genobench.formats import write_genotypes
 from genobench.genotypes import Genotypes
 from genobench.testing.examples import example_genotypes

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from genobench.errors import UnknownNameError
-from genobench.file_parts import FileRequest
-from genobench.file_scoring import FileScores, ScoringRequest, find_metrics, score_files
+from genobench.external.parts import FileRequest
+from genobench.external.scoring import FileScores, ScoringRequest, find_metrics, score_files
+from genobench.external.stored import store_parts
 from genobench.formats import write_genotypes
 from genobench.registry import Registered, Registry, load_registry
-from genobench.stored_parts import store_parts
 from genobench.testing.examples import example_genotypes
 
 if TYPE_CHECKING:
