@@ -11,7 +11,7 @@ from scipy.special import gammaln
 from genobench import Comparison, Metric, Pairwise, Score, ScoreSpec, Trait
 from genobench.builtin.estimates import jackknifed, missing
 from genobench.builtin.privacy.attacks import RecordAttack, attack_specs, families_of
-from genobench.statgen import sample_groups
+from genobench.statgen import sample_groups, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _N_GROUPS: Final = 20
 _MOST_IN_A_BYTE: Final = 255
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,12 @@ class KinshipReplay(Metric):
             chances = kinship_replay(members, others, families=families, kept=(kept[0], kept[1]))
             deleted.append(float(chances[kept[2]].mean()))
             sizes.append(sum(len(part) for part in parts) - sum(map(len, kept)))
-        return (jackknifed("kinship_replay", value, deleted, sizes, limits=(0.0, 1.0)),)
+        score = jackknifed("kinship_replay", value, deleted, sizes, limits=(0.0, 1.0))
+        if max(abs(value - round(value)), score.standard_error or 0.0) < _ROUNDING:
+            # Leaving out a group shows no noise; a share of 0 or 1 among as many groups says how sure that is.
+            n_groups, share = max(1, len(deleted)), round(value)
+            score = Score(score.name, float(share), interval=wilson_interval(share * n_groups, n_groups))
+        return (score,)
 
 
 def kinship_replay(

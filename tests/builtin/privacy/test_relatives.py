@@ -112,6 +112,17 @@ def test_replay__of_unseen_samples_is_a_half_and_its_error_covers_the_spread():
     assert 0.8 * spread < np.mean(errors) < 3 * spread
 
 
+@pytest.mark.parametrize("is_kin", [True, False])
+def test_replay__of_strangers_on_one_side_is_not_certain(is_kin: bool):
+    """Whatever is left out, all synthetic samples are closer to one side: a jackknife alone would give an error of 0."""
+    parts: Any = [GENOTYPES.take_samples(np.arange(n)) for n in (40, 30, 30, 25)]
+    kinship = [np.full((n, 25), value, dtype=np.float32) for n, value in ((40, 0.1 if is_kin else -0.4), (30, -0.1))]
+    results: Any = dict(zip(METRIC.needs(TRAIT), kinship, strict=True))
+    (score,) = METRIC.score(Comparison(TRAIT, parts[0], parts[1], parts[2], parts[3], results=results), seed=1)
+    assert score.value == is_kin
+    assert score.interval == pytest.approx((0.839, 1.0) if is_kin else (0.0, 0.161), abs=1e-3)
+
+
 def test_replay__takes_undefined_kinship_for_none():
     parts: Any = [GENOTYPES.take_samples(np.arange(n)) for n in (4, 3, 3, 2)]
     others = np.full((3, 2), np.nan, dtype=np.float32)
