@@ -128,7 +128,7 @@ class Answers:
 
     def _components(self, request: Components, comparison: Comparison) -> dict[str, NDArray[np.float64]]:
         """Fitted without the samples that stand for synthetic ones in a band: no part but train is a sample of its own fit."""
-        from genobench.statgen import PrincipalComponents
+        from genobench.statgen import PrincipalComponents, is_autosome
 
         stand_ins = self._origin(comparison.synthetic)
         is_fitted = np.ones(self._train.n_samples, dtype=bool)
@@ -139,7 +139,9 @@ class Answers:
         if key not in self._fitted:
             # As many as a band has draws, so that the next metric finds them all.
             self._fitted = dict([*self._fitted.items()][-_MOST_FITS:])
-            self._fitted[key] = PrincipalComponents.fit(self._calls(self._train).rows(rows), request.n_components, seed=0)
+            calls = self._calls(self._train).rows(rows)
+            is_used = is_autosome(self._train.variants["chromosome"])
+            self._fitted[key] = PrincipalComponents.fit(calls, request.n_components, seed=0, is_used=is_used if is_used.any() else None)
         fitted = self._fitted[key]
         answer: dict[str, NDArray[np.float64]] = {part: fitted.project(self._calls(comparison.part(part))) for part in PARTS}
         return {**answer, "explained_share": fitted.explained_share}
@@ -186,10 +188,22 @@ def _measured(queries: PackedCalls, references: PackedCalls, measure: Measure, t
     """The measure between all pairs; variants are those of train."""
     from genobench import statgen
 
+    if measure in ("manhattan", "squared-euclidean", "manhattan-visible"):
+        return statgen.pairwise(queries, references, measure)
+    # What speaks of kinship is read off autosomes: males have one X, and oppose their own fathers there.
     chromosomes = train.variants["chromosome"].to_numpy(dtype=object)
-    if measure == "shared-segment":
-        return statgen.longest_shared_segment(queries, references, chromosomes)
+    is_used = statgen.is_autosome(chromosomes)
+    if measure != "king" and not is_used.any():
+        is_used[:] = True
+    is_same = references is queries
+    queries = _with_columns(queries, is_used)
+    references = queries if is_same else _with_columns(references, is_used)
     if measure == "king":
-        places = np.flatnonzero(statgen.is_autosome(chromosomes))
-        return statgen.king_between(queries.columns(places), references.columns(places))
+        return statgen.king_between(queries, references)
+    if measure == "shared-segment":
+        return statgen.longest_shared_segment(queries, references, chromosomes[is_used])
     return statgen.pairwise(queries, references, measure)
+
+
+def _with_columns(calls: PackedCalls, is_used: NDArray[np.bool_]) -> PackedCalls:
+    return calls if is_used.all() else PackedCalls.from_calls(calls.columns(np.flatnonzero(is_used)))

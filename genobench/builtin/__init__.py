@@ -61,6 +61,7 @@ def genobench_metrics() -> list[Offer]:
             "genobench.builtin.fidelity.conditional:ConditionalClasses",
             "fidelity: the class goes with the genotypes",
         ),
+        Offer("copies", "genobench.builtin.privacy.copies:Copies", "privacy: synthetic samples that are training samples"),
         Offer("membership-distance", "genobench.builtin.privacy.nearest:MembershipDistance", "privacy: nearest-distance membership attack"),
         Offer("calibrated-distance", "genobench.builtin.privacy.calibrated:CalibratedDistance", "privacy: distance against a reference"),
         Offer("density-ratio", "genobench.builtin.privacy.density:DensityRatio", "privacy: density against a reference (DOMIAS)"),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from genobench import Comparison, Metric, Prediction, Predictions, Score, ScoreSpec, Trait
-from genobench.statgen import jackknife_standard_error, sample_groups
+from genobench.builtin.estimates import jackknifed
+from genobench.statgen import sample_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,8 +146,7 @@ def _with_jackknife(name: str, prediction: Prediction, estimate: Callable[[NDArr
     groups = sample_groups(prediction.groups, n_samples, seed=seed, n_groups=_N_GROUPS)
     sizes = np.bincount(groups)
     deleted = [estimate(np.flatnonzero(groups != group)) for group in range(len(sizes))]
-    standard_error = jackknife_standard_error(value, deleted, sizes)
-    return Score(name, value, standard_error=standard_error if np.isfinite(standard_error) else None)
+    return jackknifed(name, value, deleted, sizes)
 
 
 def _pearson_r(truth: Floats, predicted: Floats) -> float:

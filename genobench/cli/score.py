@@ -34,9 +34,9 @@ def score(
     phenotype: Annotated[list[Path] | None, typer.Option(help="A table with a header, joined by sample id; may be repeated.")] = None,
     trait: Annotated[str | None, typer.Option(help="The column to predict; the only one of --phenotype by default.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this metric or score; may be repeated.")] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="Neighbours, for metrics that have such a setting (default: their own, 10).")] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="Neighbours, for metrics that have such a setting (default: their own).")] = None,
     distance: Annotated[
-        Literal["manhattan", "euclidean"] | None, typer.Option(help="For metrics that have such a setting (default: their own, manhattan).")
+        Literal["manhattan", "euclidean"] | None, typer.Option(help="For metrics that have such a setting (default: their own).")
     ] = None,
     family: Annotated[str | None, typer.Option(help="The column that groups relatives; by default found, or by kinship.")] = None,
     autosomes: Annotated[int | None, typer.Option(min=1, help="Number of autosomes: the numbers after it are X, Y, XY and MT.")] = None,

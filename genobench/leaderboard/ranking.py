@@ -75,7 +75,7 @@ def is_attack(column: Column) -> bool:
 
     The AUC alone would not do. A generator that hands out one training sample in twenty lifts it by .025, less than its noise.
     """
-    return column.family == "privacy" and column.direction == "lower" and column.unit in {"AUC", "share", "share of calls"}
+    return column.family == "privacy" and column.direction == "lower" and column.unit in {"AUC", "share", "share of calls", "correlation"}
 
 
 def loss_bounds(estimate: Estimate, column: Column) -> tuple[float, float]:

@@ -56,7 +56,7 @@ class TwoSampleTest(Metric):
     scores: ClassVar = (
         ScoreSpec(
             name="two_sample_auc",
-            summary="AUC of a telling synthetic from holdout samples by components, heterozygosity, neighbouring calls, and their squares",
+            summary="AUC of telling synthetic from holdout samples by components, heterozygosity, neighbouring calls, and their squares",
             unit="AUC",
             direction="target",
             ideal=None,

@@ -80,7 +80,6 @@ def test_leaks__raise_every_attack_with_their_share(context):
             packed = np.concatenate([REAL.train.calls.packed[chosen[:n_copies]], others.calls.packed[n_copies:]])
             scores = _scores(replace(others, calls=PackedCalls(packed=packed, n_variants=others.n_variants)))
             assert scores["worst_hit_share"].value == pytest.approx(share, abs=0.02)
-            assert scores["copied_share"].value == n_copies / n
             for name, values in aucs.items():
                 values[seed, place] = scores[f"{name}_auc"].value
     for name, values in aucs.items():

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genobench import MISSING, Comparison, FitContext, PackedCalls, Pairwise
+from genobench import Comparison, FitContext, PackedCalls, Pairwise
 from genobench.builtin.controls import Copy, Independent, Leaky
-from genobench.builtin.privacy.nearest import MembershipDistance, copies
+from genobench.builtin.privacy.copies import Copies
+from genobench.builtin.privacy.nearest import MembershipDistance
 from genobench.testing import EXAMPLE_TRAITS, answer_requests, example_genotypes
 
 TRAIT = EXAMPLE_TRAITS["quantitative"]
@@ -25,9 +26,10 @@ def context(tmp_path) -> FitContext:
 
 
 def _scores(synthetic, *, nonmembers=NONMEMBERS) -> dict[str, Any]:
-    metric = MembershipDistance()
     comparison = Comparison(trait=TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic)
-    return {score.name: score for score in metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)}
+    metrics = (MembershipDistance(), Copies())
+    given = [score for metric in metrics for score in metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)]
+    return {score.name: score for score in given}
 
 
 def test_membership__is_a_half_where_nothing_leaks(context):
@@ -84,7 +86,6 @@ def test_membership__says_when_there_are_too_few_nonmembers(n_nonmembers):
     comparison = Comparison(TRAIT, train=TRAIN, holdout=NONMEMBERS, nonmembers=nonmembers, synthetic=synthetic, results=results)
     scores = {score.name: score for score in metric.score(comparison, seed=1)}
     assert f"two members and two nonmembers; there are {TRAIN.n_samples} and {n_nonmembers}." in str(scores["membership_auc"].reason)
-    assert scores["copied_share"].value == 1
 
 
 def test_membership__says_when_there_is_no_synthetic_sample():
@@ -99,47 +100,11 @@ def test_membership__is_not_moved_by_missing_calls_of_one_in_a_hundred(context):
     comparison = Comparison(
         trait=TRAIT, train=gaps, holdout=NONMEMBERS, nonmembers=NONMEMBERS, synthetic=Copy().fit(gaps, context).generate(400, seed=1)
     )
-    metric = MembershipDistance()
-    scores = metric.score(answer_requests(comparison, metric.needs(TRAIT)), seed=1)
-    assert next(score.value for score in scores if score.name == "copied_share") == 1
-    other = replace(metric, distance="squared-euclidean")
+    (copied,) = Copies().score(answer_requests(comparison, Copies().needs(TRAIT)), seed=1)
+    assert copied.value == 1
+    other = MembershipDistance(distance="squared-euclidean")
     answered = answer_requests(comparison, other.needs(TRAIT))
     assert next(score.value for score in other.score(answered, seed=1) if score.name == "membership_auc") > 0.99
-
-
-@pytest.mark.parametrize("distance", ["manhattan", "squared-euclidean"])
-def test_copies__are_found_however_missing_calls_were_filled(distance):
-    """Each training sample with its missing calls filled as far from the imputed ones as can be, and one call that it has changed."""
-    gaps = example_genotypes(n_samples=80, n_variants=400, missing_share=0.05, seed=6)
-    calls = gaps.to_array()
-    rng = np.random.default_rng(6)
-    filled = np.where(calls == MISSING, rng.integers(0, 3, calls.shape), calls).astype(np.int8)
-    changed = filled.copy()
-    for row in changed:
-        place = rng.choice(np.flatnonzero(calls[0] != MISSING))
-        row[place] = (row[place] + 1) % 3
-    changed[calls == MISSING] = filled[calls == MISSING]
-    is_changed = (changed != filled).any(axis=1)
-    synthetic = replace(gaps, calls=PackedCalls.from_calls(np.concatenate([filled[:40], changed[40:]])))
-    metric = MembershipDistance(distance=distance)
-    comparison = Comparison(trait=TRAIT, train=gaps, holdout=gaps, nonmembers=gaps, synthetic=synthetic)
-    distances = answer_requests(comparison, metric.needs(TRAIT)).results[metric.needs(TRAIT)[0]]
-    found = copies(synthetic, gaps, distances, distance=distance)
-    assert found[:40].all()
-    assert (np.diagonal(distances)[:40] > 0).sum() > 30
-    np.testing.assert_array_equal(found[40:], ~is_changed[40:])
-
-
-def test_copies__need_calls_at_half_of_the_variants():
-    """A sample without calls would equal everybody."""
-    calls = np.zeros((2, 10), dtype=np.int8)
-    calls[0, 4:] = MISSING
-    calls[1, 5:] = MISSING
-    train = replace(ALL.take_samples(np.arange(2)), calls=PackedCalls.from_calls(calls), variants=ALL.variants.iloc[:10])
-    synthetic = replace(train, calls=PackedCalls.from_calls(np.zeros((2, 10), dtype=np.int8)))
-    distances = np.zeros((2, 2), dtype=np.int32)
-    assert copies(synthetic, train, distances, distance="manhattan").all()
-    assert not copies(synthetic.take_samples(np.arange(2)), train.take_samples(np.arange(1)), distances[:1], distance="manhattan").any()
 
 
 def test_near_copies__are_one_in_a_hundred_among_unseen_samples():
