@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -25,8 +26,8 @@ import numpy as np
 from genobench.answers import Answers
 from genobench.comparing import limited, masked, matched, sizes
 from genobench.contracts import Comparison, FitContext, Score, Trait
+from genobench.declarations import check_demands, checked, declared
 from genobench.draws import N_DRAWS, exchange_check, real_draws, unseen_attacks
-from genobench.errors import ContractError
 from genobench.events import Events, end_with_parent
 from genobench.home import write_json_atomically
 from genobench.registry import Registry, load_registry
@@ -218,7 +219,7 @@ def _read_comparison(job: ScoringJob) -> Comparison:
         holdout=read_store(Path(job.holdout)) if job.holdout else nobody,
         nonmembers=read_store(Path(job.nonmembers)) if job.nonmembers else nobody,
         synthetic=read_store(Path(job.synthetic)) if job.synthetic else train,
-        groups=groups,
+        groups=MappingProxyType(groups),  # What a metric took out of it would be lost to those after it.
     )
 
 
@@ -262,10 +263,18 @@ def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
     if metric.family in _ANCHORS:
         anchored = bench.with_control(metric.family).shown_to(metric)
         record["anchors"] = _values(_scored(metric, anchored, bench.answers, seed))
-    if any(spec.chance is not None for spec in metric.scores) and bench.comparison.nonmembers.n_samples >= _FEWEST_TO_CHECK:
-        checked = exchange_check(bench.comparison, bench.answers, seed=seed)
-        record["checks"] = [asdict(score) for score in _scored(metric, checked, bench.answers, seed)]
+    if any(spec.chance is not None for spec in metric.scores):
+        record["checks"] = [asdict(score) for score in _checked(bench, metric)]
     return record
+
+
+def _checked(bench: _Bench, metric: Metric) -> list[Score]:
+    """What an attack finds where nonmembers stand for the synthetic samples."""
+    n_nonmembers = bench.comparison.nonmembers.n_samples
+    if n_nonmembers < _FEWEST_TO_CHECK:
+        reason = f"That takes {_FEWEST_TO_CHECK} nonmembers, and there are {n_nonmembers}."
+        return [Score(name=spec.name, value=math.nan, reason=reason) for spec in metric.scores]
+    return _scored(metric, exchange_check(bench.comparison, bench.answers, seed=bench.job.seed), bench.answers, bench.job.seed)
 
 
 def _draws(bench: _Bench, metric: Metric) -> Iterator[Comparison]:
@@ -306,15 +315,16 @@ def _open_metric(bench: _Bench, name: str) -> tuple[Metric | None, dict[str, Any
         loaded = bench.answers.registry.load("metric", name)
         settings = bench.job.settings.get(name)
         metric: Metric = with_settings(loaded, settings) if settings else loaded()
-        applies = metric.applies_to(bench.comparison.trait)
+        head = declared(metric)
+        check_demands(metric)
+        applies = bool(metric.applies_to(bench.comparison.trait))
     except Exception as error:  # noqa: BLE001 - the plugin boundary
         traceback.print_exc()
         record["error"] = f"{type(error).__name__}: {error}"
         return None, record
     if not applies:
         return None, record
-    record |= {"specs": [asdict(spec) for spec in metric.scores], "family": metric.family}
-    return metric, record
+    return metric, record | head
 
 
 def empty_record(name: str) -> dict[str, Any]:
@@ -326,22 +336,15 @@ def empty_record(name: str) -> dict[str, Any]:
 
 def _scored(metric: Metric, comparison: Comparison, answers: Answers, seed: int) -> list[Score]:
     """The declared scores in their declared order; NaN with a reason where the metric raises or breaks its contract."""
-    declared = [spec.name for spec in metric.scores]
     try:
         results = {request: answers.answer(request, comparison) for request in metric.needs(comparison.trait)}
-        given = {score.name: score for score in metric.score(replace(comparison, results=results), seed=seed)}
-        if sorted(given) != sorted(declared):
-            raise ContractError(f"{type(metric).__name__} declares the scores {declared} and gave {sorted(given)}.")
+        return checked(metric.score(replace(comparison, results=results), seed=seed), metric)
     except Exception as error:
         # The plugin boundary: a metric that raises costs its own scores. A full disk is not its fault, and must not stand in its record.
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         traceback.print_exc()
-        return [Score(name=name, value=math.nan, reason=f"{type(error).__name__}: {error}") for name in declared]
-    return [
-        score if math.isfinite(score.value) or score.reason else replace(score, value=math.nan, reason="not finite, no reason given")
-        for score in (given[name] for name in declared)
-    ]
+        return [Score(name=spec.name, value=math.nan, reason=f"{type(error).__name__}: {error}") for spec in metric.scores]
 
 
 def _without_nan(value: Any) -> Any:

@@ -16,6 +16,9 @@ from genobench.outcomes import read_local_outcomes
 from genobench.registry import load_registry
 from genobench.testing.examples import example_genotypes
 
+METRICS = ("allele-frequency", "ld-decay", "precision-recall", "copies", "membership-distance", "tstr-values")
+"""Some of each family; that the others keep the rules of metrics is tested with each of them."""
+
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory):
@@ -26,7 +29,7 @@ def walked(tmp_path_factory):
     path = home / "example.npz"
     write_genotypes(example_genotypes(n_samples=240, n_variants=80), path)
     import_dataset("example", path, traits=TraitRequest(columns=("weight",), covariates=("sex",), family="family"))
-    plan = Plan(dataset="example", generators=(GeneratorPlan("independent"), GeneratorPlan("copy")), device="cpu")
+    plan = Plan(dataset="example", generators=(GeneratorPlan("independent"), GeneratorPlan("copy")), device="cpu", metrics=METRICS)
     outcomes = list(run(plan, registry=load_registry(), home=home))
     yield home, plan, outcomes
     patch.undo()
