@@ -95,6 +95,7 @@ def run_worker(
         environment |= dict.fromkeys(_THREAD_COUNTS, "1")
     mark = environment[_MARK] = uuid.uuid4().hex
     with log.open("ab") as log_file:
+        log_start = log_file.seek(0, os.SEEK_END)
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", module, str(job)],
             stdin=subprocess.PIPE,
@@ -105,14 +106,16 @@ def run_worker(
         )
     patience_seconds = 0.0
     try:
-        ending = _follow(process, log, seconds_per_phase, on_event)
+        ending = _follow(process, log, log_start, seconds_per_phase, on_event)
         patience_seconds = _SECONDS_TO_EXIT if ending["values"] else 0.0
     finally:
         _stop(process, patience_seconds, mark)
     return Ending(seconds=round(time.monotonic() - begin, 3), **ending)
 
 
-def _follow(process: subprocess.Popen[bytes], log: Path, seconds_per_phase: float | None, on_event: OnEvent) -> dict[str, Any]:
+def _follow(
+    process: subprocess.Popen[bytes], log: Path, log_start: int, seconds_per_phase: float | None, on_event: OnEvent
+) -> dict[str, Any]:
     lines: queue.Queue[bytes | None] = queue.Queue()
     pump = threading.Thread(target=_pump, args=(process, lines), daemon=True)
     pump.start()
@@ -125,7 +128,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, seconds_per_phase: floa
             message = f"the phase '{phase}' took longer than the limit of {seconds_per_phase:g} s"
             return {"status": "timeout", "phase": phase, "message": message, "values": {}}
         if line is None:
-            return _died(process, log, phase)
+            return _died(process, log, log_start, phase)
         event = _event(line)
         if event.get("event") == "phase":
             phase, deadline = str(event["phase"]), _deadline(seconds_per_phase)
@@ -175,21 +178,22 @@ def _is_sound(event: Mapping[str, Any]) -> bool:
     return False
 
 
-def _died(process: subprocess.Popen[bytes], log: Path, phase: str) -> dict[str, Any]:
+def _died(process: subprocess.Popen[bytes], log: Path, log_start: int, phase: str) -> dict[str, Any]:
     code = process.wait()
     if code == -signal.SIGKILL:
         message = "the worker was killed (signal 9): by hand, or by the system for want of memory"
         return {"status": "preempted", "phase": phase, "message": message, "values": {}}
     if code in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
         return {"status": "preempted", "phase": phase, "message": f"the worker was stopped by signal {-code}", "values": {}}
-    message = f"the worker ended with exit code {code}; the last line of its log: {_last_line(log)}"
+    message = f"the worker ended with exit code {code}; the last line of its log: {_last_line(log, log_start)}"
     return {"status": "failed", "phase": phase, "message": message, "values": {}}
 
 
-def _last_line(log: Path) -> str:
+def _last_line(log: Path, log_start: int) -> str:
+    """The last line that this worker wrote: a log is appended to, and those before it may have died of something else."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            file.seek(max(log_start, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
             written = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return "the log is gone"

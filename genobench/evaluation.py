@@ -16,8 +16,9 @@ from filelock import FileLock
 
 from genobench.cells import hash_json
 from genobench.containment import run_worker
+from genobench.declarations import declared
 from genobench.draws import BAND_VERSION, N_DRAWS
-from genobench.errors import CellError, PluginLoadError
+from genobench.errors import CellError, GenobenchError, PluginLoadError
 from genobench.outcomes import Z_95, Band, ScoreRecord
 from genobench.registry import Registered, Registry, code_sha256, package_sha256
 from genobench.scoring import ScoringJob, empty_record
@@ -108,6 +109,8 @@ def score_cell(
         record, band = found[name], band_of.get(name, _failure(name, "no band was asked for"))
         if not record["specs"] and "error" in record:
             record = {**record, **_declaration(registry, name)}
+            if not record["specs"]:
+                on_event({"event": "warning", "message": f"The metric {name} gives no scores: {record['error']}"})
         scores.extend(_joined(record, band))
     return tuple(scores)
 
@@ -115,8 +118,7 @@ def score_cell(
 def _declaration(registry: Registry, name: str) -> Mapping[str, Any]:
     """What a metric that gave nothing would have given, so that its scores are missing and not unheard of."""
     try:
-        metric = registry.load("metric", name)
-        return {"specs": [asdict(spec) for spec in metric.scores], "family": metric.family}
+        return declared(registry.load("metric", name))
     except Exception:  # noqa: BLE001 - the plugin boundary: the record already says what went wrong
         return {}
 
@@ -215,10 +217,10 @@ def _compute(
                 is_single_threaded=True,
             )
         if ending.status == "ok":
-            lost = {
-                name: _failure(name, f"its record {file} was not written") for name, file in missing.items() if _read(file, name) is None
-            }
-            failures |= lost
+            # The first alone: a metric that ends the worker in its name must not cost those after it.
+            lost = next((name for name, file in missing.items() if _read(file, name) is None), None)
+            if lost is not None:
+                failures[lost] = _failure(lost, f"its record {missing[lost]} was not written, or cannot be read")
             continue
         n_kills += ending.status == "preempted"
         if ending.status == "preempted" and n_kills <= _MOST_KILLS:
@@ -238,11 +240,20 @@ def _failure(name: str, error: str) -> Mapping[str, Any]:
 def _read(file: Path, name: str) -> Mapping[str, Any] | None:
     """The record in a file; None where there is none, or it is damaged and must be computed again."""
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        record = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        if not (record.keys() >= empty_record(name).keys() and record["plugin"] == name):
+            return None
+        # What cannot be shown, alone or beside another, is damaged too: a band of another schema, text for a number.
+        for score in _joined(record, record):
+            json.dumps([score.to_json(), score.bounds, score.scaled])
+    except (FileNotFoundError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, GenobenchError):
         return None
-    is_whole = isinstance(record, dict) and record.keys() >= empty_record(name).keys() and record["plugin"] == name
-    return record if is_whole else None
+    return dict(record)
+
+
+def _refuse_constant(name: str) -> None:
+    """Raise ValueError: a record is written without NaN and infinities."""
+    raise ValueError(f"a record holds {name}")
 
 
 def _joined(record: Mapping[str, Any], beside: Mapping[str, Any]) -> list[ScoreRecord]:
@@ -265,7 +276,7 @@ def _joined(record: Mapping[str, Any], beside: Mapping[str, Any]) -> list[ScoreR
                 value=math.nan if value["value"] is None else float(value["value"]),
                 standard_error=value["standard_error"],
                 interval=None if interval is None or None in interval else (float(interval[0]), float(interval[1])),
-                band=None if band is None else Band(**band),
+                band=None if band is None else Band.from_json(band),
                 anchor=anchor,
                 ceiling=beside["ceilings"].get(name),
                 unit=spec["unit"],

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from genobench.contracts import ScoreSpec
 from genobench.evaluation import RealParts, _failed_check, _read, score_cell
 from genobench.registry import load_registry
+from genobench.scoring import empty_record
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 
@@ -72,6 +77,35 @@ def test_read__damaged_record_counts_as_none(tmp_path, content):
     """A record that a full disk or a copy cut short is computed again, never read as a score."""
     (tmp_path / "record.json").write_bytes(content)
     assert _read(tmp_path / "record.json", "a/b") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"values": [{"name": "auc", "value": 0.6, "standard_error": "much", "interval": None, "reason": None}]},
+        {"values": [{"name": "auc", "value": 0.6, "standard_error": None, "interval": [0.5], "reason": None}]},
+        {"values": [{"name": "auc", "value": math.nan, "standard_error": None, "interval": None, "reason": None}]},
+        {"specs": [{"name": "auc"}]},
+        {"specs": None},
+        {"bands": []},
+        {"bands": {"auc": {"mean": 0.5}}},
+        {"bands": {"auc": {"mean": 0.5, "standard_deviation": 0.1, "low": "0.3", "high": [], "n_draws": 5}}},
+        {"anchors": {"auc": "high"}},
+        {"checks": [{"name": "auc"}]},
+        {"samples": 3},
+    ],
+)
+def test_read__record_of_another_form_counts_as_none(tmp_path, changes):
+    """The same record without the changes is read."""
+    band = {"mean": 0.5, "standard_deviation": 0.01, "low": 0.4, "high": 0.6, "n_draws": 5}
+    value = {"name": "auc", "value": 0.6, "standard_error": 0.01, "interval": None, "reason": None}
+    spec = ScoreSpec(name="auc", summary="", unit="AUC", direction="higher", ideal=None, version=1, chance=0.5)
+    whole = empty_record("a/b") | {"family": "privacy", "specs": [asdict(spec)], "values": [value], "checks": [value | {"value": 0.5}]}
+    whole |= {"bands": {"auc": band}, "anchors": {"auc": 0.1}, "samples": {"train": 3}}
+    (tmp_path / "record.json").write_text(json.dumps(whole | changes))
+    found = _read(tmp_path / "record.json", "a/b")
+    assert found == (None if changes else whole)
 
 
 @pytest.mark.parametrize(
