@@ -134,7 +134,7 @@ def read_parts(request: FileRequest, on_event: OnEvent = lambda _event: None) ->
     real: dict[Part, Genotypes] = {part: genotypes for part, genotypes in parts.items() if part != "synthetic"}
     on_event({"event": "stage", "stage": "group relatives"})
     groups, how, column = group_relatives(real, request.family)
-    warnings += [*_variant_warnings(alignment, request.paths), *_sample_warnings(parts)]
+    warnings += [*_variant_warnings(alignment, request.paths), *_sample_warnings(parts), *_group_warnings(groups)]
     return FileParts(
         genotypes=parts,
         groups=groups,
@@ -151,6 +151,19 @@ def _keeps_groups_whole(groups: Mapping[Part, Indices]) -> bool:
     everybody = np.concatenate(list(groups.values()))
     has_relatives = len(np.unique(everybody)) < len(everybody)
     return has_relatives and "holdout" in groups and not np.intersect1d(groups["train"], groups["holdout"]).size
+
+
+def _group_warnings(groups: Mapping[Part, Indices]) -> list[str]:
+    """What to know where training samples have relatives among themselves and nonmembers are nobody's."""
+    if "nonmembers" not in groups or not len(groups["nonmembers"]):
+        return []
+    train = groups["train"]
+    if len(np.unique(train)) == len(train) or np.isin(groups["nonmembers"], train).any():
+        return []
+    return [
+        "No nonmember is of a family that has training samples, so attacks may find the families and not the samples: privacy needs "
+        "nonmembers from the same families."
+    ]
 
 
 def _check_ids(parts: Mapping[Part, Genotypes]) -> None:

@@ -113,6 +113,8 @@ def _components(evidence: Evidence) -> Panel:
         if reason := _too_few(evidence, 2):
             return reason
         train = evidence.comparison.train
+        if train.n_samples < 2:
+            return "it needs 2 training samples, and there is 1"
         if not ((alt := alt_frequency(train.calls)) * (1 - alt) > 0).any():
             return "no variant varies among the training samples"
         fitted = PrincipalComponents.fit(train.calls, 2, seed=0)

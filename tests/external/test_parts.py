@@ -11,7 +11,7 @@ import pytest
 
 from genobench.calls import PackedCalls
 from genobench.errors import DatasetError, GenotypesError
-from genobench.external.parts import FileRequest, read_parts
+from genobench.external.parts import FileRequest, _group_warnings, read_parts
 from genobench.formats import write_genotypes
 from genobench.genotypes import Genotypes
 from genobench.testing.examples import example_genotypes
@@ -145,3 +145,18 @@ def test_read_parts__files_that_share_few_variants_are_warned_of(files, tmp_path
     parts = read_parts(replace(files, holdout=None, nonmembers=None))
     assert parts.variants["matched"] == 5
     assert "Of 15 variants of synthetic.csv and 40 of train.bed only 5 are the same." in parts.warnings
+
+
+@pytest.mark.parametrize(
+    ("train", "nonmembers", "expected"),
+    [
+        ([0, 0, 1, 1], [2, 3], 1),
+        ([0, 0, 1, 1], [1, 3], 0),
+        ([0, 1, 2, 3], [4, 5], 0),
+        ([0, 0, 1, 1], [], 0),
+    ],
+)
+def test_group_warnings__say_when_nonmembers_are_of_other_families(train, nonmembers, expected):
+    """Attacks would find the family, and the self-check cannot see it: its stand-ins are strangers to both sides."""
+    groups: dict[Part, Any] = {"train": np.array(train), "nonmembers": np.array(nonmembers, dtype=np.intp)}
+    assert len(_group_warnings(groups)) == expected
