@@ -161,8 +161,10 @@ def _group_warnings(groups: Mapping[Part, Indices]) -> list[str]:
     if len(np.unique(train)) == len(train) or np.isin(groups["nonmembers"], train).any():
         return []
     return [
-        "No nonmember is of a family that has training samples, so attacks may find the families and not the samples: privacy needs "
-        "nonmembers from the same families."
+        (
+            "No nonmember is of a family that has training samples, so attacks may find the families and not the samples: privacy needs "
+            "nonmembers from the same families."
+        )
     ]
 
 
