@@ -32,14 +32,20 @@ def declared(metric: Metric | type[Metric]) -> dict[str, Any]:
         raise ContractError(f"{name} has the family {metric.family!r}; it must be one of {', '.join(get_args(ScoreFamily))}.")
     if not (isinstance(metric.scores, tuple | list) and all(isinstance(spec, ScoreSpec) for spec in metric.scores)):
         raise ContractError(f"{name} declares the scores {metric.scores!r}; they must be a tuple of ScoreSpec.")
-    for spec in metric.scores:
+    check_specs(metric.scores, name)
+    return {"specs": [asdict(spec) for spec in metric.scores], "family": metric.family}
+
+
+def check_specs(specs: Iterable[ScoreSpec], name: str) -> None:
+    """Raise ContractError if a score that the metric `name` declares has a field that is not what it must be, or stands twice."""
+    listed = list(specs)
+    for spec in listed:
         fault = _fault_of(spec)
         if fault:
             raise ContractError(f"{name} declares the score {spec.name!r} with {fault}.")
-    names = [spec.name for spec in metric.scores]
+    names = [spec.name for spec in listed]
     if len(set(names)) < len(names):
         raise ContractError(f"{name} declares a score more than once: {names}.")
-    return {"specs": [asdict(spec) for spec in metric.scores], "family": metric.family}
 
 
 def check_demands(metric: Metric) -> None:
@@ -47,8 +53,9 @@ def check_demands(metric: Metric) -> None:
     name = type(metric).__name__
     if not (isinstance(metric.parts, tuple | list) and set(metric.parts) <= set(PARTS)):
         raise ContractError(f"{name} compares the parts {metric.parts!r}; it must be a tuple of names out of {', '.join(PARTS)}.")
-    if not (isinstance(metric.most_samples, Integral) and metric.most_samples >= 1):
-        raise ContractError(f"{name} has most_samples = {metric.most_samples!r}; it must be a whole number of at least 1.")
+    most: Any = metric.most_samples
+    if not (isinstance(most, Integral) and int(most) >= 1):
+        raise ContractError(f"{name} has most_samples = {most!r}; it must be a whole number of at least 1.")
 
 
 def checked(scores: Iterable[Score], metric: Metric) -> list[Score]:
@@ -68,14 +75,16 @@ def checked(scores: Iterable[Score], metric: Metric) -> list[Score]:
 def _fault_of(spec: ScoreSpec) -> str | None:
     """What is wrong with a declared score; None where nothing is."""
     for field in _TEXTS:
-        if not isinstance(getattr(spec, field), str):
-            return f"{field} = {getattr(spec, field)!r}; it must be text"
+        text: Any = getattr(spec, field)
+        if not isinstance(text, str):
+            return f"{field} = {text!r}; it must be text"
     if spec.direction not in get_args(Direction):
         return f"direction = {spec.direction!r}; it must be one of {', '.join(get_args(Direction))}"
-    if not isinstance(spec.version, Integral):
-        return f"version = {spec.version!r}; it must be a whole number"
+    version: Any = spec.version
+    if not isinstance(version, Integral):
+        return f"version = {version!r}; it must be a whole number"
     for field in ("ideal", "chance"):
-        value = getattr(spec, field)
+        value: Any = getattr(spec, field)
         if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
             return f"{field} = {value!r}; it must be a finite number, or None"
     return None
@@ -87,11 +96,14 @@ def _sound(score: Score) -> Score:
     Raises:
         ContractError: If a field is not what it must be.
     """
-    error, interval, reason = score.standard_error, score.interval, score.reason
+    value: Any = score.value
+    error: Any = score.standard_error
+    interval: Any = score.interval
+    reason: Any = score.reason
     fault = None
-    if not isinstance(score.value, Real):
-        fault = f"value = {score.value!r}; it must be a number, NaN where there is none"
-    elif error is not None and not (isinstance(error, Real) and not error < 0):
+    if not isinstance(value, Real):
+        fault = f"value = {value!r}; it must be a number, NaN where there is none"
+    elif error is not None and not (isinstance(error, Real) and not float(error) < 0):
         fault = f"standard_error = {error!r}; it must be a number of at least 0, or None"
     elif interval is not None and not _is_interval(interval):
         fault = f"interval = {interval!r}; it must be two numbers, the lower one first, or None"
@@ -99,8 +111,8 @@ def _sound(score: Score) -> Score:
         fault = f"reason = {reason!r}; it must be text, or None"
     if fault:
         raise ContractError(f"The score {score.name} was given {fault}.")
-    if math.isfinite(score.value):
-        return replace(score, value=float(score.value))
+    if math.isfinite(value):
+        return replace(score, value=float(value))
     return replace(score, value=math.nan, reason=score.reason or "not finite, no reason given")
 
 

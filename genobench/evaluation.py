@@ -16,7 +16,8 @@ from filelock import FileLock
 
 from genobench.cells import hash_json
 from genobench.containment import run_worker
-from genobench.declarations import declared
+from genobench.contracts import ScoreSpec
+from genobench.declarations import check_specs, declared
 from genobench.draws import BAND_VERSION, N_DRAWS
 from genobench.errors import CellError, GenobenchError, PluginLoadError
 from genobench.outcomes import Z_95, Band, ScoreRecord
@@ -244,6 +245,7 @@ def _read(file: Path, name: str) -> Mapping[str, Any] | None:
         if not (record.keys() >= empty_record(name).keys() and record["plugin"] == name):
             return None
         # What cannot be shown, alone or beside another, is damaged too: a band of another schema, text for a number.
+        check_specs([ScoreSpec(**spec) for spec in record["specs"]], name)
         for score in _joined(record, record):
             json.dumps([score.to_json(), score.bounds, score.scaled])
     except (FileNotFoundError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, GenobenchError):

@@ -87,6 +87,7 @@ def test_read__damaged_record_counts_as_none(tmp_path, content):
         {"values": [{"name": "auc", "value": 0.6, "standard_error": None, "interval": [0.5], "reason": None}]},
         {"values": [{"name": "auc", "value": math.nan, "standard_error": None, "interval": None, "reason": None}]},
         {"specs": [{"name": "auc"}]},
+        {"specs": [asdict(ScoreSpec("auc", "", "AUC", direction="sideways", ideal=None, version=1))]},
         {"specs": None},
         {"bands": []},
         {"bands": {"auc": {"mean": 0.5}}},

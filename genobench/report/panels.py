@@ -368,11 +368,12 @@ def _manifold(evidence: Evidence) -> Panel:
         )
         ks = [k for k in _KS if k < min(len(real), len(synthetic))]
         figure, axes = _single()
-        if evidence.draws:
+        drawn_ks = [k for k in ks if k < min(map(len, evidence.draws), default=0)]  # Train may be smaller than all else.
+        if drawn_ks:
             within, across = evidence.matrix("train", "train"), evidence.matrix("train", "holdout")
-            curves = [precision_recall_curve(real, across[rows], within[np.ix_(rows, rows)], ks=ks) for rows in evidence.draws]
+            curves = [precision_recall_curve(real, across[rows], within[np.ix_(rows, rows)], ks=drawn_ks) for rows in evidence.draws]
             for place, colour in ((0, SYNTHETIC), (1, VERMILLION)):
-                _band(axes, np.array(ks, dtype=np.float64), [curve[:, place] for curve in curves], colour=colour, name="")
+                _band(axes, np.array(drawn_ks, dtype=np.float64), [curve[:, place] for curve in curves], colour=colour, name="")
         curve = precision_recall_curve(real, between, synthetic, ks=ks)
         for place, colour, name in ((0, SYNTHETIC, "precision"), (1, VERMILLION, "recall")):
             axes.plot(ks, curve[:, place], color=colour, lw=2, marker="o", ms=3.5, label=name)

@@ -45,6 +45,14 @@ def test_panels__of_one_synthetic_sample_say_what_is_lacking(shown):
     assert "it needs 10 synthetic samples, and there are 1" in reasons["kinship"]
 
 
+@pytest.mark.parametrize(("n_samples", "absent"), [(1, "it needs 2 training samples, and there is 1"), (3, None)])
+def test_panels__of_few_training_samples_are_still_a_page(shown, n_samples, absent):
+    few = replace(shown, train=shown.train.take_samples(np.arange(n_samples)), groups={})
+    reasons = _reasons(Evidence.of(few, seed=0, has_families=False))
+    assert reasons.get("components") == absent
+    assert "manifold" not in reasons
+
+
 def test_panels__of_samples_that_do_not_vary_are_still_a_page(shown):
     calls = np.ones((48, shown.train.n_variants), dtype=np.int8)
     alike = replace(shown, synthetic=replace(shown.synthetic, calls=calls))
