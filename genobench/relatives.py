@@ -46,7 +46,8 @@ def group_relatives(real: Mapping[Part, Genotypes], column: str | None) -> tuple
     samples = pd.concat([genotypes.samples for genotypes in real.values()], ignore_index=True)
     if column is not None and column not in samples.columns:
         raise DatasetError(f"There is no column '{column}' to group relatives by; the columns are {', '.join(samples.columns)}.")
-    found = column or next((name for name in _FAMILY_COLUMNS if name in samples.columns and _says_something(samples[name])), None)
+    tables = [genotypes.samples for genotypes in real.values() if genotypes.n_samples]
+    found = column or next((name for name in _FAMILY_COLUMNS if _says_something(name, tables)), None)
     if found is not None:
         groups = groups_of(samples[found])
         how = f"Relatives are grouped by '{found}': {groups.max() + 1:,} groups of {len(groups):,} real samples."
@@ -91,7 +92,12 @@ def is_known(column: pd.Series[Any]) -> NDArray[np.bool_]:
     return known
 
 
-def _says_something(column: pd.Series[Any]) -> bool:
-    """Whether a column of families is known of half of the samples, puts some together, and not all into a few."""
-    known = column[is_known(column)].astype(str)
-    return 2 * len(known) >= len(column) and bool(known.duplicated().any()) and known.nunique() >= _FEWEST_FAMILIES
+def _says_something(name: str, tables: list[pd.DataFrame]) -> bool:
+    """Whether a column of families is known of half of the samples of each part, puts some together, and not all into a few.
+
+    A part without it would be all strangers, to one another and to their relatives in the other parts.
+    """
+    if not all(name in table.columns and 2 * int(is_known(table[name]).sum()) >= len(table) for table in tables):
+        return False
+    known = pd.concat([table.loc[is_known(table[name]), name] for table in tables]).astype(str)
+    return bool(known.duplicated().any()) and known.nunique() >= _FEWEST_FAMILIES

@@ -214,7 +214,8 @@ def _with_trait(tables: Mapping[Part, pd.DataFrame], reports: list[Any], request
     holders = {part: table for part, table in tables.items() if column in table.columns}
     if not set(holders) - {"synthetic"}:
         listed = ", ".join(dict.fromkeys(name for table in tables.values() for name in table.columns if name != "id"))
-        raise DatasetError(f"There is no column '{column}' of the real samples; the columns are {listed or 'none'}. Give --phenotype FILE.")
+        advice = "" if request.phenotypes else " Give --phenotype FILE."
+        raise DatasetError(f"There is no column '{column}' of the real samples; the columns are {listed or 'none'}.{advice}")
     pooled = pd.concat([table[["id", column]] for table in holders.values()], ignore_index=True)
     trait, values = make_trait(pooled, column)
     ends = np.cumsum([len(table) for table in holders.values()])
