@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SCALE = "scale: fidelity from 0 (independent variants) to 1 (real samples), privacy from 0 (unseen real samples) to 1 (copies of train)"
 """What the last column of scores means."""
 
+INCONCLUSIVE = "privacy: an attack whose interval holds chance is inconclusive, never a proof of safety"
+"""What a privacy score that is as real does not say."""
+
 
 def print_outcome(outcome: Outcome, report: Path) -> None:
     """Print an outcome to stdout: a table on a terminal, the same text without colour elsewhere.
@@ -65,9 +68,12 @@ def print_scores(scores: Sequence[ScoreRecord]) -> None:
         family = score.family
         cells = (escape(score.metric), _value(score), _interval(score), _band(score), verdict(score), _scaled(score))
         table.add_row(f"  [dim]{shown}[/dim]", *cells)
-    out.print(table)
+    if present:
+        out.print(table)
     if any(score.scaled is not None for score in scores):
         out.print(f"  {SCALE}", style="dim", markup=False)
+    if any(score.family == "privacy" for score in present):
+        out.print(f"  {INCONCLUSIVE}", style="dim", markup=False)
     reasons: dict[str, list[str]] = {}
     for score in scores:
         if score.reason:
