@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _MOST_MATRIX_BYTES: Final = 1 << 31
 """No matrix over pairs of samples may be larger."""
 
-_MOST_KEPT_BYTES: Final = 5 << 29
-"""Matrices that are kept for the next metric; the oldest go first."""
+_MOST_KEPT_BYTES: Final = 7 << 29
+"""Matrices that are kept for the next metric; those that were used longest ago go first."""
 
 _MOST_SAMPLES_OF_COMPONENTS: Final = 1_000
 """Principal components are fitted on at most so many training samples, drawn with a fixed seed: bands fit them a hundred times."""
@@ -100,7 +100,10 @@ class Answers:
                 f"a matrix over {queries.n_samples} x {references.n_samples} samples takes {n_bytes / 2**30:.1f} GiB; the budget is 2 GiB"
             )
         key, turned = (measure, id(queries), id(references)), (measure, id(references), id(queries))
-        if turned in self._kept:
+        for known in (key, turned):
+            if known in self._kept:
+                self._kept[known] = self._kept.pop(known)
+        if turned in self._kept and turned != key:
             return self._kept[turned][1].T
         if key not in self._kept:
             made = _measured(self._calls(queries), self._calls(references), measure, self._train)

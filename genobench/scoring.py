@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
     registry = load_registry()
     bench = _Bench.open(registry, job)
     before = _fingerprint(bench.comparison)
-    for name, record_file in job.metrics.items():
+    for name, record_file in sorted(job.metrics.items(), key=lambda item: _needs(bench, item[0])):
         events.phase(name)
         begin = time.perf_counter()
         record = _score_record(bench, name) if job.synthetic else _band_record(bench, name, events)
@@ -112,6 +112,15 @@ def main(arguments: list[str]) -> int:
             bench = _Bench.open(registry, job)
     events.send("end", status="ok", phase="done", message="")
     return 0
+
+
+def _needs(bench: _Bench, name: str) -> tuple[str, str]:
+    """What metrics are ordered by, so that those which ask for the same matrices follow one another.
+
+    Other distributions' metrics come last and are not asked: whatever they do, they do in their own turn.
+    """
+    metric = _open_metric(bench, name)[0] if name.startswith("genobench/") else None
+    return ("~" if metric is None else repr(metric.needs(bench.comparison.trait)), name)
 
 
 @dataclass(frozen=True, eq=False)
