@@ -172,7 +172,10 @@ class Answers:
                 f"{int((~np.isfinite(predicted)).sum())} of them not finite, for {target.n_samples} {request.target} samples."
             )
         observed = target.samples[trait.column]
-        truth = observed.to_numpy(dtype=float) if trait.kind == "quantitative" else observed.astype(str).to_numpy(dtype=object)
+        if trait.kind == "quantitative":
+            truth = observed.to_numpy(dtype=float)
+        else:
+            truth = observed.astype(object).where(observed.notna(), "").astype(str).to_numpy(dtype=object)
         groups = comparison.groups.get(request.target, np.arange(target.n_samples))
         return Prediction(truth=truth, predicted=predicted, classes=predictor.classes, groups=groups)
 

@@ -376,10 +376,10 @@ Request = Pairwise | Components | Predictions
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a classifier said of samples whose trait is known.
+    """What a classifier said of the samples of a part.
 
     Args:
-        truth: Class labels (str) or values of the trait, shape (n_samples,).
+        truth: Class labels (str), "" where not known, or values of the trait, NaN where not known, shape (n_samples,).
         predicted: Class probabilities, shape (n_samples, n_classes), or values, shape (n_samples,).
         classes: The classes in column order; empty for a quantitative trait.
         groups: The family of each sample (or its own number), for intervals, shape (n_samples,).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _N_GROUPS: Final = 20
 _LEAST_PROBABILITY: Final = 1e-6
+_NOBODY: Final = "The trait is known of no holdout sample."
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,10 @@ class TrainOnSyntheticValues(Metric):
         prediction = comparison.results[self.needs(comparison.trait)[0]]
         if isinstance(prediction, str):
             return tuple(Score(spec.name, float("nan"), reason=prediction) for spec in self.scores)
+        prediction = _of_rows(prediction, np.isfinite(np.asarray(prediction.truth, dtype=np.float64)))
         truth = np.asarray(prediction.truth, dtype=np.float64)
+        if not len(truth):
+            return tuple(Score(spec.name, float("nan"), reason=_NOBODY) for spec in self.scores)
         return (
             _with_jackknife("tstr_pearson_r", prediction, lambda rows: _pearson_r(truth[rows], prediction.predicted[rows]), seed=seed),
             _with_jackknife("tstr_r2", prediction, lambda rows: _explained(truth[rows], prediction.predicted[rows]), seed=seed),
@@ -122,6 +126,9 @@ class TrainOnSyntheticClasses(Metric):
         prediction = comparison.results[self.needs(comparison.trait)[0]]
         if isinstance(prediction, str):
             return tuple(Score(spec.name, float("nan"), reason=prediction) for spec in self.scores)
+        prediction = _of_rows(prediction, np.asarray(prediction.truth) != "")
+        if not len(prediction.truth):
+            return tuple(Score(spec.name, float("nan"), reason=_NOBODY) for spec in self.scores)
         place = {label: number for number, label in enumerate(prediction.classes)}
         unknown = sorted({str(label) for label in prediction.truth} - set(place))
         if unknown:
@@ -134,6 +141,10 @@ class TrainOnSyntheticClasses(Metric):
             _with_jackknife("tstr_balanced_accuracy", prediction, lambda rows: _class_mean(is_right[rows], truth[rows]), seed=seed),
             _with_jackknife("tstr_log_loss", prediction, lambda rows: _class_mean(losses[rows], truth[rows]), seed=seed),
         )
+
+
+def _of_rows(prediction: Prediction, is_kept: NDArray[np.bool_]) -> Prediction:
+    return replace(prediction, truth=prediction.truth[is_kept], predicted=prediction.predicted[is_kept], groups=prediction.groups[is_kept])
 
 
 def _with_jackknife(name: str, prediction: Prediction, estimate: Callable[[NDArray[np.intp]], float], *, seed: int) -> Score:

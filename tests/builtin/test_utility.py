@@ -90,6 +90,21 @@ def test_families__widen_the_error_where_relatives_are_predicted_alike():
     assert together > 1.8 * alone
 
 
+@pytest.mark.parametrize(
+    ("metric", "kind", "prediction", "unknown"),
+    [(TrainOnSyntheticValues(), "quantitative", _values(), np.nan), (TrainOnSyntheticClasses(), "categorical", _classes(), "")],
+)
+def test_scores__pass_over_samples_whose_trait_is_not_known(metric, kind, prediction, unknown):
+    told = replace(
+        prediction,
+        truth=np.append(prediction.truth, [unknown]),
+        predicted=np.concatenate([prediction.predicted, prediction.predicted[:1]]),
+        groups=np.append(prediction.groups, [len(prediction.groups)]),
+    )
+    expected = {name: score.value for name, score in _scores(metric, kind, prediction).items()}
+    assert {name: score.value for name, score in _scores(metric, kind, told).items()} == expected
+
+
 def test_values__say_when_predictions_are_all_alike():
     prediction = Prediction(truth=_values().truth, predicted=np.full(80, 3.3), classes=(), groups=np.arange(80))
     scores = _scores(TrainOnSyntheticValues(), "quantitative", prediction)
