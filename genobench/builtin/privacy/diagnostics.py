@@ -133,7 +133,8 @@ class AdversarialAccuracyLoss(Metric):
             triple = (own[np.ix_(rows, rows)], across[np.ix_(rows, columns)].T, within_synthetic[np.ix_(columns, columns)])
             accuracies.append(float(np.mean(adversarial_accuracy(*triple))))
             halves = adversarial_accuracy_without(*triple, reference_groups=groups, synthetic_groups=drawn.synthetic_groups)
-            left.append(halves.mean(axis=1))
+            # The last groups may have nobody on this side: without them nothing changes.
+            left.append(np.append(halves.mean(axis=1), np.full(drawn.n_groups - len(halves), accuracies[-1])))
         return (jackknifed("aats_privacy_loss", accuracies[1] - accuracies[0], left[1] - left[0], drawn.sizes, limits=(-1.0, 1.0)),)
 
 

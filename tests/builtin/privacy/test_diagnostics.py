@@ -88,6 +88,24 @@ def test_aats_privacy_loss__is_the_difference_of_two_accuracies():
     assert score.value > 0.1
 
 
+@pytest.mark.parametrize("n_synthetic", [6, 9, 12])
+def test_aats_privacy_loss__of_few_samples_has_a_value_and_an_error(n_synthetic):
+    """With fewer samples than groups some groups have nobody among the members, or nobody among the others."""
+    rng = np.random.default_rng(3)
+    sizes = {"train": 30, "nonmembers": 30, "synthetic": n_synthetic}
+    points = {part: rng.integers(0, 9, (size, 6)) for part, size in sizes.items()}
+    metric = AdversarialAccuracyLoss()
+    results: Any = {
+        request: np.abs(points[request.queries][:, None] - points[request.references][None]).sum(axis=2).astype(np.int32)
+        for request in metric.needs(TRAIT)
+    }
+    parts: Any = [_part(np.arange(size)) for size in (30, 30, 30, n_synthetic)]
+    for seed in range(10):
+        (score,) = metric.score(Comparison(TRAIT, *parts, results=results), seed=seed)
+        assert np.isfinite(score.value)
+        assert score.standard_error is None or np.isfinite(score.standard_error)
+
+
 def test_as_many_of_each__takes_a_family_s_share_and_fills_up():
     members, others = np.array([0, 0, 1, 1, 1, 2, 5, 5]), np.array([0, 1, 1, 2, 2])
     chosen = members[_as_many_of_each(members, others)]
