@@ -83,19 +83,20 @@ def score(
     )
     with RunProgress() as progress:
         scored = score_files(request, registry=load_registry(), home=genobench_home(), on_event=progress)
-        if report is not None:
-            progress({"event": "stage", "stage": f"draw {report}"})
-            write_file_report(scored, report)
     for line in _said(scored):
         typer.echo(line, err=True)
     for warning in scored.parts.warnings:
         warn(warning)
     if as_json:
         print_json(scored.to_json())
-        return
-    files = scored.parts.files
-    typer.echo(f"{files['synthetic']['path']}, {files['synthetic']['samples']:,} synthetic samples, against {_against(scored)}")
-    print_scores(scored.scores)
+    else:
+        files = scored.parts.files
+        typer.echo(f"{files['synthetic']['path']}, {files['synthetic']['samples']:,} synthetic samples, against {_against(scored)}")
+        print_scores(scored.scores)
+    if report is not None:  # After the scores, which no figure may cost.
+        with RunProgress() as progress:
+            progress({"event": "stage", "stage": f"draw {report}"})
+            write_file_report(scored, report)
 
 
 def _check_place(report: Path) -> None:
