@@ -155,14 +155,18 @@ class ScoreRecord:
     def has_headroom(self) -> bool:
         """Whether the control scores so much worse than real samples (by more than three SD of the band) that there is a scale.
 
-        Where a score has a target and no better end, different is worse. A control that does better than real samples (independent samples
-        lie between all others, which precision takes for perfect) anchors nothing: the scale would turn round.
+        Where a score has a target and no better end, different is worse. For privacy the gap must also exceed three standard errors of the
+        score itself: an attack that noisy places nothing between guessing and copies. A control that does better than real samples anchors
+        nothing: the scale would turn round.
         """
         if self.band is None or self.anchor is None:
             return False
         gap = self.anchor - self.band.mean
         worse = {"lower": gap, "higher": -gap, "target": abs(gap)}[self.direction]
-        return worse > _LEAST_HEADROOM * self.band.standard_deviation
+        noise = self.band.standard_deviation
+        if self.family == "privacy":
+            noise = max(noise, self.error or 0.0)
+        return worse > _LEAST_HEADROOM * noise
 
     @property
     def scaled(self) -> float | None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _MEASURES: Final = {"manhattan": "manhattan", "euclidean": "squared-euclidean"}
 """Squared Euclidean distance ranks as Euclidean distance does, and is exact."""
 
+_FEWEST_DRAWS: Final = 40
+
 _LEFT_OUT: Final = {
     "palindromic_dropped": "A/T or C/G with REF and ALT exchanged",
     "other_alleles": "with other alleles",
@@ -85,6 +87,8 @@ def score(
         scored = score_files(request, registry=load_registry(), home=genobench_home(), on_event=progress)
     for line in _said(scored):
         typer.echo(line, err=True)
+    if 0 < draws < _FEWEST_DRAWS:
+        typer.echo(f"  Bands of {draws} draws are rough and too narrow; {_FEWEST_DRAWS} or more say what real samples score.", err=True)
     for warning in scored.parts.warnings:
         warn(warning)
     if as_json:

@@ -88,6 +88,7 @@ def _row(score: ScoreRecord) -> dict[str, Any]:
     verdict = ""
     if band is not None and not score.is_missing:
         verdict = "as real" if band.low <= score.value <= band.high else "above real" if score.value > band.high else "below real"
+    is_worse = verdict in {"lower": ("above real",), "higher": ("below real",)}.get(score.direction, ("above real", "below real"))
     return {
         "name": score.metric,
         "summary": score.summary,
@@ -97,6 +98,7 @@ def _row(score: ScoreRecord) -> dict[str, Any]:
         "interval": "" if bounds is None or not all(map(math.isfinite, bounds)) else f"{_number(bounds[0])} to {_number(bounds[1])}",
         "band": "" if band is None else f"{_number(band.low)} to {_number(band.high)}",
         "verdict": verdict,
+        "is_worse": is_worse,
         "scale": _scale(score),
         "reason": score.reason or "",
     }
