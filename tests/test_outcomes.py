@@ -152,6 +152,13 @@ def test_scaled__is_none_where_the_control_is_no_worse_than_real_samples(directi
     assert score.scaled is None
 
 
+def test_scaled__is_none_for_an_attack_too_noisy_to_place_anything():
+    """Kinship of independent samples: .62 with an error of .11, where copies reach .65 themselves."""
+    attack = replace(AUC, direction="lower", value=0.62, anchor=0.65, interval=None, standard_error=0.01)
+    assert attack.scaled is not None
+    assert replace(attack, standard_error=0.11).scaled is None
+
+
 def test_board_name__is_dataset_and_scheme():
     assert board_name(OUTCOME) == "cattle-demo.family"
 

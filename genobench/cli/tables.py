@@ -70,16 +70,25 @@ def print_scores(scores: Sequence[ScoreRecord]) -> None:
         table.add_row(f"  [dim]{shown}[/dim]", *cells)
     if present:
         out.print(table)
-    if any(score.scaled is not None for score in scores):
-        out.print(f"  {SCALE}", style="dim", markup=False)
-    if any(score.family == "privacy" for score in present):
-        out.print(f"  {INCONCLUSIVE}", style="dim", markup=False)
+    _print_notes(present)
     reasons: dict[str, list[str]] = {}
     for score in scores:
         if score.reason:
             reasons.setdefault(score.reason, []).append(score.metric)
     for reason, names in reasons.items():
         out.print(f"  no {', '.join(names)}: {reason}", style="dim", markup=False)
+
+
+def _print_notes(present: Sequence[ScoreRecord]) -> None:
+    """What a reader of the table must know."""
+    out = console()
+    ceilings = [f"{score.metric} {score.ceiling:.4f}" for score in present if score.ceiling is not None]
+    if ceilings:
+        out.print(f"  all real training samples give {', '.join(ceilings)}", style="dim", markup=False)
+    if any(score.scaled is not None for score in present):
+        out.print(f"  {SCALE}", style="dim", markup=False)
+    if any(score.family == "privacy" for score in present):
+        out.print(f"  {INCONCLUSIVE}", style="dim", markup=False)
 
 
 def verdict(score: ScoreRecord) -> str:
@@ -108,5 +117,4 @@ def _interval(score: ScoreRecord) -> str:
 
 
 def _band(score: ScoreRecord) -> str:
-    text = "" if score.band is None else f"{score.band.low:.4f} to {score.band.high:.4f}"
-    return text if score.ceiling is None else f"{text} (all training samples: {score.ceiling:.4f})"
+    return "" if score.band is None else f"{score.band.low:.4f} to {score.band.high:.4f}"
