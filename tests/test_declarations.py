@@ -25,7 +25,18 @@ class _One(Metric):
 
 
 def _metric(**attributes: Any) -> Metric:
-    return type("Lies", (_One,), attributes)()
+    made: Metric = type("Lies", (_One,), attributes)()
+    return made
+
+
+def _spec(**changes: Any) -> ScoreSpec:
+    """A spec with values of types that no spec may have."""
+    return replace(SPEC, **changes)
+
+
+def _score(value: Any, **changes: Any) -> Score:
+    """The same for a score."""
+    return Score("one", value, **changes)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +45,12 @@ def _metric(**attributes: Any) -> Metric:
         ({"family": "weird"}, "has the family 'weird'"),
         ({"scores": None}, "declares the scores None"),
         ({"scores": (3,)}, "declares the scores"),
-        ({"scores": (replace(SPEC, direction="sideways"),)}, "direction = 'sideways'; it must be one of lower, higher, target"),
-        ({"scores": (replace(SPEC, name=5),)}, "name = 5; it must be text"),
-        ({"scores": (replace(SPEC, unit=None),)}, "unit = None; it must be text"),
-        ({"scores": (replace(SPEC, version="one"),)}, "version = 'one'"),
-        ({"scores": (replace(SPEC, ideal="best"),)}, "ideal = 'best'"),
-        ({"scores": (replace(SPEC, chance=math.nan),)}, "chance = nan; it must be a finite number"),
+        ({"scores": (_spec(direction="sideways"),)}, "direction = 'sideways'; it must be one of lower, higher, target"),
+        ({"scores": (_spec(name=5),)}, "name = 5; it must be text"),
+        ({"scores": (_spec(unit=None),)}, "unit = None; it must be text"),
+        ({"scores": (_spec(version="one"),)}, "version = 'one'"),
+        ({"scores": (_spec(ideal="best"),)}, "ideal = 'best'"),
+        ({"scores": (_spec(chance=math.nan),)}, "chance = nan; it must be a finite number"),
         ({"scores": (SPEC, SPEC)}, "more than once"),
     ],
 )
@@ -70,18 +81,18 @@ def test_check_demands__parts_and_numbers_that_are_none_are_refused(attributes, 
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
-        ((Score("one", "abc"),), "value = 'abc'; it must be a number"),
-        ((Score("one", None),), "value = None"),
-        ((Score("one", 1j),), "value = 1j"),
-        ((Score("one", np.ones(1)),), "value = array([1.])"),
-        ((Score("one", 1.0, standard_error="abc"),), "standard_error = 'abc'"),
-        ((Score("one", 1.0, standard_error=-2.0),), "standard_error = -2.0; it must be a number of at least 0"),
-        ((Score("one", 1.0, interval="ab"),), "interval = 'ab'; it must be two numbers"),
-        ((Score("one", 1.0, interval=3),), "interval = 3"),
-        ((Score("one", 1.0, interval=(1.0,)),), "interval = (1.0,)"),
-        ((Score("one", 1.0, interval=(2.0, 0.0)),), "interval = (2.0, 0.0)"),
-        ((Score("one", math.nan, reason=5),), "reason = 5; it must be text"),
-        ((Score("one", 1.0), Score("one", 2.0)), "gave ['one', 'one']"),
+        ((_score("abc"),), "value = 'abc'; it must be a number"),
+        ((_score(None),), "value = None"),
+        ((_score(1j),), "value = 1j"),
+        ((_score(np.ones(1)),), "value = array([1.])"),
+        ((_score(1.0, standard_error="abc"),), "standard_error = 'abc'"),
+        ((_score(1.0, standard_error=-2.0),), "standard_error = -2.0; it must be a number of at least 0"),
+        ((_score(1.0, interval="ab"),), "interval = 'ab'; it must be two numbers"),
+        ((_score(1.0, interval=3),), "interval = 3"),
+        ((_score(1.0, interval=(1.0,)),), "interval = (1.0,)"),
+        ((_score(1.0, interval=(2.0, 0.0)),), "interval = (2.0, 0.0)"),
+        ((_score(math.nan, reason=5),), "reason = 5; it must be text"),
+        ((_score(1.0), _score(2.0)), "gave ['one', 'one']"),
         ((), "gave []"),
     ],
 )
@@ -93,11 +104,11 @@ def test_checked__what_is_no_score_is_refused(scores, message):
 
 @pytest.mark.parametrize("value", [True, 1, np.float32(1.0), np.int64(1)])
 def test_checked__every_kind_of_number_becomes_a_float(value):
-    (score,) = checked([Score("one", value, standard_error=math.nan, interval=(math.nan, 1.0))], _One())
+    (score,) = checked([_score(value, standard_error=math.nan, interval=(math.nan, 1.0))], _One())
     assert (type(score.value), score.value) == (float, 1.0)
 
 
 def test_checked__value_that_is_not_finite_is_missing_with_a_reason():
-    (score,) = checked([Score("one", math.inf)], _One())
+    (score,) = checked([_score(math.inf)], _One())
     assert math.isnan(score.value)
     assert score.reason == "not finite, no reason given"

@@ -7,6 +7,7 @@ import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_read__damaged_record_counts_as_none(tmp_path, content):
         {"values": [{"name": "auc", "value": 0.6, "standard_error": None, "interval": [0.5], "reason": None}]},
         {"values": [{"name": "auc", "value": math.nan, "standard_error": None, "interval": None, "reason": None}]},
         {"specs": [{"name": "auc"}]},
-        {"specs": [asdict(ScoreSpec("auc", "", "AUC", direction="sideways", ideal=None, version=1))]},
+        {"specs": [asdict(ScoreSpec("auc", "", "AUC", direction="lower", ideal=None, version=1)) | {"direction": "sideways"}]},
         {"specs": None},
         {"bands": []},
         {"bands": {"auc": {"mean": 0.5}}},
@@ -121,8 +122,8 @@ def test_read__record_of_another_form_counts_as_none(tmp_path, changes):
 )
 def test_failed_check__withdraws_what_tells_strangers_apart_or_could_not_be_tried(value, error, expected):
     """Kinship with nonmembers of another vendor is 0 whatever is left out: no error, and no exchange."""
-    specs = [{"name": "auc", "chance": 0.5}, {"name": "copies", "chance": None}]
-    checks = [
+    specs: list[dict[str, Any]] = [{"name": "auc", "chance": 0.5}, {"name": "copies", "chance": None}]
+    checks: list[dict[str, Any]] = [
         {"name": "copies", "value": None, "standard_error": None, "interval": None, "reason": "none"},
         {"name": "auc", "value": value, "standard_error": error, "interval": None, "reason": "There are 14 nonmembers."},
     ]

@@ -139,7 +139,8 @@ def test_runs_of_homozygosity__agree_with_plink1(data, request, tmp_path):
 
 @plink1
 def test_runs_of_homozygosity__with_a_heterozygote_are_near_those_of_plink1(rats, tmp_path):
-    """Windows of 30 variants with a heterozygote: PLINK lets a window's ends decide where a run begins; lengths of samples agree to r > .98."""
+    """Windows of 30 variants with a heterozygote: PLINK lets a window's ends decide where a run begins; lengths of samples agree
+    to r > .98."""
     table = _homozyg(rats, tmp_path, {"min_length_bp": 4e6, "min_variants": 30}, window=30, heterozygotes=1)
     theirs = np.bincount(table["IID"] - 1, weights=table["KB"], minlength=192)
     ours = runs_of_homozygosity(rats.calls, chromosomes=rats.chromosomes, positions_bp=rats.positions)

@@ -99,9 +99,10 @@ def test_aats_privacy_loss__of_few_samples_has_a_value_and_an_error(n_synthetic)
         request: np.abs(points[request.queries][:, None] - points[request.references][None]).sum(axis=2).astype(np.int32)
         for request in metric.needs(TRAIT)
     }
-    parts: Any = [_part(np.arange(size)) for size in (30, 30, 30, n_synthetic)]
+    train, holdout, nonmembers, synthetic = (_part(np.arange(size)) for size in (30, 30, 30, n_synthetic))
+    shown = Comparison(TRAIT, train=train, holdout=holdout, nonmembers=nonmembers, synthetic=synthetic, results=results)
     for seed in range(10):
-        (score,) = metric.score(Comparison(TRAIT, *parts, results=results), seed=seed)
+        (score,) = metric.score(shown, seed=seed)
         assert np.isfinite(score.value)
         assert score.standard_error is None or np.isfinite(score.standard_error)
 
