@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from genobench.contracts import Comparison
     from genobench.outcomes import ScoreRecord
-    from genobench.report.panels import Panel
+    from genobench.report.drawing import Panel
 
 
 def write_report(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from genobench.report import panels
+from genobench.report import privacy_panels
+from genobench.report.drawing import envelope, running_mean
 from genobench.report.evidence import Evidence
 from genobench.report.panels import draw_panels
 
@@ -79,7 +80,7 @@ def test_ld_decay__is_drawn_within_the_largest_population(shown):
 def test_roc__is_that_of_scikit_learn():
     rng = np.random.default_rng(3)
     members, others = rng.integers(0, 30, 50).astype(float), rng.integers(5, 35, 40).astype(float)
-    false_rates, true_rates = panels._roc(-members, -others)
+    false_rates, true_rates = privacy_panels._roc(-members, -others)
     expected = roc_curve([1] * 50 + [0] * 40, -np.concatenate([members, others]), drop_intermediate=False)
     assert false_rates == pytest.approx(expected[0])
     assert true_rates == pytest.approx(expected[1])
@@ -87,11 +88,11 @@ def test_roc__is_that_of_scikit_learn():
 
 def test_running__of_a_line_is_the_line_away_from_its_ends():
     line = np.arange(200.0)
-    assert panels._running(line, 5)[10:-10] == pytest.approx(line[10:-10])
+    assert running_mean(line, 5)[10:-10] == pytest.approx(line[10:-10])
 
 
 def test_envelope__is_the_middle_95_percent():
     curves = [np.full(3, float(value)) for value in range(101)]
-    low, high = panels._envelope(curves) or (None, None)
+    low, high = envelope(curves) or (None, None)
     assert low == pytest.approx(2.5)
     assert high == pytest.approx(97.5)
