@@ -25,6 +25,7 @@ _LOWEST_RATE: Final = 1e-3
 
 def draw_nearest(evidence: Evidence) -> Panel:
     """Distances of real samples to the nearest synthetic one."""
+
     def draw() -> Figure | str:
         if not evidence.comparison.synthetic.n_samples:
             return "there is no synthetic sample"
@@ -53,6 +54,7 @@ def draw_nearest(evidence: Evidence) -> Panel:
 
 def draw_attack(evidence: Evidence) -> Panel:
     """The membership attack's true against its false positives, where few are accused too."""
+
     def draw() -> Figure | str:
         comparison = evidence.comparison
         if min(comparison.train.n_samples, comparison.nonmembers.n_samples) < 2 or not comparison.synthetic.n_samples:

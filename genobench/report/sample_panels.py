@@ -32,6 +32,7 @@ _KS: Final = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100)
 
 def draw_components(evidence: Evidence) -> Panel:
     """Samples on the first two principal components of train."""
+
     def draw() -> Figure | str:
         if reason := too_few(evidence, 2):
             return reason
@@ -61,6 +62,7 @@ def draw_components(evidence: Evidence) -> Panel:
 
 def draw_heterozygosity(evidence: Evidence) -> Panel:
     """How the heterozygosity of samples is distributed."""
+
     def draw() -> Figure | str:
         reference, synthetic, draws = evidence.per_sample(lambda part: sample_heterozygosity(part.calls))
         figure, axes = new_panel()
@@ -75,6 +77,7 @@ def draw_heterozygosity(evidence: Evidence) -> Panel:
 
 def draw_kinship(evidence: Evidence) -> Panel:
     """How the relationship of pairs of samples is distributed."""
+
     def draw() -> Figure | str:
         alt = alt_frequency(evidence.comparison.train.calls)
         is_used = is_autosome(evidence.chromosomes) & (np.nan_to_num(alt * (1 - alt)) > 0)
@@ -99,6 +102,7 @@ def draw_kinship(evidence: Evidence) -> Panel:
 
 def draw_runs(evidence: Evidence) -> Panel:
     """How the share of the genome in runs of homozygosity is distributed."""
+
     def f_roh(part: Genotypes) -> Floats:
         return runs_of_homozygosity(part.calls, chromosomes=evidence.chromosomes, positions_bp=evidence.positions_bp).f_roh
 
@@ -117,6 +121,7 @@ def draw_runs(evidence: Evidence) -> Panel:
 
 def draw_manifold(evidence: Evidence) -> Panel:
     """Precision and recall for neighbourhoods of many sizes."""
+
     def draw() -> Figure | str:
         if reason := too_few(evidence):
             return reason

@@ -94,6 +94,7 @@ def _largest_population(evidence: Evidence) -> tuple[str | None, str]:
 
 def draw_heat_map(evidence: Evidence) -> Panel:
     """Linkage between neighbouring variants, real above the diagonal and synthetic below."""
+
     def draw() -> Figure | str:
         if reason := too_few(evidence):
             return reason
