@@ -37,6 +37,8 @@ UNITS_FROM_0_TO_1: Final = frozenset({"AUC", "share", "probability"})
 
 _LEAST_HEADROOM: Final = 3.0
 
+_MOST_TOLD: Final = 3
+
 Z_95: Final = 1.959963984540054
 """The 97.5th percentile of the standard normal distribution."""
 
@@ -324,17 +326,22 @@ def read_local_outcomes(home: Path, on_damage: Callable[[str], None]) -> list[tu
 
     Args:
         home: The folder of `genobench.home.genobench_home`.
-        on_damage: Told of each outcome that cannot be read (damaged, or of another version), which is then left out.
+        on_damage: Told of the first outcomes that cannot be read (damaged, or of another version), and how many more there are; they are
+            left out.
 
     Returns:
         Each outcome with its cell's folder, in the order of their ends (then of their cell ids).
     """
-    found = []
+    found, damaged = [], []
     for path in sorted((home / "cells").glob(f"*/{FILE_NAME}")):
         try:
             found.append((read_outcome(path), path.parent))
         except GenobenchError as error:
-            on_damage(f"{error} It is left out; the cell's own command writes it anew.")
+            damaged.append(str(error))
+    for text in damaged[:_MOST_TOLD]:
+        on_damage(f"{text} It is left out; the cell's own command writes it anew.")
+    if len(damaged) > _MOST_TOLD:
+        on_damage(f"{len(damaged) - _MOST_TOLD} more outcomes cannot be read and are left out likewise.")
     return sorted(found, key=lambda pair: (pair[0].created_at, pair[0].cell_id))
 
 

@@ -210,3 +210,14 @@ def test_read_outcome__names_the_file_that_is_none(tmp_path: Path, text: str):
 
     with pytest.raises(GenobenchError, match=r"outcome\.json is not an outcome that can be read"):
         read_outcome(path)
+
+
+def test_local_outcomes__of_another_version_are_told_in_few_lines(tmp_path: Path):
+    for number in range(7):
+        folder = tmp_path / "cells" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "outcome.json").write_text('{"schema": 1}')
+    told: list[str] = []
+    assert read_local_outcomes(tmp_path, told.append) == []
+    assert len(told) == 4
+    assert told[-1] == "4 more outcomes cannot be read and are left out likewise."
