@@ -33,7 +33,8 @@ RULES: Final = (
     (
         "A generator leaks where an attack's AUC or share found, or the share of copies, lies above the band, and farther above its mean "
         "than noise explains. The more attacks there are the farther that is (Bonferroni's inequality), so that of generators that do not "
-        "leak at most about one in forty is marked by chance."
+        "leak at most about one in forty is marked by chance. Where no draw of unseen real samples scores at all, as with copies, its "
+        "interval need only lie above that."
     ),
     "Whoever leaks stands below all that do not.",
     "No such mark is no proof of safety: a small leak hides in the noise of few nonmembers, and other attacks may find more.",
@@ -135,6 +136,7 @@ def _leaks(row: Row, columns: Sequence[Column]) -> bool:
             continue
         low, high = estimate.interval or (estimate.mean, estimate.mean)
         noise = max(0.0 if band is None else band.standard_deviation, (high - low) / (2 * Z_95))
-        if estimate.mean - centre > n_errors * noise:
+        is_never_so_real = band is not None and band.standard_deviation == 0 and low > band.high
+        if is_never_so_real or estimate.mean - centre > n_errors * noise:
             return True
     return False

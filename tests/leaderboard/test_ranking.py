@@ -144,3 +144,14 @@ def test_rank__many_attacks_make_each_less_telling(make_outcome, make_score):
     others = [replace(make_score("membership_auc", 0.50, error=0.02), metric=f"attack{number}_auc") for number in range(29)]
     assert standings([make_outcome("a", scores=(found,))]).rows[0].leaks
     assert not standings([make_outcome("a", scores=(found, *others))]).rows[0].leaks
+
+
+def test_rank__a_copy_is_a_leak_however_few_there_are(make_outcome, make_score):
+    """Five copies of 106: no statistic says more than the copies themselves, if unseen real samples never are copies."""
+    nothing = Band(mean=0.0, standard_deviation=0.0, low=0.0, high=0.0, n_draws=100)
+    copied = replace(
+        make_score("membership_auc", 0.047, error=None), metric="copied_share", unit="share", band=nothing, interval=(0.02, 0.11)
+    )
+    others = [replace(make_score("membership_auc", 0.50, error=0.02), metric=f"attack{number}_auc") for number in range(29)]
+    assert standings([make_outcome("a", scores=(copied, *others))]).rows[0].leaks
+    assert not standings([make_outcome("a", scores=(replace(copied, value=0.0, interval=(0.0, 0.03)), *others))]).rows[0].leaks
