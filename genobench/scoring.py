@@ -327,7 +327,7 @@ def _open_metric(bench: _Bench, name: str) -> tuple[Metric | None, dict[str, Any
         head = declared(metric)
         check_demands(metric)
         applies = bool(metric.applies_to(bench.comparison.trait))
-    except Exception as error:  # noqa: BLE001 - the plugin boundary
+    except Exception as error:  # noqa: BLE001 - the plugin boundary: what cannot be opened costs its own scores, and says why
         traceback.print_exc()
         record["error"] = f"{type(error).__name__}: {error}"
         return None, record
