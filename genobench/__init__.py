@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Trait,
         Trial,
     )
+    from genobench.encoding import ConditionEncoder
     from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, GenotypesError, SettingsError
     from genobench.genotypes import Genotypes
     from genobench.hookspecs import Offer, hookimpl
@@ -44,6 +45,7 @@ __all__ = [
     "Classifier",
     "Comparison",
     "Components",
+    "ConditionEncoder",
     "ContractError",
     "Dataset",
     "DatasetCard",
@@ -74,6 +76,7 @@ __all__ = [
 
 _MODULES: Final = {
     "calls": ("MISSING", "CallMatrix", "PackedCalls"),
+    "encoding": ("ConditionEncoder",),
     "errors": ("ContractError", "DatasetError", "FormatError", "GenobenchError", "GenotypesError", "SettingsError"),
     "genotypes": ("Genotypes",),
     "hookspecs": ("Offer", "hookimpl"),

@@ -29,6 +29,7 @@ from genobench.statgen.frequency import (
     sample_counts,
     variant_call_rate,
 )
+from genobench.statgen.haplotype_clusters import BlockedCalls, HaplotypeClusters, fit_haplotype_clusters
 from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
 from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
 from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
@@ -44,6 +45,7 @@ from genobench.statgen.kinship import (
     relative_clusters,
     relative_components,
 )
+from genobench.statgen.layout import BlockLayout, steps_along
 from genobench.statgen.linkage import corrected_r2, filled_positions_bp, r2_matrix
 from genobench.statgen.linkage_agreement import FarAgreement, NearAgreement, far_agreement, ld_scores, near_agreement
 from genobench.statgen.linkage_decay import LD_EDGES_BP, LD_EDGES_CM, LdDecay, ld_decay
@@ -77,8 +79,11 @@ __all__ = [
     "LD_EDGES_CM",
     "MAX_BP_PER_VARIANT",
     "SECOND_DEGREE",
+    "BlockLayout",
+    "BlockedCalls",
     "FarAgreement",
     "FstTerms",
+    "HaplotypeClusters",
     "Imputer",
     "LdDecay",
     "ManifoldScores",
@@ -103,6 +108,7 @@ __all__ = [
     "expected_heterozygosity_from_counts",
     "far_agreement",
     "filled_positions_bp",
+    "fit_haplotype_clusters",
     "genome_blocks",
     "genotype_counts",
     "genotype_frequencies",
@@ -147,6 +153,7 @@ __all__ = [
     "share_above_all",
     "sliced_wasserstein",
     "sorted_wasserstein",
+    "steps_along",
     "true_positive_rate",
     "true_positive_rate_interval",
     "unlikely_phases",

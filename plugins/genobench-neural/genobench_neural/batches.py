@@ -1,6 +1,6 @@
 """Batches decoded on the device from packed calls: two bits a call in memory, one block of floats at a time.
 
-The training samples are repacked once in the places of a `Layout` and stay packed on the device; a batch is a gather of rows and a
+The training samples are repacked once in the places of a `BlockLayout` and stay packed on the device; a batch is a gather of rows and a
 look-up by byte. No copy of the data as floats or one-hot triples ever exists.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genobench import Genotypes
-    from genobench_neural.layout import Layout
+    from genobench.statgen import BlockLayout
 
 MISSING_CODE: Final = 3
 """What a decoded missing call reads; the other codes are the number of ALT alleles."""
@@ -39,12 +39,17 @@ class PackedBatches:
     n_blocks: int
 
     @property
+    def device(self) -> torch.device:
+        """Where the calls lie."""
+        return self.packed.device
+
+    @property
     def n_samples(self) -> int:
         """Number of samples."""
         return self.packed.shape[0]
 
     @classmethod
-    def of_genotypes(cls, genotypes: Genotypes, layout: Layout, device: torch.device) -> PackedBatches:
+    def of_genotypes(cls, genotypes: Genotypes, layout: BlockLayout, device: torch.device) -> PackedBatches:
         """Repack genotypes in the places of `layout`, some rows at a time."""
         n_bytes = layout.n_blocks * layout.block_size // 4
         packed = np.empty((genotypes.n_samples, n_bytes), dtype=np.uint8)
@@ -91,7 +96,7 @@ class PackedBatches:
             pool = pool[batch_size:]
 
 
-def unplaced_calls(codes: torch.Tensor, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
+def unplaced_calls(codes: torch.Tensor, layout: BlockLayout) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
     """Calls in the order of the variant table.
 
     Args:

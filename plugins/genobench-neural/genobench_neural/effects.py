@@ -12,8 +12,8 @@ from genobench_neural.batches import MISSING_CODE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from genobench.statgen import BlockLayout
     from genobench_neural.batches import PackedBatches
-    from genobench_neural.layout import Layout
 
 _PLACES_PER_CHUNK: Final = 1 << 22
 
@@ -31,7 +31,7 @@ class ConditionEffects:
     slopes: torch.Tensor
 
 
-def fit_effects(batches: PackedBatches, layout: Layout, condition: torch.Tensor, *, ridge: float) -> ConditionEffects:
+def fit_effects(batches: PackedBatches, layout: BlockLayout, condition: torch.Tensor, *, ridge: float) -> ConditionEffects:
     """Fit the effects; a missing call reads as the variant's mean.
 
     Args:
@@ -59,7 +59,7 @@ def _genotype_shares(codes: torch.Tensor) -> torch.Tensor:
     return torch.where(total > 0, counts / total.clamp(min=1.0), always_zero)
 
 
-def _chunks(batches: PackedBatches, layout: Layout) -> Iterator[slice]:
+def _chunks(batches: PackedBatches, layout: BlockLayout) -> Iterator[slice]:
     """Slices of blocks, each with a bounded number of calls."""
     step = max(1, _PLACES_PER_CHUNK // max(1, batches.n_samples * layout.block_size))
     for start in range(0, layout.n_blocks, step):

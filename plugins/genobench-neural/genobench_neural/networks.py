@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from genobench.statgen import steps_along
 from genobench_neural.layers import NEGATIVE_SLOPE, BlockDense, Dense, NeighbourBlock, ResidualBlock, drawn, logistic_noise
-from genobench_neural.layout import steps_along
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
+    from genobench.statgen import HaplotypeClusters
     from genobench_neural.effects import ConditionEffects
-    from genobench_neural.haplotypes import HaplotypeClusters
 
 
 _SAMPLES_PER_CALIBRATION: Final = 64

@@ -11,10 +11,9 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from genobench import GenobenchError, Genotypes, PackedCalls, Sampler
+from genobench import ConditionEncoder, GenobenchError, Genotypes, PackedCalls, Sampler
+from genobench.statgen import BlockLayout
 from genobench_neural.batches import unplaced_calls
-from genobench_neural.conditioning import ConditionEncoder
-from genobench_neural.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ class NetworkSampler(Sampler):
 
     network: GenotypeNetwork
     description: dict[str, Any]
-    layout: Layout
+    layout: BlockLayout
     encoder: ConditionEncoder
     variants: pd.DataFrame
 
@@ -121,7 +120,7 @@ def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], G
         raise GenobenchError(f"The folder {folder} holds no whole sampler: {error}") from error
     if description["schema"] != SCHEMA:
         raise GenobenchError(f"The sampler in {folder} has schema {description['schema']}; this version reads {SCHEMA}. Fit it again.")
-    layout = Layout(variant_at=places["variant_at"].numpy(), is_followed=places["is_followed"].numpy())
+    layout = BlockLayout(variant_at=places["variant_at"].numpy(), is_followed=places["is_followed"].numpy())
     network = build(description["network"], places["is_followed"])
     network.load_state_dict(weights)
     table = description["variants"]

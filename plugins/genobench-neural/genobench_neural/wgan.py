@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
-from genobench import FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
+from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
+from genobench.statgen import BlockLayout, fit_haplotype_clusters
 from genobench_neural.batches import PackedBatches
-from genobench_neural.conditioning import ConditionEncoder
 from genobench_neural.effects import fit_effects
-from genobench_neural.haplotypes import fit_clusters
 from genobench_neural.layers import HardAlleles, logistic_noise
-from genobench_neural.layout import Layout
 from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import WeightAverage, checked_device, run_steps
@@ -29,8 +27,8 @@ class Wgan(Generator):
     """Conditional Wasserstein GAN with gradient penalty whose genotypes are drawn by Gumbel-softmax.
 
     The generator begins as haplotype clusters and effects of the condition that are fitted to the training samples in closed form (see
-    `genobench_neural.haplotypes` and `genobench_neural.effects`): its linkage disequilibrium is near right before the first step, and
-    adversarial training bends it from there. Both networks have weights along the genome, so that a step costs n_variants x (channels
+    `genobench.statgen.haplotype_clusters` and `genobench_neural.effects`): its linkage disequilibrium is near right before the first
+    step, and adversarial training bends it from there. Both networks have weights along the genome, so that a step costs n_variants x (channels
     of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as the average in a batch.
 
     Args:
@@ -114,11 +112,11 @@ class Wgan(Generator):
             raise GenobenchError(f"A WGAN needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}.")
         device = checked_device(context.device)
         random = torch.Generator(device).manual_seed(context.seed)
-        layout = Layout.of_variants(train.variants, block_size=self.block_size)
+        layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
         encoder = ConditionEncoder.of_samples(train.samples, context.trait)
         condition = torch.from_numpy(encoder.encode(train.samples)).to(device)
         batches = PackedBatches.of_genotypes(train, layout, device)
-        clusters = fit_clusters(batches, layout, n_clusters=self.n_clusters, n_rounds=self.n_rounds, generator=random)
+        clusters = fit_haplotype_clusters(batches, layout, n_clusters=self.n_clusters, n_rounds=self.n_rounds, generator=random)
         effects = fit_effects(batches, layout, condition, ridge=self.ridge)
         size = GeneratorSize(
             n_blocks=layout.n_blocks,

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from genobench import MISSING, Genotypes, PackedCalls
+from genobench.statgen import BlockLayout
 from genobench_neural.batches import MISSING_CODE, PackedBatches, unplaced_calls
-from genobench_neural.layout import Layout
 
 
 def random_genotypes(n_samples: int, n_variants: int) -> Genotypes:
@@ -30,7 +30,7 @@ def random_genotypes(n_samples: int, n_variants: int) -> Genotypes:
 
 def test_codes__unplaced_again_are_the_calls() -> None:
     genotypes = random_genotypes(9, 53)
-    layout = Layout.of_variants(genotypes.variants, block_size=8)
+    layout = BlockLayout.of_variants(genotypes.variants, block_size=8)
     batches = PackedBatches.of_genotypes(genotypes, layout, torch.device("cpu"))
     rows = torch.tensor([4, 0, 8])
     assert (unplaced_calls(batches.codes(rows), layout) == genotypes.to_array()[rows.numpy()]).all()
@@ -38,7 +38,7 @@ def test_codes__unplaced_again_are_the_calls() -> None:
 
 def test_block_codes__are_the_codes_of_all_samples() -> None:
     genotypes = random_genotypes(6, 40)
-    layout = Layout.of_variants(genotypes.variants, block_size=8)
+    layout = BlockLayout.of_variants(genotypes.variants, block_size=8)
     batches = PackedBatches.of_genotypes(genotypes, layout, torch.device("cpu"))
     every = batches.codes(torch.arange(6))
     assert torch.equal(batches.block_codes(slice(1, 3)), every[1:3])
@@ -59,19 +59,19 @@ def test_rows_for_ever__fills_a_batch_larger_than_the_data() -> None:
 
 def test_layout__orders_variants_by_position_within_chromosomes() -> None:
     table = pd.DataFrame({"chromosome": ["2", "1", "2", "1", "2"], "position_bp": pd.array([5, 9, 3, 2, 4], dtype="Int64")})
-    layout = Layout.of_variants(table, block_size=4)
+    layout = BlockLayout.of_variants(table, block_size=4)
     assert layout.variant_at.tolist() == [[2, 4, 0, -1], [3, 1, -1, -1]]
     assert layout.is_followed.tolist() == [False, False]
 
 
 def test_layout__keeps_the_order_where_a_position_is_not_known() -> None:
     table = pd.DataFrame({"chromosome": ["1"] * 3, "position_bp": pd.array([5, None, 3], dtype="Int64")})
-    assert Layout.of_variants(table, block_size=4).variant_at.tolist() == [[0, 1, 2, -1]]
+    assert BlockLayout.of_variants(table, block_size=4).variant_at.tolist() == [[0, 1, 2, -1]]
 
 
 def test_layout__cuts_chromosomes_into_equal_blocks() -> None:
     table = pd.DataFrame({"chromosome": ["1"] * 10, "position_bp": pd.array(range(1, 11), dtype="Int64")})
-    layout = Layout.of_variants(table, block_size=8)
+    layout = BlockLayout.of_variants(table, block_size=8)
     assert layout.is_variant.sum(axis=1).tolist() == [5, 5]
     assert layout.is_followed.tolist() == [True, False]
     assert (layout.variant_at.reshape(-1)[layout.place_of] == np.arange(10)).all()

@@ -9,17 +9,16 @@ neighbouring variants have in common and nothing that one sample has alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
 
-from genobench_neural.layout import steps_along
+from genobench.statgen.layout import steps_along
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from genobench_neural.batches import PackedBatches
-    from genobench_neural.layout import Layout
+    from genobench.statgen.layout import BlockLayout
 
 _MOST_SAMPLES: Final = 2048
 """Expectation-maximisation reads at most this many samples, drawn at random; more do not sharpen a few clusters."""
@@ -32,6 +31,24 @@ _TRANSITION_PRIOR: Final = 1.0
 _SMALLEST: Final = 1e-5
 _TINY: Final = 1e-30
 _PROBABILITIES_PER_GROUP: Final = 1 << 26
+
+
+class BlockedCalls(Protocol):
+    """Calls of samples in the places of a layout, decoded some blocks at a time."""
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where blocks are decoded."""
+        ...
+
+    def block_codes(self, blocks: slice, /) -> torch.Tensor:
+        """0, 1 or 2 ALT alleles, anything else where missing, uint8, shape (n_some_blocks, n_samples, block_size)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,27 +65,27 @@ class HaplotypeClusters:
     transitions: torch.Tensor
 
 
-def fit_clusters(
-    batches: PackedBatches, layout: Layout, *, n_clusters: int, n_rounds: int, generator: torch.Generator
+def fit_haplotype_clusters(
+    calls: BlockedCalls, layout: BlockLayout, *, n_clusters: int, n_rounds: int, generator: torch.Generator
 ) -> HaplotypeClusters:
     """Learn clusters by expectation-maximisation, one chromosome after the other.
 
     Args:
-        batches: The training samples.
+        calls: The training samples.
         layout: Where their variants lie.
         n_clusters: Clusters in each block; never more than haplotypes.
         n_rounds: Rounds of expectation-maximisation.
         generator: Draws where it starts.
 
     Returns:
-        Clusters on the device of `batches`.
+        Clusters on the device of `calls`.
     """
-    device = batches.packed.device
-    rows = torch.randperm(batches.n_samples, generator=generator, device=device)[:_MOST_SAMPLES]
+    device = calls.device
+    rows = torch.randperm(calls.n_samples, generator=generator, device=device)[:_MOST_SAMPLES]
     n_clusters = min(n_clusters, 2 * len(rows))
     alleles, transitions = [], []
     for blocks in _groups(layout, calls_a_block=len(rows) * n_clusters**2):
-        codes = batches.block_codes(blocks)[:, rows]
+        codes = calls.block_codes(blocks)[:, rows]
         one_hot = torch.stack([codes == genotype for genotype in range(3)], dim=-1).flatten(2).float()
         steps = [torch.from_numpy(step).to(device) for step in steps_along(layout.is_followed[blocks])]
         chain = _first_guess(one_hot, steps[0], n_clusters, generator)
@@ -79,7 +96,7 @@ def fit_clusters(
     return HaplotypeClusters(alleles=torch.cat(alleles), transitions=torch.cat(transitions))
 
 
-def _groups(layout: Layout, *, calls_a_block: int) -> Iterator[slice]:
+def _groups(layout: BlockLayout, *, calls_a_block: int) -> Iterator[slice]:
     """Runs of whole chromosomes whose probabilities fit into memory together; chromosomes of a group are walked at a time."""
     ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
     most = max(1, _PROBABILITIES_PER_GROUP // calls_a_block)

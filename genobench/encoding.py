@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from genobench import GenobenchError
+from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import Trait
+    from genobench.contracts import Trait
 
 _LARGEST_Z: Final = 4.0
 """Quantitative values are held within this many standard deviations of the training mean, where a network has seen something."""

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import GenobenchError, Trait
-from genobench_neural.conditioning import ConditionEncoder
+from genobench import ConditionEncoder, GenobenchError, Trait
 
 TRAIT = Trait(column="weight", kind="quantitative", covariates=("sex", "age"))
 

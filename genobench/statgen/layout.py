@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class BlockLayout:
     """Places of variants in blocks.
 
     Args:
@@ -53,7 +53,7 @@ class Layout:
         return place_of
 
     @classmethod
-    def of_variants(cls, variants: pd.DataFrame, *, block_size: int) -> Layout:
+    def of_variants(cls, variants: pd.DataFrame, *, block_size: int) -> BlockLayout:
         """The layout of a variant table.
 
         Variants of a chromosome are ordered by position where every one is known, else they keep the order of the table (which is
