@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 class Wgan(Generator):
     """Conditional Wasserstein GAN with gradient penalty whose genotypes are drawn by Gumbel-softmax.
 
-    The generator begins as haplotype clusters and effects of the condition that are fitted to the training samples in closed form (see
-    `genobench.statgen.haplotype_clusters` and `genobench_neural.effects`): its linkage disequilibrium is near right before the first
-    step, and adversarial training bends it from there. Both networks have weights along the genome, so that a step costs n_variants x (channels
-    of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as the average in a batch.
+    The generator begins as haplotype clusters and effects of the condition, both fitted to the training samples in closed form (see
+    `genobench.statgen.haplotype_clusters` and `genobench_neural.effects`): its linkage disequilibrium is near right before the
+    first step, and adversarial training bends it from there. Both networks have weights along the genome, so that a step costs
+    n_variants x (channels of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as
+    the average in a batch.
 
     Args:
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same
