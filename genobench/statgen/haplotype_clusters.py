@@ -79,6 +79,9 @@ def fit_haplotype_clusters(
 
     Returns:
         Clusters on the device of `calls`.
+
+    References:
+        Scheet and Stephens 2006, doi:10.1086/502802, of which this is the version by blocks.
     """
     device = calls.device
     rows = torch.randperm(calls.n_samples, generator=generator, device=device)[:_MOST_SAMPLES]
