@@ -132,7 +132,7 @@ def test_main__unwritable_home(user):
 
 def test_main__ctrl_c_is_exit_130_and_the_same_command_goes_on(user):
     folder, genobench, _ = user
-    arguments = ["run", "-g", "mosaic", "-d", "example", "--metric", "allele-frequency", "--no-track"]
+    arguments = ["run", "-g", "segments", "-d", "example", "--metric", "allele-frequency", "--no-track"]
     command = [sys.executable, "-c", "from genobench.cli import main; main()", *arguments]
     environment = {**os.environ, "GENOBENCH_HOME": str(folder / "home")}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)

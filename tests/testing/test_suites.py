@@ -18,17 +18,17 @@ pytest_plugins = ["pytester"]
 _SUITE = """
     from dataclasses import dataclass
     from genobench.testing import GeneratorSuite
-    from genobench_example.mosaic import Mosaic
+    from genobench_example.segments import Segments
 
     @dataclass(frozen=True)
-    class WithoutFit(Mosaic):
+    class WithoutFit(Segments):
         "Raises in fit."
 
         def fit(self, train, context):
             raise RuntimeError("nothing to learn")
 
-    class TestMosaic(GeneratorSuite):
-        plugin = Mosaic
+    class TestSegments(GeneratorSuite):
+        plugin = Segments
         settings = {"segment_variants": 7}
 
     class TestWithoutFit(GeneratorSuite):
@@ -47,17 +47,17 @@ def test_suite__one_test_a_rule_and_a_readable_failure(pytester: pytest.Pytester
 
 
 def test_iterate_checks__gives_each_check_as_it_is_done() -> None:
-    from genobench_example.mosaic import Mosaic
+    from genobench_example.segments import Segments
 
-    first = next(iter(iterate_checks("generator", Mosaic)))
+    first = next(iter(iterate_checks("generator", Segments)))
     assert first == Check(rule="is_documented", ok=True)
 
 
 def test_check_plugin__wrong_settings_are_the_callers_fault() -> None:
-    from genobench_example.mosaic import Mosaic
+    from genobench_example.segments import Segments
 
     with pytest.raises(SettingsError, match=r"no setting 'segment'\. Did you mean 'segment_variants'"):
-        check_plugin("generator", Mosaic, {"segment": 3})
+        check_plugin("generator", Segments, {"segment": 3})
 
 
 def test_fixed_trial__stays_within_the_range() -> None:

@@ -1,4 +1,4 @@
-"""A mosaic of the training samples: the simplest generator that has linkage disequilibrium, and a setting worth tuning."""
+"""Stretches of chromosomes copied from the training samples: the simplest generator with linkage disequilibrium and a setting to tune."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Mosaic(Generator):
-    """Segments of consecutive variants, each copied from a training sample drawn at random.
+class Segments(Generator):
+    """Stretches of consecutive variants, each copied from a training sample drawn at random.
 
-    Long segments keep linkage disequilibrium and give the training samples away; short ones lose it and give away less.
+    Long ones keep linkage disequilibrium and give the training samples away; short ones lose it and give away less.
 
     Args:
-        segment_variants: Variants in a segment; a segment also ends where its chromosome does.
+        segment_variants: Variants in a stretch; one also ends where its chromosome does.
     """
 
     segment_variants: int = 100
 
     def __post_init__(self) -> None:
         if self.segment_variants < 1:
-            raise SettingsError(f"mosaic: segment_variants is {self.segment_variants}; it must be at least 1.")
+            raise SettingsError(f"segments: segment_variants is {self.segment_variants}; it must be at least 1.")
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
         """From nearly independent variants to half a chromosome."""
         return cls(segment_variants=trial.suggest_int("segment_variants", 2, 1000, log=True))
 
-    def fit(self, train: Genotypes, context: FitContext) -> MosaicSampler:  # noqa: ARG002 - nothing is random, nor depends on the trait
+    def fit(self, train: Genotypes, context: FitContext) -> SegmentsSampler:  # noqa: ARG002 - nothing is random, nor depends on the trait
         """Keep the calls, with the most frequent genotype where one is missing."""
         calls = train.to_array()
         complete = PackedCalls.from_calls(Imputer.fit(calls).complete(calls))
-        return MosaicSampler(calls=complete, variants=train.variants, segment_variants=self.segment_variants)
+        return SegmentsSampler(calls=complete, variants=train.variants, segment_variants=self.segment_variants)
 
     @classmethod
-    def load(cls, folder: Path) -> MosaicSampler:
-        """The sampler that `MosaicSampler.save` wrote."""
+    def load(cls, folder: Path) -> SegmentsSampler:
+        """The sampler that `SegmentsSampler.save` wrote."""
         variants = pd.read_parquet(folder / "variants.parquet")
         calls = PackedCalls(packed=np.load(folder / "calls.npy", allow_pickle=False), n_variants=len(variants))
-        return MosaicSampler(calls=calls, variants=variants, segment_variants=int(np.load(folder / "segment_variants.npy")))
+        return SegmentsSampler(calls=calls, variants=variants, segment_variants=int(np.load(folder / "segment_variants.npy")))
 
 
 @dataclass(frozen=True, eq=False)
-class MosaicSampler(Sampler):
-    """Deals segments.
+class SegmentsSampler(Sampler):
+    """Deals stretches.
 
     Args:
         calls: Training calls, none missing, shape (n_train, n_variants).
         variants: The variant table of training.
-        segment_variants: As for `Mosaic`.
+        segment_variants: As for `Segments`.
     """
 
     calls: PackedCalls
@@ -65,7 +65,7 @@ class MosaicSampler(Sampler):
     segment_variants: int
 
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
-        """Mosaics, the same for the same seed; the condition stands beside them and changes nothing."""
+        """Patchworks, the same for the same seed; the condition stands beside them and changes nothing."""
         rng = np.random.default_rng(seed)
         n_train, n_variants = self.calls.shape
         place = self.variants.groupby("chromosome", sort=False).cumcount().to_numpy()
@@ -74,7 +74,7 @@ class MosaicSampler(Sampler):
         for start, stop in zip(starts, [*starts[1:], n_variants], strict=True):
             donors = rng.integers(n_train, size=n_samples)
             calls[:, start:stop] = self.calls.columns(slice(start, stop))[donors]
-        samples = pd.DataFrame({"id": [f"mosaic-{number}" for number in range(1, n_samples + 1)]})
+        samples = pd.DataFrame({"id": [f"segments-{number}" for number in range(1, n_samples + 1)]})
         if condition is not None:
             samples = samples.join(condition.reset_index(drop=True))
         return Genotypes(calls=PackedCalls.from_calls(calls), samples=samples, variants=self.variants)

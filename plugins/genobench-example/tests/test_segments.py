@@ -9,22 +9,22 @@ import pytest
 
 from genobench import FitContext, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
-from genobench_example.mosaic import Mosaic
+from genobench_example.segments import Segments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TestMosaic(GeneratorSuite):
+class TestSegments(GeneratorSuite):
     """Every rule for generators."""
 
-    plugin = Mosaic
+    plugin = Segments
 
 
-def test_mosaic__whole_chromosomes_come_from_training(tmp_path: Path) -> None:
+def test_segments__whole_chromosomes_come_from_training(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=30)
     context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
-    synthetic = Mosaic(segment_variants=1000).fit(train, context).generate(200, seed=2)
+    synthetic = Segments(segment_variants=1000).fit(train, context).generate(200, seed=2)
     for chromosome in ("1", "2"):
         columns = np.flatnonzero(train.variants["chromosome"] == chromosome)
         known = {row.tobytes() for row in train.to_array()[:, columns]}
@@ -36,15 +36,15 @@ def test_mosaic__whole_chromosomes_come_from_training(tmp_path: Path) -> None:
     assert n_whole <= 22
 
 
-def test_mosaic__segments_of_one_variant_have_no_linkage(tmp_path: Path) -> None:
+def test_segments__single_variants_have_no_linkage(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=300)
     context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
-    calls = Mosaic(segment_variants=1).fit(train, context).generate(4000, seed=3).to_array().astype(float)
+    calls = Segments(segment_variants=1).fit(train, context).generate(4000, seed=3).to_array().astype(float)
     r2 = np.diag(np.corrcoef(calls.T)[:30, :30], 1) ** 2
     # The expectation of r2 without linkage is 1 / n; its mean over 29 pairs has a standard error near sqrt(2 / 29) / n.
     assert r2.mean() < (1 + 5 * np.sqrt(2 / 29)) / 4000
 
 
-def test_mosaic__refuses_an_empty_segment() -> None:
+def test_segments__refuses_an_empty_stretch() -> None:
     with pytest.raises(SettingsError, match="segment_variants is 0; it must be at least 1"):
-        Mosaic(segment_variants=0)
+        Segments(segment_variants=0)
