@@ -15,7 +15,7 @@ import torch
 from genobench import MISSING, PackedCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from genobench import Genotypes
     from genobench.statgen import BlockLayout
@@ -72,28 +72,87 @@ class PackedBatches:
             0, 1, 2 or MISSING_CODE, uint8, shape (n_blocks, n_rows, block_size).
         """
         quads = self.packed[rows].view(len(rows), self.n_blocks, -1).transpose(0, 1)
-        shifts = torch.tensor([0, 2, 4, 6], dtype=torch.uint8, device=quads.device)
-        return torch.bitwise_and(quads[..., None] >> shifts, MISSING_CODE).reshape(self.n_blocks, len(rows), -1)
+        return _decoded(quads)
 
     def block_codes(self, block: slice) -> torch.Tensor:
         """Calls of all samples in some blocks, as `codes` gives them, shape (n_some_blocks, n_samples, block_size)."""
         width = self.packed.shape[1] // self.n_blocks
         some = self.packed.view(self.n_samples, self.n_blocks, width)[:, block].transpose(0, 1)
-        shifts = torch.tensor([0, 2, 4, 6], dtype=torch.uint8, device=some.device)
-        return torch.bitwise_and(some[..., None] >> shifts, MISSING_CODE).reshape(some.shape[0], self.n_samples, -1)
+        return _decoded(some)
 
-    def rows_for_ever(self, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-        """Endless batches of sample positions: every sample once an epoch in random order, over the end of epochs without a gap.
+    def row_order(self, batch_size: int, generator: torch.Generator) -> RowOrder:
+        """Endless batches of positions of these samples."""
+        return RowOrder(self.n_samples, batch_size, generator)
 
-        A batch larger than the data holds samples more than once.
-        """
-        pool = torch.empty(0, dtype=torch.long, device=self.packed.device)
-        while True:
-            while len(pool) < batch_size:
-                order = torch.randperm(self.n_samples, generator=generator, device=self.packed.device)
-                pool = torch.cat([pool, order])
-            yield pool[:batch_size]
-            pool = pool[batch_size:]
+
+@dataclass(frozen=True, eq=False)
+class PlainBatches:
+    """Packed training calls in the order of the variant table, on a device, for networks without a layout.
+
+    Args:
+        packed: Two bits a call, uint8, shape (n_samples, ceil(n_variants / 4)).
+        n_variants: Variants a row.
+    """
+
+    packed: torch.Tensor
+    n_variants: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the calls lie."""
+        return self.packed.device
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.packed.shape[0]
+
+    @classmethod
+    def of_genotypes(cls, genotypes: Genotypes, device: torch.device) -> PlainBatches:
+        """Take genotypes as they are packed."""
+        packed = np.array(genotypes.calls.packed, dtype=np.uint8)
+        return cls(packed=torch.from_numpy(packed).to(device), n_variants=genotypes.n_variants)
+
+    def codes(self, rows: torch.Tensor) -> torch.Tensor:
+        """Calls of some samples: 0, 1, 2 or MISSING_CODE, uint8, shape (n_rows, n_variants)."""
+        return _decoded(self.packed[rows])[:, : self.n_variants]
+
+    def row_order(self, batch_size: int, generator: torch.Generator) -> RowOrder:
+        """Endless batches of positions of these samples."""
+        return RowOrder(self.n_samples, batch_size, generator)
+
+
+class RowOrder:
+    """Endless batches of sample positions: every sample once an epoch in random order, over the end of epochs without a gap.
+
+    Call `next` for a batch. A batch larger than the data holds samples more than once. Its place in the data is part of a checkpoint; the
+    generator's state is one of its own, since it may be shared.
+
+    Args:
+        n_samples: How many there are.
+        batch_size: How many a batch holds.
+        generator: Draws the order; positions lie on its device.
+    """
+
+    def __init__(self, n_samples: int, batch_size: int, generator: torch.Generator) -> None:
+        self._n_samples, self._batch_size, self._generator = n_samples, batch_size, generator
+        self._pool = torch.empty(0, dtype=torch.long, device=generator.device)
+
+    def __next__(self) -> torch.Tensor:
+        """The next batch, shape (batch_size,)."""
+        while len(self._pool) < self._batch_size:
+            order = torch.randperm(self._n_samples, generator=self._generator, device=self._generator.device)
+            self._pool = torch.cat([self._pool, order])
+        rows, self._pool = self._pool[: self._batch_size], self._pool[self._batch_size :]
+        return rows
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """For a checkpoint."""
+        return {"pool": self._pool}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """From a checkpoint."""
+        self._pool = state["pool"].to(self._generator.device)
 
 
 def unplaced_calls(codes: torch.Tensor, layout: BlockLayout) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
@@ -110,3 +169,9 @@ def unplaced_calls(codes: torch.Tensor, layout: BlockLayout) -> np.ndarray[tuple
     calls = flat[:, layout.place_of].astype(np.int8)
     calls[calls == MISSING_CODE] = MISSING
     return calls
+
+
+def _decoded(packed: torch.Tensor) -> torch.Tensor:
+    """Codes of packed bytes, four for each along the last axis."""
+    shifts = torch.tensor([0, 2, 4, 6], dtype=torch.uint8, device=packed.device)
+    return torch.bitwise_and(packed[..., None] >> shifts, MISSING_CODE).flatten(-2)

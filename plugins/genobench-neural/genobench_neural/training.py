@@ -1,52 +1,315 @@
-"""The training loop that the neural generators share: steps, averaged weights, curves, and a stop where a loss is no number."""
+"""The training loop that the neural generators share.
+
+A model is a `Task`: it makes one step, says its whole state, takes it back, and may score itself on validation samples. `run` does the
+rest: curves, checkpoints from which a killed fit goes on to bit-identical weights, early stopping, and a clear end where a loss is no
+number or memory is short. `StatefulTask` spares a model the bookkeeping of its state:
+
+    class MyTask(StatefulTask):
+        def __init__(self, ...):
+            self.parts = {"network": network, "optimiser": optimiser, "average": average, "random": random, "rows": rows}
+
+        def step(self, index):
+            rows = next(self.rows)
+            ...
+            return {"loss": loss.detach()}
+
+    task = MyTask(...)
+    run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 
 from genobench import GenobenchError
+from genobench_neural.checkpoints import Checkpoint, CheckpointFolder, fit_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from genobench import FitContext
 
+__all__ = [
+    "CHECKPOINT_SECONDS",
+    "Finished",
+    "StatefulTask",
+    "Task",
+    "WeightAverage",
+    "adam",
+    "autocast",
+    "checked_device",
+    "fit_identity",
+    "run",
+    "within_memory",
+]
+
+CHECKPOINT_SECONDS: Final = 30.0
+"""Seconds between two checkpoints; more where writing one takes more than a twentieth of that."""
+
+_SHARE_OF_WRITING: Final = 0.05
+_SMALL_STATE_BYTES: Final = 1 << 28
+"""A state up to this size is also written before the first step, so that there is always one to go back to."""
+
 _REPORT_EVERY_SECONDS: Final = 0.5
-_CHECK_EVERY_STEPS: Final = 10
+_LOOK_EVERY_STEPS: Final = 10
+"""Losses are fetched from the device every so many steps, since each time waits for it."""
+
+_OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory")
 
 
-def run_steps(step: Callable[[int], Mapping[str, torch.Tensor]], n_steps: int, context: FitContext) -> None:
-    """Call `step` with 0, 1, ..., n_steps - 1 and report its losses, at most twice a second.
+class Task(Protocol):
+    """What the loop asks of a model that trains."""
+
+    def step(self, index: int) -> Mapping[str, torch.Tensor]:
+        """Make update `index` (from 0) and return its losses as scalars, detached."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """All that a killed fit needs to go on as if never killed: weights, optimisers, averages, random generators, place in the data.
+
+        Made of tensors, dicts, lists, tuples, numbers, text and None.
+        """
+        ...
+
+    def load_state(self, state: Mapping[str, Any], /) -> None:
+        """Take back what `state` gave; its tensors lie on the CPU."""
+        ...
+
+    def validation_loss(self) -> float | None:
+        """How far the model is from the validation samples, lower is better; None: no early stopping.
+
+        It must leave the task as it was: randomness comes from a generator of its own, seeded the same each time.
+        """
+        ...
+
+
+class StatefulTask:
+    """A task whose state is that of its parts.
+
+    Set `parts`: modules, optimisers, `WeightAverage`, `RowOrder` (whatever has state_dict and load_state_dict) and torch generators, by
+    name. Parts may share weights; each says what it holds.
+    """
+
+    parts: Mapping[str, Any]
+
+    def state(self) -> dict[str, Any]:
+        """The states of the parts by name."""
+        return {name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict() for name, part in self.parts.items()}
+
+    def load_state(self, state: Mapping[str, Any], /) -> None:
+        """Take back what `state` gave."""
+        for name, part in self.parts.items():
+            if isinstance(part, torch.Generator):
+                part.set_state(state[name].cpu())
+            else:
+                part.load_state_dict(state[name])
+
+    def validation_loss(self) -> float | None:
+        """No early stopping unless a model says otherwise."""
+        return None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a training ended.
 
     Args:
-        step: One update of a model; returns its losses as scalars.
-        n_steps: How many.
-        context: Where the curves go.
+        n_steps: Steps done in all, those before a resume included.
+        best_step: Steps done at the best check; None without early stopping.
+        best_loss: The validation loss there; NaN without early stopping.
+        resumed_at: Steps that a checkpoint had done; 0 for a fresh start.
+    """
+
+    n_steps: int
+    best_step: int | None
+    best_loss: float
+    resumed_at: int
+
+
+def run(
+    task: Task,
+    n_steps: int,
+    context: FitContext,
+    *,
+    identity: str,
+    check_every: int | None = None,
+    patience: int | None = None,
+    batch_size: int | None = None,
+    stage: str = "training",
+) -> Finished:
+    """Train: call `task.step` with 0, 1, ..., n_steps - 1, from where a checkpoint of the same fit stands.
+
+    Losses go to `context.report`, at most twice a second, with `total_steps`. Checkpoints go to `context.folder / stage`. At the end the
+    task holds its state at the best check where there was early stopping, else its last one.
+
+    Args:
+        task: The model.
+        n_steps: The most steps.
+        context: Where curves and checkpoints go.
+        identity: Of the fit, from `fit_identity`; a checkpoint of another fit is not resumed.
+        check_every: Steps between two validation checks; None: no early stopping.
+        patience: Checks without progress after which training stops; None: it goes on to the end, and the best is kept.
+        batch_size: Of the task, for the advice when memory is short.
+        stage: Names the checkpoint folder, for a fit that trains several things one after the other.
 
     Raises:
-        GenobenchError: If a loss is NaN or infinite (looked at every few steps).
+        GenobenchError: If a loss is NaN or infinite (looked at every few steps; the last good checkpoint stays on disk), or if memory is
+            short.
     """
-    reported_at = -math.inf
-    for index in range(n_steps):
-        losses = step(index)
-        is_last = index == n_steps - 1
-        if index % _CHECK_EVERY_STEPS and not is_last:
-            continue
-        values = {name: float(loss) for name, loss in losses.items()}
+    loop = _Loop(task, n_steps, context, CheckpointFolder(context.folder / stage, f"{identity} {n_steps} {check_every} {patience}"))
+    with within_memory(batch_size):
+        loop.resume()
+        while loop.n_done < n_steps and not loop.is_stopped(patience):
+            losses = task.step(loop.n_done)
+            loop.n_done += 1
+            loop.look(losses)
+            if check_every and (loop.n_done % check_every == 0 or loop.n_done == n_steps):
+                loop.check()
+            loop.save_if_due()
+        return loop.finish()
+
+
+@dataclass
+class _Loop:
+    """The state of `run`."""
+
+    task: Task
+    n_steps: int
+    context: FitContext
+    folder: CheckpointFolder
+    n_done: int = 0
+    resumed_at: int = 0
+    best: Mapping[str, Any] | None = None
+    best_step: int | None = None
+    best_loss: float = math.inf
+    n_idle_checks: int = 0
+    is_best_new: bool = False
+    is_proved: bool = True
+    validation_loss: float | None = None
+    losses: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    reported_at: float = -math.inf
+    saved_at: float = field(default_factory=time.monotonic)
+    write_seconds: float = 0.0
+    last_saved_step: int | None = None
+
+    def resume(self) -> None:
+        """Go back to the checkpoint that is there, or write one of the beginning if it is small."""
+        found = self.folder.read()
+        if found is None:
+            if self.n_steps and _n_bytes(self.task.state()) <= _SMALL_STATE_BYTES:
+                self.save()
+            return
+        self.task.load_state(found.state)
+        self.n_done = self.resumed_at = self.last_saved_step = found.step
+        self.best = found.best
+        progress = found.progress
+        self.best_step, self.n_idle_checks = progress["best_step"], progress["n_idle_checks"]
+        self.best_loss = math.inf if progress["best_loss"] is None else progress["best_loss"]
+
+    def look(self, losses: Mapping[str, torch.Tensor]) -> None:
+        """Fetch the losses every few steps: stop where one is no number, else report them."""
+        self.losses = losses
+        if self.n_done % _LOOK_EVERY_STEPS and self.n_done != self.n_steps and self.n_done - self.resumed_at > 1:
+            return
+        values = self._finite_losses()
+        if not self.is_proved:
+            self.folder.prove()
+            self.is_proved = True
+        now = time.monotonic()
+        if self.n_done == self.n_steps or now - self.reported_at >= _REPORT_EVERY_SECONDS:
+            if self.validation_loss is not None:
+                values["validation loss"] = self.validation_loss
+            self.context.report(self.n_done, {**values, "total_steps": float(self.n_steps)})
+            self.reported_at = now
+
+    def check(self) -> None:
+        """Score the task on validation samples and keep its state if it is the best so far."""
+        loss = self.task.validation_loss()
+        if loss is None:
+            return
+        self.validation_loss = loss
+        if loss < self.best_loss:
+            self.best_loss, self.best_step, self.n_idle_checks = loss, self.n_done, 0
+            self.best, self.is_best_new = _copied(self.task.state()), True
+        else:
+            self.n_idle_checks += 1
+
+    def is_stopped(self, patience: int | None) -> bool:
+        """Whether there were that many checks without progress."""
+        return patience is not None and self.n_idle_checks >= patience
+
+    def save_if_due(self) -> None:
+        """Write a checkpoint if the last one is long ago."""
+        if time.monotonic() - self.saved_at >= max(CHECKPOINT_SECONDS, self.write_seconds / _SHARE_OF_WRITING):
+            self._finite_losses()
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        begin = time.monotonic()
+        progress = {
+            "best_step": self.best_step,
+            "best_loss": None if math.isinf(self.best_loss) else self.best_loss,
+            "n_idle_checks": self.n_idle_checks,
+        }
+        self.folder.write(Checkpoint(self.n_done, self.task.state(), self.best, progress), is_best_new=self.is_best_new)
+        self.is_best_new = self.is_proved = False
+        self.last_saved_step = self.n_done
+        self.saved_at = time.monotonic()
+        self.write_seconds = self.saved_at - begin
+
+    def finish(self) -> Finished:
+        """Write what a later stage of the fit goes on from, if it was long in the making, and put the best state back."""
+        began = self.saved_at if self.last_saved_step is None else self.saved_at - self.write_seconds
+        if self.last_saved_step != self.n_done and (self.last_saved_step or time.monotonic() - began >= CHECKPOINT_SECONDS):
+            self.save()
+        if self.best is not None and self.best_step != self.n_done:
+            self.task.load_state(self.best)
+        best_loss = math.nan if self.best_step is None else self.best_loss
+        return Finished(n_steps=self.n_done, best_step=self.best_step, best_loss=best_loss, resumed_at=self.resumed_at)
+
+    def _finite_losses(self) -> dict[str, float]:
+        names = list(self.losses)
+        values = dict(zip(names, torch.stack([self.losses[name].float() for name in names]).tolist(), strict=True)) if names else {}
         for name, value in values.items():
             if not math.isfinite(value):
                 raise GenobenchError(
-                    f"The {name} became {value} at step {index + 1} of {n_steps}, so training stopped. "
+                    f"The {name} became {value} at step {self.n_done} of {self.n_steps}, so training stopped. {self._kept()} "
                     "A lower learning rate usually mends it."
                 )
-        now = time.monotonic()
-        if is_last or now - reported_at >= _REPORT_EVERY_SECONDS:
-            context.report(index + 1, {**values, "total_steps": float(n_steps)})
-            reported_at = now
+        return values
+
+    def _kept(self) -> str:
+        if not self.is_proved:
+            self.folder.drop_latest()
+        step = self.folder.step()
+        if step is None:
+            return "It had written no checkpoint yet."
+        return f"The last good state, of step {step}, is kept in {self.folder.folder}."
+
+
+@contextmanager
+def within_memory(batch_size: int | None) -> Iterator[None]:
+    """Turn a lack of memory, of the GPU or the host, into an error that says what to try.
+
+    Args:
+        batch_size: Samples a batch; None where that is not what fills the memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
+            raise
+        advice = f"Try batch_size = {batch_size // 2}." if batch_size and batch_size > 1 else "Try a smaller network."
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        size = f" with batch_size = {batch_size}" if batch_size else ""
+        raise GenobenchError(f"Training ran out of memory{size}. {advice} ({reason})") from error
 
 
 class WeightAverage:
@@ -77,6 +340,47 @@ class WeightAverage:
             for weight, average in zip(self._weights, self._averages, strict=True):
                 weight.copy_(average)
 
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Put the averages in the place of the weights for a while, as for a validation check."""
+        kept = [weight.detach().clone() for weight in self._weights]
+        self.install()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for weight, own in zip(self._weights, kept, strict=True):
+                    weight.copy_(own)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"averages": self._averages, "n_updates": self._n_updates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """From a checkpoint."""
+        self._n_updates = state["n_updates"]
+        for average, kept in zip(self._averages, state["averages"], strict=True):
+            average.copy_(kept)
+
+
+def autocast(device: torch.device, *, is_bf16: bool = True) -> torch.autocast:
+    """Run matrix products in bfloat16 inside a `with` block; weights stay float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bf16)
+
+
+def adam(
+    parameters: Iterable[Any], *, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
+) -> torch.optim.AdamW:
+    """Adam whose update is one pass over the weights (fused), on the CPU as on a GPU; weight decay is decoupled from the gradient.
+
+    Args:
+        parameters: Parameters, or groups of them as torch.optim takes them.
+        learning_rate: For groups that give none.
+        betas: Decay of the moments.
+        weight_decay: As in AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101); 0 is plain Adam.
+    """
+    return torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
+
 
 def checked_device(name: str) -> torch.device:
     """The device of that name.
@@ -91,3 +395,25 @@ def checked_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise GenobenchError(f"The device '{name}' was asked for, but torch {torch.__version__} sees no GPU; use cpu.")
     return device
+
+
+def _copied(value: Any) -> Any:
+    """A state that later steps do not change, in memory of the host."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(item) for item in value)
+    return value
+
+
+def _n_bytes(value: Any) -> int:
+    """Bytes of the tensors of a state."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(_n_bytes(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return sum(_n_bytes(item) for item in value)
+    return 0

@@ -15,10 +15,10 @@ from genobench_neural.effects import fit_effects
 from genobench_neural.layers import HardAlleles, logistic_noise
 from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.sampling import NetworkSampler, load_sampler
-from genobench_neural.training import WeightAverage, checked_device, run_steps
+from genobench_neural.training import StatefulTask, WeightAverage, adam, autocast, checked_device, fit_identity, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -137,7 +137,8 @@ class Wgan(Generator):
         network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
         critic = Critic(size, is_followed, random)
         duel = _Duel(self, network, critic, Standardiser(effects.shares), batches=batches, condition=condition, random=random)
-        run_steps(duel.step, self.steps(train.n_samples, train.n_variants), context)
+        n_steps = self.steps(train.n_samples, train.n_variants)
+        run(duel, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
         duel.average.install()
         network.calibrate(effects.shares, drawn_from, random, n_rounds=2)
         return NetworkSampler(
@@ -175,7 +176,7 @@ _LOWEST: Final = {
 }
 
 
-class _Duel:
+class _Duel(StatefulTask):
     """Generator against critic: the state of training."""
 
     def __init__(
@@ -191,14 +192,23 @@ class _Duel:
     ) -> None:
         self.settings, self.network, self.critic, self.standardise = settings, network, critic, standardise
         self.batches, self.condition, self.random = batches, condition, random
-        self.rows: Iterator[torch.Tensor] = batches.rows_for_ever(settings.batch_size, random)
+        self.rows = batches.row_order(settings.batch_size, random)
         taken = [network.alleles, network.shared, network.offset]
         drawn = [weight for weight in network.parameters() if not any(weight is other for other in taken)]
         rate = settings.learning_rate
         groups = [{"params": drawn, "lr": rate}, {"params": taken, "lr": rate * settings.loading_rate}]
-        self.network_optimiser = torch.optim.Adam(groups, lr=rate, betas=(0.5, 0.9), fused=True)
-        self.critic_optimiser = torch.optim.Adam(critic.parameters(), lr=settings.critic_rate, betas=(0.5, 0.9), fused=True)
+        self.network_optimiser = adam(groups, learning_rate=rate, betas=(0.5, 0.9))
+        self.critic_optimiser = adam(critic.parameters(), learning_rate=settings.critic_rate, betas=(0.5, 0.9))
         self.average = WeightAverage(network.parameters(), settings.average_decay)
+        self.parts = {
+            "network": network,
+            "critic": critic,
+            "network optimiser": self.network_optimiser,
+            "critic optimiser": self.critic_optimiser,
+            "average": self.average,
+            "rows": self.rows,
+            "random": random,
+        }
 
     def step(self, _index: int) -> dict[str, torch.Tensor]:
         """`n_critic` updates of the critic, then one of the generator."""
@@ -238,7 +248,7 @@ class _Duel:
         return x
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.condition.device.type, dtype=torch.bfloat16, enabled=self.settings.is_bf16)
+        return autocast(self.condition.device, is_bf16=self.settings.is_bf16)
 
 
 def gradient_penalty(score: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import torch
 
 from genobench import MISSING, Genotypes, PackedCalls
 from genobench.statgen import BlockLayout
-from genobench_neural.batches import MISSING_CODE, PackedBatches, unplaced_calls
+from genobench_neural.batches import MISSING_CODE, PackedBatches, PlainBatches, RowOrder, unplaced_calls
 
 
 def random_genotypes(n_samples: int, n_variants: int) -> Genotypes:
@@ -45,16 +43,30 @@ def test_block_codes__are_the_codes_of_all_samples() -> None:
     assert int(every.max()) == MISSING_CODE
 
 
-def test_rows_for_ever__shows_each_sample_once_an_epoch() -> None:
-    batches = PackedBatches(packed=torch.zeros(10, 1, dtype=torch.uint8), n_blocks=1)
-    rows = batches.rows_for_ever(4, torch.Generator().manual_seed(1))
-    seen = torch.cat(list(itertools.islice(rows, 5)))
+def test_plain_codes__are_the_calls() -> None:
+    genotypes = random_genotypes(9, 53)
+    rows = torch.tensor([4, 0, 8])
+    codes = PlainBatches.of_genotypes(genotypes, torch.device("cpu")).codes(rows).numpy()
+    calls = genotypes.to_array()[rows.numpy()]
+    assert (codes == np.where(calls == MISSING, MISSING_CODE, calls)).all()
+
+
+def test_row_order__shows_each_sample_once_an_epoch() -> None:
+    rows = RowOrder(10, 4, torch.Generator().manual_seed(1))
+    seen = torch.cat([next(rows) for _ in range(5)])
     assert torch.equal(seen.bincount(minlength=10), torch.full((10,), 2))
 
 
-def test_rows_for_ever__fills_a_batch_larger_than_the_data() -> None:
-    batches = PackedBatches(packed=torch.zeros(3, 1, dtype=torch.uint8), n_blocks=1)
-    assert next(batches.rows_for_ever(7, torch.Generator().manual_seed(1))).shape == (7,)
+def test_row_order__fills_a_batch_larger_than_the_data() -> None:
+    assert next(RowOrder(3, 7, torch.Generator().manual_seed(1))).shape == (7,)
+
+
+def test_row_order__goes_on_from_its_state() -> None:
+    first = RowOrder(10, 4, torch.Generator().manual_seed(1))
+    next(first)
+    again = RowOrder(10, 4, torch.Generator())
+    again.load_state_dict(first.state_dict())
+    assert torch.equal(next(again), next(first))
 
 
 def test_layout__orders_variants_by_position_within_chromosomes() -> None:
