@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from genobench.alignment import align_to_variants
     from genobench.calls import MISSING, CallMatrix, PackedCalls
     from genobench.contracts import (
         Classifier,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     )
     from genobench.encoding import ConditionEncoder
     from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, GenotypesError, SettingsError
+    from genobench.formats import read_genotypes, write_genotypes
     from genobench.genotypes import Genotypes
     from genobench.hookspecs import Offer, hookimpl
     from genobench.storage import content_sha256
@@ -70,14 +72,19 @@ __all__ = [
     "SettingsError",
     "Trait",
     "Trial",
+    "align_to_variants",
     "content_sha256",
     "hookimpl",
+    "read_genotypes",
+    "write_genotypes",
 ]
 
 _MODULES: Final = {
+    "alignment": ("align_to_variants",),
     "calls": ("MISSING", "CallMatrix", "PackedCalls"),
     "encoding": ("ConditionEncoder",),
     "errors": ("ContractError", "DatasetError", "FormatError", "GenobenchError", "GenotypesError", "SettingsError"),
+    "formats": ("read_genotypes", "write_genotypes"),
     "genotypes": ("Genotypes",),
     "hookspecs": ("Offer", "hookimpl"),
     "storage": ("content_sha256",),

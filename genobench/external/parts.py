@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from genobench.alignment import align
 from genobench.contracts import PARTS, Trait
 from genobench.datasets.description import count_constant_variants
 from genobench.datasets.phenotypes import join_phenotypes, make_trait
 from genobench.errors import DatasetError, GenotypesError
-from genobench.external.alignment import align
 from genobench.formats import read_with_report
 from genobench.relatives import group_relatives
 from genobench.storage import content_sha256
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from genobench.alignment import Alignment
     from genobench.calls import Indices
     from genobench.contracts import Part
     from genobench.events import OnEvent
-    from genobench.external.alignment import Alignment
     from genobench.genotypes import Genotypes
 
 _NEVER_TRAITS: Final = frozenset({"id", "sex", "family", "sire", "dam", "population", "breed", "vendor"})

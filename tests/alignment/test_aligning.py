@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genobench.alignment import align
 from genobench.errors import GenotypesError
-from genobench.external.alignment import align
 from genobench.genotypes import Genotypes
 from genobench.testing.examples import example_genotypes
 

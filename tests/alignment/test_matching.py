@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genobench.external.matching import match_variants
+from genobench.alignment.matching import match_variants
 
 
 def _variants(*rows: tuple[str, int | None, str, str, str]) -> pd.DataFrame:

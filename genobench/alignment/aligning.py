@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from genobench.alignment.matching import PLACE, MatchCounts, match_variants, variant_keys
 from genobench.calls import MISSING, PackedCalls
 from genobench.errors import GenotypesError
-from genobench.external.matching import PLACE, MatchCounts, match_variants, variant_keys
 from genobench.formats.chromosomes import UNKNOWN
 from genobench.genotypes import Genotypes
 
@@ -83,6 +83,32 @@ def align(train: Genotypes, others: Mapping[Part, Genotypes], names: Mapping[Par
         n_dropped=train.n_variants - len(kept),
         n_flipped=int(is_flipped.sum()),
     )
+
+
+def align_to_variants(genotypes: Genotypes, variants: pd.DataFrame, *, name: str = "the file", reference_name: str = "train") -> Genotypes:
+    """Genotypes over the variants of another table, all of which they must have, in its order and with its alleles.
+
+    Args:
+        genotypes: Any; what the table does not list is left out.
+        variants: The table of variants that rules, as in `Genotypes`.
+        name: What to call the genotypes in a message.
+        reference_name: What to call the table.
+
+    Returns:
+        The same samples over exactly these variants, flipped where REF and ALT stand the other way round.
+
+    Raises:
+        GenotypesError: If a variant is absent; the message says how many are, shows one, and says what may be the matter.
+    """
+    match = match_variants(variants, genotypes.variants)
+    _check_match(variants, genotypes.variants, match.counts.matched, reference_name, name)
+    absent = np.flatnonzero(match.places < 0)
+    if len(absent):
+        raise GenotypesError(
+            f"{len(absent):,} of {len(variants):,} variants of {reference_name} are not in {name} ({_shown(variants.iloc[absent])}); "
+            "it must hold all of them, with the same alleles."
+        )
+    return _aligned(genotypes, match.places, match.is_flipped, variants)
 
 
 def _aligned(genotypes: Genotypes, places: Indices, is_flipped: NDArray[np.bool_], variants: pd.DataFrame) -> Genotypes:
