@@ -370,7 +370,7 @@ def autocast(device: torch.device, *, is_bf16: bool = True) -> torch.autocast:
 
 def adam(
     parameters: Iterable[Any], *, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
-) -> torch.optim.AdamW:
+) -> torch.optim.Adam:
     """Adam whose update is one pass over the weights (fused), on the CPU as on a GPU; weight decay is decoupled from the gradient.
 
     Args:
@@ -379,6 +379,8 @@ def adam(
         betas: Decay of the moments.
         weight_decay: As in AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101); 0 is plain Adam.
     """
+    if weight_decay == 0:
+        return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=True)
     return torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
 
 

@@ -1,0 +1,138 @@
+"""First and last layers of dense networks over one-hot genotypes, at the speed of bfloat16 matrix products.
+
+One-hot genotypes lie in planes: shape (n_samples, 3, n_variants), first all that say 0, then all 1, then all 2, so that every pass over
+them runs along the variants. A softmax over the genotypes is 14 times as fast as with three numbers of one variant side by side. To a
+dense network it is all the same: its columns are in another order.
+
+How a batch of real calls is best multiplied with the first layer's weights was measured (512 samples x 3,493 variants, 1,309 wide, one
+thread of an AMD EPYC with AVX512-BF16, forward and backward): one-hot in float32 397 ms, a gather-sum (`embedding_bag`) 634 ms,
+W0 + (code = 1)(W1 - W0) + (code = 2)(W2 - W0) in bfloat16 98 ms or more, one-hot in bfloat16 100 ms. The last is used: it takes soft
+genotypes as well, and needs no second copy of the weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from torch.nn import functional
+
+from genobench_neural.batches import MISSING_CODE
+
+N_GENOTYPES: Final = 3
+_BITS: Final = 16
+
+
+def one_hot_planes(codes: torch.Tensor, shares: torch.Tensor | None = None, *, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
+    """One-hot genotypes in planes, shape (n_samples, 3, n_variants).
+
+    Args:
+        codes: 0, 1, 2 or MISSING_CODE, uint8, shape (n_samples, n_variants).
+        shares: What a missing call reads: the share of each genotype, shape (3, n_variants); None: nothing but zeros.
+        dtype: Of the result.
+    """
+    planes = torch.stack([codes == genotype for genotype in range(N_GENOTYPES)], dim=1).to(dtype)
+    if shares is None:
+        return planes
+    return torch.where((codes == MISSING_CODE)[:, None], shares.to(dtype), planes)
+
+
+def soft_genotypes(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    """Soft draws by Gumbel-softmax (Jang, Gu and Poole 2017, arXiv:1611.01144), in planes.
+
+    Args:
+        logits: Shape (n_samples, 3, n_variants); float32 or bfloat16.
+        temperature: Of the softmax.
+        generator: Draws the noise.
+
+    Returns:
+        Shape and type of `logits`; each triple along axis 1 sums to 1.
+    """
+    softened: torch.Tensor = _GumbelSoftmax.apply(logits, temperature, generator)  # type: ignore[no-untyped-call] # torch leaves it untyped
+    return softened
+
+
+def gumbel_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    """Standard Gumbel values, float32, on the generator's device.
+
+    On the CPU four of them share one 64-bit draw, so that each has 16 random bits: values lie between -2.5 and 11.8.
+    """
+    device = generator.device
+    if device.type != "cpu":
+        return torch.empty(shape, device=device).exponential_(generator=generator).log_().neg_()
+    size = torch.Size(shape)
+    words = torch.empty(-(-size.numel() // 4), dtype=torch.int64, device=device).random_(-(1 << 63), None, generator=generator)
+    uniform = words.view(torch.int16)[: size.numel()].view(size).float()
+    uniform.add_((1 << (_BITS - 1)) + 0.5).mul_(1 / (1 << _BITS))
+    return uniform.log_().neg_().log_().neg_()
+
+
+class OneHotLinear(torch.nn.Module):
+    """A linear layer over one-hot genotypes and some more numbers: what a dense network begins with.
+
+    Its weight has the shape of `torch.nn.Linear(3 * n_variants + n_more, n_out)`; the columns of the genotypes come first, in planes.
+
+    Args:
+        n_variants: Variants.
+        n_out: Numbers out.
+        n_more: Further numbers a sample.
+        generator: Draws the weights, uniform in ±1 / sqrt(n_in), as torch does; None: they are left to be loaded.
+        device: Where the weights lie.
+    """
+
+    def __init__(self, n_variants: int, n_out: int, *, n_more: int = 0, generator: torch.Generator | None, device: torch.device) -> None:
+        super().__init__()
+        self.n_variants = n_variants
+        n_in = N_GENOTYPES * n_variants + n_more
+        self.weight = torch.nn.Parameter(torch.empty(n_out, n_in, device=device))
+        self.bias = torch.nn.Parameter(torch.empty(n_out, device=device))
+        if generator is not None:
+            with torch.no_grad():
+                for tensor in (self.weight, self.bias):
+                    tensor.uniform_(-(n_in**-0.5), n_in**-0.5, generator=generator)
+
+    def forward(self, x: torch.Tensor, more: torch.Tensor | None = None) -> torch.Tensor:
+        """Map genotypes, and further numbers (n_samples, n_more), to (n_samples, n_out).
+
+        Args:
+            x: Codes, uint8, shape (n_samples, n_variants), or soft genotypes in planes, shape (n_samples, 3, n_variants).
+            more: Further numbers.
+        """
+        if x.dtype == torch.uint8:
+            x = one_hot_planes(x)
+        y = product(x.flatten(1), self.genotype_weight())
+        y = y + self.bias
+        if more is not None:
+            y = y + functional.linear(more, self.weight[:, N_GENOTYPES * self.n_variants :])
+        return y
+
+    def genotype_weight(self) -> torch.Tensor:
+        """The columns of the genotypes, shape (n_out, 3 * n_variants)."""
+        return self.weight[:, : N_GENOTYPES * self.n_variants]
+
+
+def product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x @ weight.T in bfloat16, summed in float32; float32 out.
+
+    Args:
+        x: Shape (n_samples, n_in).
+        weight: Shape (n_out, n_in), float32.
+    """
+    return functional.linear(x.bfloat16(), weight.bfloat16()).float()
+
+
+class _GumbelSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+        noisy = gumbel_noise(tuple(logits.shape), generator).add_(logits)
+        soft = functional.softmax(noisy.mul_(1 / temperature).to(logits.dtype), dim=1)
+        ctx.save_for_backward(soft)
+        ctx.temperature = temperature
+        return soft
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (soft,) = ctx.saved_tensors
+        pulled = gradients[0] * soft
+        pulled = pulled - soft * pulled.sum(dim=1, keepdim=True)
+        return pulled / ctx.temperature, None, None
