@@ -7,11 +7,13 @@ from genobench import Offer, hookimpl
 
 @hookimpl
 def genobench_generators() -> list[Offer]:
-    """The controls that anchor the scale of every score."""
+    """The controls that anchor the scale of every score, and two doors for what was made elsewhere."""
     return [
         Offer("independent", "genobench.builtin.controls:Independent", "each variant from its own genotype frequencies: the floor"),
         Offer("copy", "genobench.builtin.controls:Copy", "the training samples themselves: no privacy at all"),
         Offer("leaky", "genobench.builtin.controls:Leaky", "a stated share of training samples among independent ones"),
+        Offer("command", "genobench.builtin.command:Command", "any program (R, Julia, a container) that reads and writes .bed"),
+        Offer("file", "genobench.builtin.file:File", "a synthetic set that was made elsewhere, in any format"),
     ]
 
 

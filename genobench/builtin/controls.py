@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
+from genobench.builtin.sample_tables import synthetic_samples
 from genobench.statgen import Imputer, genotype_counts
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class IndependentSampler(Sampler):
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
         """Samples whose calls are independent draws; the condition's columns stand in the sample table and change nothing."""
         calls = self.draw_calls(n_samples, np.random.default_rng(seed))
-        return Genotypes(calls=calls, samples=_sample_table(n_samples, condition), variants=self.variants)
+        return Genotypes(calls=calls, samples=synthetic_samples(n_samples, condition), variants=self.variants)
 
     def draw_calls(self, n_samples: int, rng: np.random.Generator) -> PackedCalls:
         """Independent calls, shape (n_samples, n_variants)."""
@@ -123,7 +124,7 @@ class LeakySampler(Sampler):
     def _samples(
         self, n_samples: int, condition: pd.DataFrame | None, *, places: NDArray[np.intp], chosen: NDArray[np.intp]
     ) -> pd.DataFrame:
-        table = _sample_table(n_samples, condition)
+        table = synthetic_samples(n_samples, condition)
         if condition is None and len(places) < n_samples:
             return table
         columns = self.copied.samples.columns[1:] if condition is None else [name for name in condition if name in self.copied.samples]
@@ -193,7 +194,7 @@ def _independent_sampler(train: Genotypes) -> IndependentSampler:
 def _leaky_sampler(train: Genotypes, context: FitContext, *, share: float) -> LeakySampler:
     calls = train.to_array()
     kept = [name for name in (context.trait.column, *context.trait.covariates) if name in train.samples]
-    samples = _sample_table(train.n_samples, train.samples[list(dict.fromkeys(kept))])
+    samples = synthetic_samples(train.n_samples, train.samples[list(dict.fromkeys(kept))])
     copied = Genotypes(calls=PackedCalls.from_calls(Imputer.fit(calls).complete(calls)), samples=samples, variants=train.variants)
     return LeakySampler(share=share, copied=copied, independent=_independent_sampler(train))
 
@@ -208,11 +209,3 @@ def _load_leaky(folder: Path) -> LeakySampler:
     )
     settings: dict[str, Any] = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
     return LeakySampler(share=float(settings["share"]), copied=copied, independent=independent)
-
-
-def _sample_table(n_samples: int, condition: pd.DataFrame | None) -> pd.DataFrame:
-    """A table of new ids, with the condition's columns where one is given."""
-    ids = pd.DataFrame({"id": [f"synthetic-{number}" for number in range(1, n_samples + 1)]})
-    if condition is None:
-        return ids
-    return pd.concat([ids, condition.drop(columns="id", errors="ignore").reset_index(drop=True)], axis=1)

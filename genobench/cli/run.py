@@ -156,7 +156,7 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
         worst = failed[0]
         raise GenobenchError(
             f"{len(failed)} of {len(plan.generators) * len(plan.seeds)} cells did not end well; the first: cell {worst.cell_id} "
-            f"({worst.generator}) is {worst.status} in {worst.phase}: {worst.message}. "
+            f"({worst.generator}) is {worst.status} in {worst.phase}: {worst.message.rstrip('.')}. "
             f"Its log: {cell_folder(home, worst.cell_id) / 'log.txt'}. "
             "`--retry` runs such cells again."
         )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from genobench import write_genotypes
 from genobench.registry import KINDS, load_registry
-from genobench.testing import RULES, check_plugin
+from genobench.testing import RULES, check_plugin, example_genotypes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from genobench.registry import Registered
 
+REDRAW: Final = Path(__file__).parents[1] / "builtin" / "programs" / "redraw.py"
 QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
     {
+        "genobench/command": {"program": f"{sys.executable} {REDRAW} {{train}} {{conditions}} {{synthetic}} {{seed}}"},
         "genobench/dgg-precision": {"k": 5},
         "genobench/dgg-recall": {"k": 5},
         "genobench-neural/wgan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4},
@@ -46,9 +51,13 @@ def test_registry__quick_settings_are_for_what_is_offered() -> None:
 
 
 @pytest.mark.parametrize("offer", [pytest.param(entry, id=f"{entry.kind}-{entry.name}") for entry in OFFERS])
-def test_plugin__keeps_every_rule(offer: Registered) -> None:
+def test_plugin__keeps_every_rule(offer: Registered, tmp_path: Path) -> None:
     assert offer.kind is not None
+    settings = QUICK.get(offer.qualified_name)
+    if offer.qualified_name == "genobench/file":
+        settings = {"path": str(tmp_path / "ready.bed")}
+        write_genotypes(example_genotypes(n_samples=140), tmp_path / "ready.bed")
     plugin = load_registry().load(offer.kind, offer.qualified_name)
-    checks = check_plugin(offer.kind, plugin, QUICK.get(offer.qualified_name))
+    checks = check_plugin(offer.kind, plugin, settings)
     assert len(checks) == len(RULES[offer.kind])
     assert [check.message for check in checks if not check.ok] == []

@@ -1,0 +1,215 @@
+"""A generator that is any program: R, Julia, a container, a shell script."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from genobench import (
+    MISSING,
+    FitContext,
+    Generator,
+    GenobenchError,
+    Genotypes,
+    PackedCalls,
+    Sampler,
+    SettingsError,
+    align_to_variants,
+    read_genotypes,
+    write_genotypes,
+)
+from genobench.builtin.programs import named_files_sha256, placeholders, run_program, said, split_command
+from genobench.builtin.sample_tables import synthetic_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TRAINING: Final = ("train", "train_prefix", "phenotypes")
+_FIT: Final = (*_TRAINING, "validation", "validation_prefix", "validation_phenotypes", "model", "device", "seed", "folder")
+_OUTPUT: Final = ("synthetic", "synthetic_prefix")
+_GENERATE: Final = (*_OUTPUT, "conditions", "n", "seed", "folder")
+_ROWS_PER_BLOCK: Final = 1024
+_SCRATCH: Final = "genobench-"
+
+
+@dataclass(frozen=True)
+class Command(Generator):
+    """Any program that reads training samples and writes synthetic ones: R, Julia, a container, a shell script.
+
+    With `program` alone the sampler **holds the training samples**, and the program learns and generates in one go, each time that samples
+    are asked for. With `fit_program` too, that one learns once and writes whatever it likes into the folder {model}; `program` then gets
+    {model} and no training samples, and what is shared is what the fit wrote.
+
+    {train} is a PLINK 1 .bed with .bim and .fam beside it; {phenotypes} a tab-separated table with a header: id, trait, covariates.
+    {conditions} is such a table of the {n} samples that are wanted, with trait and covariates drawn from training. The program writes
+    {synthetic}, a .bed with .bim and .fam: {n} samples, the i-th for the i-th row of {conditions}; all training variants, in any order; no
+    call missing. docs/external_generators.md has examples.
+
+    Args:
+        program: The command line, split as a shell would, without a shell. Placeholders: {train} or {train_prefix} (without .bed),
+            {phenotypes}, {conditions}, {synthetic} or {synthetic_prefix}, {n}, {seed}, {folder} (scratch), {model} with a `fit_program`.
+        fit_program: The command line that learns; "" where `program` does both. Placeholders: {train} or {train_prefix}, {phenotypes},
+            {validation} or {validation_prefix}, {validation_phenotypes}, {model}, {seed}, {device}, {folder} (outlives a kill).
+        version: Any text; another version is another generator on a board.
+        files_sha256: Hash of the files that the command lines name, so that an edited script is another cell; found by itself.
+    """
+
+    program: str = ""
+    fit_program: str = ""
+    version: str = ""
+    files_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        generate = split_command(self.program, setting="command: program", allowed=self._may_generate())
+        fit = split_command(self.fit_program, setting="command: fit_program", allowed=_FIT)
+        if self.program and not placeholders(generate) & set(_OUTPUT):
+            raise SettingsError(f"command: program has no {{synthetic}}, so it cannot know where to write: {self.program}")
+        if self.fit_program and "model" not in placeholders(fit):
+            raise SettingsError(f"command: fit_program has no {{model}}, so it cannot know where to write: {self.fit_program}")
+        found = named_files_sha256(fit, generate)
+        if self.files_sha256 not in ("", found):
+            raise SettingsError(
+                f"command: the files that the command lines name have the hash '{found}', and files_sha256 is '{self.files_sha256}': they "
+                "were changed since. Leave files_sha256 out to take them as they are."
+            )
+        object.__setattr__(self, "files_sha256", found)
+
+    def _may_generate(self) -> tuple[str, ...]:
+        return (*_GENERATE, "model") if self.fit_program else (*_TRAINING, *_GENERATE)
+
+    def fit(self, train: Genotypes, context: FitContext) -> CommandSampler:
+        """Run `fit_program`, or keep the training samples for `program`."""
+        if not self.program:
+            raise SettingsError("command: program is empty; write --set program='...' with a command line.")
+        words = split_command(self.program, setting="command: program", allowed=self._may_generate())
+        for left_behind in context.folder.glob(f"{_SCRATCH}*"):  # By a call that was killed.
+            shutil.rmtree(left_behind)
+        columns = [name for name in dict.fromkeys((context.trait.column, *context.trait.covariates)) if name in train.samples]
+        if not self.fit_program:
+            return CommandSampler(words=words, variants=train.variants, train=train, columns=columns, scratch=context.folder)
+        model = context.folder / "model"
+        model.mkdir(parents=True, exist_ok=True)
+        values: dict[str, Any] = {"model": model, "device": context.device, "seed": context.seed, "folder": context.folder}
+        values |= _written(train, columns, context.folder, "train")
+        fit = split_command(self.fit_program, setting="command: fit_program", allowed=_FIT)
+        if any(name.startswith("validation") for name in placeholders(fit)):
+            if context.validation is None:
+                raise GenobenchError("command: fit_program asks for {validation}, and there are no validation samples.")
+            values |= _written(context.validation, columns, context.folder, "validation")
+        last = run_program(fit, values, doing="fit")
+        if not any(model.iterdir()):
+            raise GenobenchError(f"command: fit_program wrote nothing into {{model}} ({model}).{said(last)}")
+        return CommandSampler(words=words, variants=train.variants, model=model, columns=columns, scratch=context.folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> CommandSampler:
+        """The sampler in that folder."""
+        about = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
+        variants = pd.read_parquet(folder / "variants.parquet")
+        train = None
+        if (folder / "calls.npy").exists():
+            packed = np.load(folder / "calls.npy", mmap_mode="r", allow_pickle=False)
+            samples = pd.read_parquet(folder / "samples.parquet")
+            train = Genotypes(calls=PackedCalls(packed=packed, n_variants=len(variants)), samples=samples, variants=variants)
+        model = None if train is not None else folder / "model"
+        return CommandSampler(words=about["words"], variants=variants, train=train, model=model, columns=about["columns"])
+
+
+@dataclass(frozen=True, eq=False)
+class CommandSampler(Sampler):
+    """Runs a program whenever samples are asked for.
+
+    Args:
+        words: Of its command line, with placeholders.
+        variants: The variant table of training.
+        columns: The trait and the covariates that training has.
+        train: The training samples; None where there is a model.
+        model: The folder that the fit's program filled; None where there is none.
+        scratch: A folder to write into; None for a temporary one.
+    """
+
+    words: list[str]
+    variants: pd.DataFrame
+    columns: list[str]
+    train: Genotypes | None = None
+    model: Path | None = None
+    scratch: Path | None = None
+
+    def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
+        """What the program writes, checked, over the training variants; samples carry the condition that the program was given.
+
+        Raises:
+            GenobenchError: If the program fails, writes no such file, another number of samples, other variants or missing calls.
+        """
+        samples = synthetic_samples(n_samples, condition)
+        with self._folder() as folder:
+            synthetic, conditions = folder / "synthetic.bed", folder / "conditions.tsv"
+            samples.to_csv(conditions, sep="\t", index=False)
+            values: dict[str, Any] = {"n": n_samples, "seed": seed, "folder": folder, "conditions": conditions, "model": self.model}
+            values |= {"synthetic": synthetic, "synthetic_prefix": synthetic.with_suffix("")}
+            if self.train is not None and placeholders(self.words) & set(_TRAINING):
+                values |= _written(self.train, self.columns, folder, "train")
+            last = run_program(self.words, values, doing="generate")
+            if not synthetic.is_file():
+                raise GenobenchError(f"command: the program ended well and wrote no {{synthetic}} ({synthetic}).{said(last)}")
+            written = read_genotypes(synthetic)
+            if written.n_samples != n_samples:
+                raise GenobenchError(f"command: the program wrote {written.n_samples} samples; {n_samples} were asked for.{said(last)}")
+            aligned = align_to_variants(written, self.variants, name="what the program wrote")
+            check_complete(aligned, "command: the program wrote")
+            return Genotypes(calls=aligned.calls, samples=samples, variants=self.variants)
+
+    def save(self, folder: Path) -> None:
+        """The words, the variant table, and the training samples (packed calls, their table) or the program's model."""
+        about = {"words": self.words, "columns": self.columns}
+        (folder / "sampler.json").write_text(json.dumps(about), encoding="utf-8")
+        self.variants.to_parquet(folder / "variants.parquet", index=False)
+        if self.train is not None:
+            np.save(folder / "calls.npy", self.train.calls.packed)
+            self.train.samples[["id", *self.columns]].to_parquet(folder / "samples.parquet", index=False)
+        if self.model is not None:
+            shutil.copytree(self.model, folder / "model", dirs_exist_ok=True)
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.scratch) as folder:
+            yield Path(folder)
+
+
+def check_complete(genotypes: Genotypes, who: str) -> None:
+    """Refuse missing calls.
+
+    Args:
+        genotypes: What was read.
+        who: The beginning of the message.
+
+    Raises:
+        GenobenchError: If a call is missing; the message gives the first.
+    """
+    for start in range(0, genotypes.n_samples, _ROWS_PER_BLOCK):
+        is_missing = genotypes.calls.rows(slice(start, start + _ROWS_PER_BLOCK)) == MISSING
+        if is_missing.any():
+            row, place = (int(index) for index in np.argwhere(is_missing)[0])
+            variant = genotypes.variants.iloc[place]
+            raise GenobenchError(
+                f"{who} missing calls, the first for sample {start + row + 1} at variant {place + 1} "
+                f"({variant['chromosome']}:{variant['position_bp']}); every call must be 0, 1 or 2."
+            )
+
+
+def _written(genotypes: Genotypes, columns: list[str], folder: Path, part: str) -> dict[str, Path]:
+    """Write a part as .bed and table into a folder; what to fill in for it."""
+    bed = folder / f"{part}.bed"
+    table = folder / f"{part}.tsv"
+    known = [name for name in columns if name in genotypes.samples]
+    write_genotypes(genotypes, bed)
+    genotypes.samples[["id", *known]].to_csv(table, sep="\t", index=False)
+    return {part: bed, f"{part}_prefix": bed.with_suffix(""), "phenotypes" if part == "train" else f"{part}_phenotypes": table}

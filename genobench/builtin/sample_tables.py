@@ -1,0 +1,21 @@
+"""Sample tables of synthetic samples."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def synthetic_samples(n_samples: int, condition: pd.DataFrame | None) -> pd.DataFrame:
+    """A table of new ids, with the condition's columns where one is given.
+
+    Args:
+        n_samples: How many.
+        condition: Trait and covariates, a row a sample; its column `id`, if any, is left out.
+
+    Returns:
+        A table whose column `id` counts from synthetic-1.
+    """
+    ids = pd.DataFrame({"id": [f"synthetic-{number}" for number in range(1, n_samples + 1)]})
+    if condition is None:
+        return ids
+    return pd.concat([ids, condition.drop(columns="id", errors="ignore").reset_index(drop=True)], axis=1)
