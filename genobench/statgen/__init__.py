@@ -1,5 +1,6 @@
 """Statistical genetics as pure functions on arrays of calls; each cites its source and is tested against another program."""
 
+from genobench.statgen.cluster_paths import cluster_pairs
 from genobench.statgen.correlation import correlation_score
 from genobench.statgen.discrimination import (
     FEWEST_FAMILIES,
@@ -29,7 +30,7 @@ from genobench.statgen.frequency import (
     sample_counts,
     variant_call_rate,
 )
-from genobench.statgen.haplotype_clusters import BlockedCalls, HaplotypeClusters, fit_haplotype_clusters
+from genobench.statgen.haplotype_clusters import BlockedCallMatrix, BlockedCalls, HaplotypeClusters, fit_haplotype_clusters
 from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
 from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
 from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
@@ -66,6 +67,7 @@ from genobench.statgen.neighbours import (
     neighbour_radius,
     pairwise,
 )
+from genobench.statgen.phasing import SwitchErrors, infer_phase, phased_haplotypes, switch_errors
 from genobench.statgen.relationship import vanraden_1, vanraden_2
 from genobench.statgen.resampling import genome_blocks, jackknife_standard_error, sample_groups
 from genobench.statgen.segments import longest_shared_segment
@@ -80,6 +82,7 @@ __all__ = [
     "MAX_BP_PER_VARIANT",
     "SECOND_DEGREE",
     "BlockLayout",
+    "BlockedCallMatrix",
     "BlockedCalls",
     "FarAgreement",
     "FstTerms",
@@ -92,6 +95,7 @@ __all__ = [
     "Runs",
     "ShareAbove",
     "SlicedClouds",
+    "SwitchErrors",
     "UnlikelyPhases",
     "adversarial_accuracy",
     "adversarial_accuracy_without",
@@ -101,6 +105,7 @@ __all__ = [
     "auc_with_interval",
     "auc_with_standard_error",
     "best_advantage",
+    "cluster_pairs",
     "corrected_r2",
     "correlation_score",
     "covered_genome",
@@ -119,6 +124,7 @@ __all__ = [
     "hidden_variants",
     "hudson_fst",
     "identity_by_state",
+    "infer_phase",
     "is_autosome",
     "is_dense",
     "jackknife_standard_error",
@@ -139,6 +145,7 @@ __all__ = [
     "observed_heterozygosity",
     "opposing_homozygotes",
     "pairwise",
+    "phased_haplotypes",
     "population_inbreeding",
     "precision_recall_curve",
     "r2_matrix",
@@ -154,6 +161,7 @@ __all__ = [
     "sliced_wasserstein",
     "sorted_wasserstein",
     "steps_along",
+    "switch_errors",
     "true_positive_rate",
     "true_positive_rate_interval",
     "unlikely_phases",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+import numpy as np
 import torch
 
 from genobench.statgen.layout import steps_along
@@ -18,6 +19,7 @@ from genobench.statgen.layout import steps_along
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from genobench.calls import CallMatrix
     from genobench.statgen.layout import BlockLayout
 
 _MOST_SAMPLES: Final = 2048
@@ -29,8 +31,8 @@ _STAYING: Final = 0.9
 _ALLELE_PRIOR: Final = 1.0
 _TRANSITION_PRIOR: Final = 1.0
 _SMALLEST: Final = 1e-5
-_TINY: Final = 1e-30
-_PROBABILITIES_PER_GROUP: Final = 1 << 26
+TINY: Final = 1e-30
+PROBABILITIES_PER_GROUP: Final = 1 << 26
 
 
 class BlockedCalls(Protocol):
@@ -49,6 +51,37 @@ class BlockedCalls(Protocol):
     def block_codes(self, blocks: slice, /) -> torch.Tensor:
         """0, 1 or 2 ALT alleles, anything else where missing, uint8, shape (n_some_blocks, n_samples, block_size)."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class BlockedCallMatrix:
+    """Calls of any kind as `BlockedCalls`, decoded on the CPU.
+
+    Args:
+        calls: Calls, shape (n_samples, n_variants).
+        layout: Where the variants lie.
+    """
+
+    calls: CallMatrix
+    layout: BlockLayout
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.calls.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU."""
+        return torch.device("cpu")
+
+    def block_codes(self, blocks: slice, /) -> torch.Tensor:
+        """As `BlockedCalls.block_codes`; 255 where a call is missing and at padding."""
+        variant_at = self.layout.variant_at[blocks]
+        is_variant = variant_at >= 0
+        codes = np.full((*variant_at.shape, self.n_samples), 255, dtype=np.uint8)
+        codes[is_variant] = self.calls.columns(variant_at[is_variant]).T.view(np.uint8)
+        return torch.from_numpy(codes.transpose(0, 2, 1).copy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +132,17 @@ def fit_haplotype_clusters(
     return HaplotypeClusters(alleles=torch.cat(alleles), transitions=torch.cat(transitions))
 
 
+def genotype_probabilities(alleles: torch.Tensor) -> torch.Tensor:
+    """P(0, 1 or 2 ALT alleles) given a pair of clusters, shape (n_blocks, n_clusters, n_clusters, block_size, 3)."""
+    theta = alleles.clamp(_SMALLEST, 1 - _SMALLEST)
+    first, second = theta[:, :, None], theta[:, None, :]
+    return torch.stack([(1 - first) * (1 - second), first * (1 - second) + (1 - first) * second, first * second], dim=-1)
+
+
 def _groups(layout: BlockLayout, *, calls_a_block: int) -> Iterator[slice]:
     """Runs of whole chromosomes whose probabilities fit into memory together; chromosomes of a group are walked at a time."""
     ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
-    most = max(1, _PROBABILITIES_PER_GROUP // calls_a_block)
+    most = max(1, PROBABILITIES_PER_GROUP // calls_a_block)
     start = 0
     for end, following in zip(ends, [*ends[1:], None], strict=True):
         if following is None or following - start > most:
@@ -142,15 +182,14 @@ def _improved(chain: HaplotypeClusters, one_hot: torch.Tensor, steps: list[torch
     """
     n_clusters = chain.alleles.shape[1]
     theta = chain.alleles.clamp(_SMALLEST, 1 - _SMALLEST)
-    first, second = theta[:, :, None], theta[:, None, :]
-    first_only, second_only = first * (1 - second), (1 - first) * second
-    genotypes = torch.stack([(1 - first) * (1 - second), first_only + second_only, first * second], dim=-1)
+    first_only = theta[:, :, None] * (1 - theta[:, None, :])
+    genotypes = genotype_probabilities(chain.alleles)
     likelihood = one_hot @ genotypes.log().flatten(3).flatten(1, 2).transpose(1, 2)
     likelihood = (likelihood - likelihood.amax(dim=-1, keepdim=True)).exp_()
     posterior, moves = _posterior(likelihood.view(*likelihood.shape[:2], n_clusters, n_clusters), chain.transitions, steps)
     counts = posterior.flatten(2).transpose(1, 2) @ one_hot
     zero, one, two = counts.view(len(one_hot), n_clusters, n_clusters, -1, 3).unbind(dim=-1)
-    alt = (two + one * first_only / (first_only + second_only)).sum(dim=2)
+    alt = (two + one * first_only / genotypes[..., 1]).sum(dim=2)
     frequency = _alt_frequency(one_hot)[:, None]
     alleles = (alt + _ALLELE_PRIOR * frequency) / ((zero + one + two).sum(dim=2) + _ALLELE_PRIOR)
     moves += _TRANSITION_PRIOR / n_clusters
@@ -172,9 +211,9 @@ def _posterior(likelihood: torch.Tensor, transitions: torch.Tensor, steps: list[
     forward = torch.empty_like(likelihood)
     for step, blocks in enumerate(steps):
         start = transitions[blocks, 0]
-        pairs = _moved(forward[blocks - 1], transitions[blocks]) if step else (start[:, :, None] * start[:, None, :])[:, None]
+        pairs = moved_pairs(forward[blocks - 1], transitions[blocks]) if step else (start[:, :, None] * start[:, None, :])[:, None]
         here = pairs * likelihood[blocks]
-        forward[blocks] = here / here.sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+        forward[blocks] = here / here.sum(dim=(2, 3), keepdim=True).clamp(min=TINY)
     backward = torch.ones_like(forward[steps[-1]])
     moves = torch.empty_like(transitions)
     for step in range(len(steps) - 1, -1, -1):
@@ -183,22 +222,22 @@ def _posterior(likelihood: torch.Tensor, transitions: torch.Tensor, steps: list[
             backward = _padded_back(backward, steps[step + 1], blocks)
         ahead = likelihood[blocks] * backward
         posterior = forward[blocks] * backward
-        posterior /= posterior.sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+        posterior /= posterior.sum(dim=(2, 3), keepdim=True).clamp(min=TINY)
         if step:
             move = transitions[blocks]
             behind = forward[blocks - 1]
-            backward = _moved(ahead, move.transpose(1, 2))
-            norm = (behind * backward).sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+            backward = moved_pairs(ahead, move.transpose(1, 2))
+            norm = (behind * backward).sum(dim=(2, 3), keepdim=True).clamp(min=TINY)
             came = (behind.flatten(1, 2) @ move).view_as(behind) / norm
             moves[blocks] = move * (came.transpose(2, 3).flatten(1, 2).transpose(1, 2) @ ahead.flatten(1, 2))
-            backward /= backward.amax(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+            backward /= backward.amax(dim=(2, 3), keepdim=True).clamp(min=TINY)
         else:
             moves[blocks] = posterior.sum(dim=(1, 3))[:, None, :]
         forward[blocks] = posterior
     return forward, moves
 
 
-def _moved(pairs: torch.Tensor, move: torch.Tensor) -> torch.Tensor:
+def moved_pairs(pairs: torch.Tensor, move: torch.Tensor) -> torch.Tensor:
     """move.T @ pairs @ move for symmetric pairs, shape (n_chromosomes, n_samples, n_clusters, n_clusters), as two large products."""
     once = (pairs.flatten(1, 2) @ move).view_as(pairs)
     return (once.transpose(2, 3).flatten(1, 2) @ move).view_as(pairs)

@@ -1,0 +1,82 @@
+"""The haplotype clusters that the two haplotypes of a sample pass along its chromosomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from genobench.statgen.haplotype_clusters import PROBABILITIES_PER_GROUP, TINY, genotype_probabilities, moved_pairs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from genobench.statgen.haplotype_clusters import BlockedCalls, HaplotypeClusters
+    from genobench.statgen.layout import BlockLayout
+
+
+def cluster_pairs(
+    calls: BlockedCalls, layout: BlockLayout, clusters: HaplotypeClusters, *, generator: torch.Generator | None = None
+) -> NDArray[np.uint8]:
+    """The clusters of the two haplotypes of each sample, block by block along its chromosomes.
+
+    Pairs are read backwards off the forward probabilities, each given the pair after it. The first haplotype of a sample is the same
+    one all along a chromosome, which phases it.
+
+    Args:
+        calls: Samples in the places of the layout.
+        layout: The layout that the clusters were learned in.
+        clusters: At most 256 a block.
+        generator: Draws paths from their distribution given the calls; None: each pair is the likeliest one given the pair after it.
+
+    Returns:
+        Clusters, shape (n_blocks, n_samples, 2).
+
+    References:
+        Scheet and Stephens 2006, doi:10.1086/502802, appendix C ("sampling pairs of haplotypes").
+    """
+    n_clusters = clusters.alleles.shape[1]
+    pairs = np.empty((layout.n_blocks, calls.n_samples, 2), dtype=np.uint8)
+    ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        codes = calls.block_codes(slice(start, end))
+        log_genotypes = genotype_probabilities(clusters.alleles[start:end]).log().flatten(3).flatten(1, 2).transpose(1, 2)
+        n_rows = max(1, PROBABILITIES_PER_GROUP // (4 * (end - start) * n_clusters**2))
+        for first in range(0, calls.n_samples, n_rows):
+            rows = slice(first, first + n_rows)
+            one_hot = torch.stack([codes[:, rows] == genotype for genotype in range(3)], dim=-1).flatten(2).float()
+            likelihood = one_hot @ log_genotypes
+            likelihood = (likelihood - likelihood.amax(dim=-1, keepdim=True)).exp_()
+            likelihood = likelihood.view(*likelihood.shape[:2], n_clusters, n_clusters)
+            pairs[start:end, rows] = _path(likelihood, clusters.transitions[start:end], generator).cpu().numpy()
+    return pairs
+
+
+def _path(likelihood: torch.Tensor, transitions: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """One path of pairs of clusters along one chromosome, shape (n_blocks, n_samples, 2); arguments as there."""
+    n_blocks, n_samples, n_clusters, _ = likelihood.shape
+    forward = torch.empty_like(likelihood)
+    for block in range(n_blocks):
+        start = transitions[block, 0]
+        moved = moved_pairs(forward[block - 1][None], transitions[block][None])[0] if block else start[:, None] * start[None, :]
+        here = moved * likelihood[block]
+        forward[block] = here / here.sum(dim=(1, 2), keepdim=True).clamp(min=TINY)
+    path = torch.empty((n_blocks, n_samples, 2), dtype=torch.int64, device=likelihood.device)
+    for block in range(n_blocks - 1, -1, -1):
+        weight = forward[block]
+        if block + 1 < n_blocks:
+            onward = transitions[block + 1].T
+            weight = weight * onward[path[block + 1, :, 0]][:, :, None] * onward[path[block + 1, :, 1]][:, None, :]
+        chosen = drawn_or_likeliest(weight.flatten(1), generator)
+        path[block, :, 0], path[block, :, 1] = chosen // n_clusters, chosen % n_clusters
+    return path
+
+
+def drawn_or_likeliest(weights: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """A column for each row: drawn by weight, or the heaviest one without a generator; shape (n_rows,)."""
+    if generator is None:
+        return weights.argmax(dim=1)
+    cumulative = weights.cumsum(dim=1)
+    place = torch.rand(len(weights), 1, generator=generator, device=weights.device) * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, place)[:, 0].clamp(max=weights.shape[1] - 1)
