@@ -112,7 +112,7 @@ class OneHotLinear(torch.nn.Module):
 
 
 def product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """x @ weight.T in bfloat16, summed in float32; float32 out.
+    """X @ weight.T in bfloat16, summed in float32; float32 out.
 
     Args:
         x: Shape (n_samples, n_in).
