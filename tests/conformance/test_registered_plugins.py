@@ -24,6 +24,8 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench/command": {"program": f"{sys.executable} {REDRAW} {{train}} {{conditions}} {{synthetic}} {{seed}}"},
         "genobench/dgg-precision": {"k": 5},
         "genobench/dgg-recall": {"k": 5},
+        "genobench-neural/gan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4, "n_shared": 2},
+        "genobench-neural/vae": {"max_epochs": 2, "n_latent": 4, "n_window": 4, "width": 8},
         "genobench-neural/wgan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4},
         "genobench-simulation/cattle-sim": {
             "n_samples": 120,

@@ -15,6 +15,16 @@ def genobench_generators() -> list[Offer]:
     """The generators of this distribution."""
     return [
         Offer(
+            name="vae",
+            target="genobench_neural.vae:Vae",
+            summary="Variational autoencoder whose decoder sees each variant's neighbours; the published ones as presets.",
+        ),
+        Offer(
+            name="gan",
+            target="genobench_neural.gan:Gan",
+            summary="GAN with Gumbel-softmax genotypes, begun with haplotype clusters and families; the published ones as presets.",
+        ),
+        Offer(
             name="wgan",
             target="genobench_neural.wgan:Wgan",
             summary="Conditional WGAN-GP with Gumbel-softmax genotypes, started from a factor model of the training samples.",

@@ -6,6 +6,7 @@ One fully connected network holds all variants: m variants are 3m numbers in, or
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -229,7 +230,7 @@ def n_parameters(network: nn.Module) -> int:
 
 
 def _steps(widths: tuple[int, ...]) -> list[tuple[int, int]]:
-    return list(zip(widths[:-1], widths[1:], strict=True))
+    return list(pairwise(widths))
 
 
 def _stage(n_in: int, n_out: int, *, is_normalised: bool) -> nn.Sequential:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
@@ -14,7 +14,9 @@ from genobench_neural.batches import PackedBatches
 from genobench_neural.effects import fit_effects
 from genobench_neural.layers import HardAlleles, logistic_noise
 from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
-from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.presets import DEFAULT, WGANS, check_preset, overridden
+from genobench_neural.published_gan import fit_published_gan, loaded_gan
+from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
 from genobench_neural.training import StatefulTask, WeightAverage, adam, autocast, checked_device, fit_identity, run
 
 if TYPE_CHECKING:
@@ -32,7 +34,12 @@ class Wgan(Generator):
     n_variants x (channels of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as
     the average in a batch.
 
+    With `preset`, it is one of the WGANs of Xie et al. 2025, faults included: fully connected, condition as raw scalars beside what each
+    stage sees, simplex noise drawn once, all critic updates of a step on one batch, 1,000 epochs (see `genobench_neural.presets`).
+
     Args:
+        preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". Of the other settings, batch_size, n_critic,
+            learning_rate, critic_rate, gradient_penalty and max_epochs hold for it too, where they are not this class's defaults.
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same
             seed gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training.
         max_epochs: The most often that the networks see a sample, however few calls there are.
@@ -60,6 +67,7 @@ class Wgan(Generator):
         Xie et al. 2025, arXiv:2508.09212 (generative models of genotypes; its WGAN is the one this goes on from).
     """
 
+    preset: str = DEFAULT
     training_calls: int = 300_000_000
     max_epochs: int = 80
     batch_size: int = 64
@@ -81,6 +89,7 @@ class Wgan(Generator):
     is_bf16: bool = True
 
     def __post_init__(self) -> None:
+        check_preset(self, WGANS, default_only=())
         for name, low in _LOWEST.items():
             if not getattr(self, name) >= low:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
@@ -109,6 +118,10 @@ class Wgan(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
+        if self.preset != DEFAULT:
+            changed = {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) != field.default}
+            preset = overridden(WGANS[self.preset], changed)
+            return fit_published_gan(preset, train, context, identity=fit_identity(self, train, context))
         if train.n_samples < 2 or train.n_variants < 1:
             raise GenobenchError(f"A WGAN needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}.")
         device = checked_device(context.device)
@@ -263,5 +276,7 @@ def gradient_penalty(score: Callable[[torch.Tensor], torch.Tensor], x: torch.Ten
     return (norm - 1).square().mean()
 
 
-def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeGenerator:
+def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:
+    if "published" in description:
+        return loaded_gan(description, is_followed)
     return GenotypeGenerator(GeneratorSize(**description), is_followed, torch.Generator())

@@ -1,0 +1,146 @@
+"""The generative adversarial network: a default that begins near the data, and the published ones by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench_neural.family_gan import FamilyPlan, fit_family_gan, loaded_family_gan
+from genobench_neural.presets import DEFAULT, GANS, check_lowest, check_positive, check_preset, overridden
+from genobench_neural.published_gan import fit_published_gan, loaded_gan
+from genobench_neural.sampling import load_sampler
+from genobench_neural.training import fit_identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from genobench_neural.sampling import GenotypeNetwork
+
+
+@dataclass(frozen=True)
+class Gan(Generator):
+    """GAN whose genotypes are drawn by Gumbel-softmax; with `preset`, one of those published by Xie et al. 2025, faults included.
+
+    The default draws two haplotypes a sample. Its generator has the shape of the default `wgan`'s: a walk through haplotype clusters, and
+    genome-wide factors with the condition. It begins with clusters, with principal components of the training samples as factors
+    (families) and with ridge effects of the condition, all in closed form; the adversarial game bends it from there. The loss is the
+    non-saturating one, kept smooth by a penalty on the discriminator's gradient at training samples, and genotypes are drawn hard on
+    both sides, so that the discriminator cannot tell them by their softness. A moving average of the generator is kept.
+
+    A published preset is fully connected and knows no condition (`is_conditional=true` gives it one), sees soft genotypes and simplex noise
+    that is drawn once, and trains for 1,000 epochs while the temperature falls from 1 to .1.
+
+    A missing call reads as its variant's average.
+
+    Args:
+        preset: "default", or a published model: "cow-chr14", "human-ensembl", "human-multi". It fixes the settings that are None.
+        is_conditional: Whether both networks see trait and covariates.
+        batch_size: Samples a batch; where there are fewer, all of them are one.
+        learning_rate: Of the generator's Adam.
+        critic_rate: Of the discriminator's.
+        max_epochs: The most often that both networks see a sample.
+        training_calls: Calls that both networks see in training at most (default only), which fixes the number of steps.
+        loading_rate: Share of `learning_rate` for weights that begin with what the closed forms give (default only).
+        gradient_penalty: Weight of the squared gradient of the discriminator at training samples (default only).
+        n_shared: Genome-wide factors (default only).
+        block_size: The most variants in a block (default only).
+        n_clusters: Haplotype clusters of each block (default only).
+        n_rounds: Rounds of expectation-maximisation of the clusters (default only).
+        ridge: Penalty of the closed forms, in samples (default only).
+        width: Width of the genome-wide residual blocks (default only).
+        n_hidden: Width of the residual blocks along the genome (default only).
+        average_decay: Of the moving average of the generator's weights (default only).
+
+    References:
+        Goodfellow et al. 2014, Generative adversarial networks, arXiv:1406.2661.
+        Mescheder, Geiger and Nowozin 2018, Which training methods for GANs do actually converge?, arXiv:1801.04406 (the penalty).
+        Jang, Gu and Poole 2017, Categorical reparameterization with Gumbel-softmax, arXiv:1611.01144.
+        Xie et al. 2025, arXiv:2508.09212, doi:10.1093/gigascience/giag044 (the published presets).
+    """
+
+    preset: str = DEFAULT
+    is_conditional: bool | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    critic_rate: float | None = None
+    max_epochs: int | None = None
+    training_calls: int | None = None
+    loading_rate: float | None = None
+    gradient_penalty: float | None = None
+    n_shared: int | None = None
+    block_size: int | None = None
+    n_clusters: int | None = None
+    n_rounds: int | None = None
+    ridge: float | None = None
+    width: int | None = None
+    n_hidden: int | None = None
+    average_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        check_preset(self, GANS, default_only=_DEFAULT_ONLY)
+        check_lowest(self, _LOWEST)
+        check_positive(self, ("learning_rate", "critic_rate", "ridge"))
+        if self.average_decay is not None and not 0 <= self.average_decay < 1:
+            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Rates, factors and clusters of the default, around its values."""
+        return cls(
+            learning_rate=trial.suggest_float("learning_rate", 2e-5, 5e-4, log=True),
+            critic_rate=trial.suggest_float("critic_rate", 1e-4, 2e-3, log=True),
+            loading_rate=trial.suggest_float("loading_rate", 0.01, 1.0, log=True),
+            n_shared=trial.suggest_categorical("n_shared", [8, 16, 32]),
+            n_clusters=trial.suggest_int("n_clusters", 8, 24),
+            block_size=trial.suggest_categorical("block_size", [8, 16, 32]),
+        )
+
+    def fit(self, train: Genotypes, context: FitContext) -> Sampler:
+        """Learn from training samples."""
+        identity = fit_identity(self, train, context)
+        settings = dataclasses.asdict(self)
+        if self.preset == DEFAULT:
+            return fit_family_gan(overridden(FamilyPlan(), settings), train, context, identity=identity)
+        return fit_published_gan(overridden(GANS[self.preset], settings), train, context, identity=identity)
+
+    @classmethod
+    def load(cls, folder: Path) -> Sampler:
+        """The sampler that was saved in `folder`."""
+        return load_sampler(folder, _network)
+
+
+_DEFAULT_ONLY: Final = (
+    "training_calls",
+    "loading_rate",
+    "gradient_penalty",
+    "n_shared",
+    "block_size",
+    "n_clusters",
+    "n_rounds",
+    "ridge",
+    "width",
+    "n_hidden",
+    "average_decay",
+)
+
+_LOWEST: Final = {
+    "batch_size": 2,
+    "max_epochs": 0,
+    "training_calls": 0,
+    "loading_rate": 0,
+    "gradient_penalty": 0,
+    "n_shared": 1,
+    "block_size": 4,
+    "n_clusters": 1,
+    "n_rounds": 0,
+    "width": 1,
+    "n_hidden": 1,
+}
+
+
+def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:
+    return (loaded_gan if "published" in description else loaded_family_gan)(description, is_followed)

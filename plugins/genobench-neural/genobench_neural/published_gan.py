@@ -1,0 +1,166 @@
+"""Training of the published GAN and WGAN.
+
+`fit_published_gan` fits both: `gan --set preset=...` calls it with a preset of `presets.GANS`, `wgan --set preset=...` with one of
+`presets.WGANS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from genobench_neural.dense import DenseCritic, placed
+from genobench_neural.published_networks import GanNetwork, gan_critic, gan_description, scalars_of
+from genobench_neural.sampling import NetworkSampler
+from genobench_neural.simplex import SimplexNoise, gumbel_softmax, one_hot, published_temperature, table_layout
+from genobench_neural.training import StatefulTask, adam, run
+from genobench_neural.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genobench import FitContext, Genotypes
+    from genobench_neural.presets import PublishedGan
+
+
+def fit_published_gan(preset: PublishedGan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:
+    """Train a published GAN or WGAN as described: simplex noise drawn once, temperature falling by the epoch, all epochs.
+
+    Args:
+        preset: Sizes and training facts; a gradient penalty makes it a WGAN.
+        train: Training samples; a missing call reads as its variant's shares.
+        context: Of the fit.
+        identity: Of the fit, from `fit_identity`.
+    """
+    data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
+    scalars = scalars_of(data.encoder) if preset.is_conditional else ()
+    description = gan_description(preset, data.n_variants, scalars)
+    network = unplaced_gan(description)
+    with torch.device("meta"):
+        critic = gan_critic(preset, data.n_variants, scalars)
+    placed(network.generator, data.device, data.random)
+    placed(critic, data.device, data.random)
+    network.to(data.device)
+    task = (_WganTask if preset.gradient_penalty else _GanTask)(preset, network, critic, data)
+    run(task, task.n_steps, context, identity=identity, batch_size=task.batch_size)
+    return NetworkSampler(
+        network=network.requires_grad_(False).to("cpu").eval(),
+        description={"published": description},
+        layout=data.layout,
+        encoder=data.encoder,
+        variants=train.variants,
+    )
+
+
+def unplaced_gan(description: dict[str, Any]) -> GanNetwork:
+    """The network of a description, without weights yet."""
+    with torch.device("meta"):
+        return GanNetwork(**description)
+
+
+def loaded_gan(description: dict[str, Any], _is_followed: torch.Tensor) -> GanNetwork:
+    """The network of a description, ready to take saved weights."""
+    network = unplaced_gan(description["published"])
+    network.generator.to_empty(device="cpu")
+    return network
+
+
+class _DenseDuel(StatefulTask):
+    """Generator against critic: what GAN and WGAN share."""
+
+    def __init__(self, preset: PublishedGan, network: GanNetwork, critic: DenseCritic, data: TrainingData) -> None:
+        self.preset, self.generator, self.critic, self.data = preset, network.generator, critic, data
+        self.condition = network.as_scalars(data.condition)
+        self.shares = data.shares[: data.n_variants]
+        self.noise = SimplexNoise(data.n_samples, data.n_variants, data.random)
+        self.batch_size = data.batch_size(preset.batch_size)
+        self.steps_per_epoch = data.steps_per_epoch(self.batch_size)
+        self.n_steps = preset.max_epochs * self.steps_per_epoch
+        self.rows = data.batches.row_order(self.batch_size, data.random)
+        self.generator_optimiser = adam(self.generator.parameters(), learning_rate=preset.learning_rate, betas=preset.betas)
+        self.critic_optimiser = adam(critic.parameters(), learning_rate=preset.critic_rate, betas=preset.betas)
+        self.parts = {
+            "generator": self.generator,
+            "critic": critic,
+            "generator optimiser": self.generator_optimiser,
+            "critic optimiser": self.critic_optimiser,
+            "rows": self.rows,
+            "random": data.random,
+        }
+
+    def temperature(self, index: int) -> float:
+        """Of the Gumbel-softmax at a step."""
+        return published_temperature(index // self.steps_per_epoch + 1, self.preset.max_epochs)
+
+    def seen(self, rows: torch.Tensor) -> torch.Tensor:
+        """Training genotypes with their noise, shape (n_rows, n_variants, 3)."""
+        codes = self.data.batches.codes(rows)[0][:, : self.data.n_variants]
+        return self.noise(one_hot(codes, self.shares), codes, rows)
+
+    def generated(self, condition: torch.Tensor, temperature: float) -> torch.Tensor:
+        """Soft genotypes, shape (n_samples, n_variants, 3)."""
+        z = torch.randn(len(condition), self.generator.n_noise, generator=self.data.random, device=condition.device)
+        return gumbel_softmax(self.generator(z, condition), temperature, self.data.random)
+
+    def update_generator(self, loss: torch.Tensor) -> None:
+        """One update of the generator; the critic's weights take no gradient."""
+        self.generator_optimiser.zero_grad()
+        loss.backward(inputs=list(self.generator.parameters()))
+        self.generator_optimiser.step()
+
+    def update_critic(self, loss: torch.Tensor) -> None:
+        """One update of the critic."""
+        self.critic_optimiser.zero_grad()
+        loss.backward()
+        self.critic_optimiser.step()
+
+
+class _GanTask(_DenseDuel):
+    """Binary cross-entropy; one update of each network on a batch, the generator's loss non-saturating (Goodfellow et al. 2014)."""
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """One update of each."""
+        rows, temperature = next(self.rows), self.temperature(index)
+        condition = self.condition[rows]
+        with torch.no_grad():
+            generated = self.generated(condition, temperature)
+        on_training, on_generated = self.critic(self.seen(rows), condition), self.critic(generated, condition)
+        critic_loss = functional.softplus(-on_training).mean() + functional.softplus(on_generated).mean()
+        self.update_critic(critic_loss)
+        loss = functional.softplus(-self.critic(self.generated(condition, temperature), condition)).mean()
+        self.update_generator(loss)
+        return {"critic loss": critic_loss.detach(), "generator loss": loss.detach()}
+
+
+class _WganTask(_DenseDuel):
+    """Wasserstein distance with gradient penalty (Gulrajani et al. 2017); all critic updates of a step on one batch, as published."""
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """`n_critic` updates of the critic, then one of the generator."""
+        rows, temperature = next(self.rows), self.temperature(index)
+        condition, seen = self.condition[rows], self.seen(rows)
+        for _ in range(self.preset.n_critic):
+            with torch.no_grad():
+                generated = self.generated(condition, temperature)
+            distance = self.critic(seen, condition).mean() - self.critic(generated, condition).mean()
+            mix = torch.rand(len(rows), 1, 1, generator=self.data.random, device=seen.device)
+            penalty = gradient_penalty(lambda x: self.critic(x, condition), torch.lerp(generated, seen, mix))
+            self.update_critic(self.preset.gradient_penalty * penalty - distance)
+        loss = -self.critic(self.generated(condition, temperature), condition).mean()
+        self.update_generator(loss)
+        return {"critic distance": distance.detach(), "gradient penalty": penalty.detach(), "generator loss": loss.detach()}
+
+
+def gradient_penalty(score: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Mean of (gradient norm - 1)² over samples (Gulrajani et al. 2017, arXiv:1704.00028, equation 3).
+
+    Args:
+        score: A critic.
+        x: Where the gradient is taken, shape (n_samples, n_variants, 3).
+    """
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
+    norm = gradient.flatten(1).square().sum(dim=1).add(1e-12).sqrt()
+    return (norm - 1).square().mean()

@@ -1,0 +1,140 @@
+"""The variational autoencoder: a default that draws with its neighbours in sight, and the published ones by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench_neural.presets import DEFAULT, VAES, check_lowest, check_positive, check_preset, overridden
+from genobench_neural.published_vae import fit_published_vae, loaded_vae
+from genobench_neural.sampling import load_sampler
+from genobench_neural.training import fit_identity
+from genobench_neural.window_training import WindowPlan, fit_window_vae, loaded_window_vae
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from genobench_neural.sampling import GenotypeNetwork
+
+
+@dataclass(frozen=True)
+class Vae(Generator):
+    """Variational autoencoder of genotypes; with `preset`, one of those published by Xie et al. 2025, faults included.
+
+    The default has genome-wide latents, and a decoder that sees the condition, the latents and the variants before each one on its
+    chromosome; a genotype is drawn from the distribution that comes out. It begins with principal components and regressions of the
+    training samples, and stops early by its loss on validation samples; a moving average of the weights is kept. Trait and covariates
+    (quantitative ones standardised, classes one-hot) enter encoder and decoder, which begins with their ridge effects on every variant.
+
+    A published preset is fully connected, knows no condition, trains for 1,000 epochs and takes the likeliest genotype at each variant,
+    which drops the randomness that is left at a variant once z is known: `output=draw` mends that, `is_conditional=true` conditions it.
+
+    A missing call reads as its variant's average and adds nothing to the loss.
+
+    Args:
+        preset: "default", or a published model: "cow-chr14", "human-ensembl", "human-multi". It fixes the settings that are None.
+        output: "draw" genotypes from their distribution, or take the likeliest ("argmax"; published presets only).
+        is_conditional: Whether encoder and decoder see trait and covariates.
+        batch_size: Samples a batch; where there are fewer, all of them are one.
+        learning_rate: Of Adam.
+        max_epochs: The most often that a sample is seen.
+        n_latent: Numbers of z.
+        training_calls: Calls seen in training at most (default only): steps = training_calls / (n_variants * batch_size).
+        loading_rate: Rate of the weights that begin with what the closed forms give (default only).
+        n_window: Variants before each one that the decoder sees (default only).
+        width: Width of the residual blocks (default only).
+        n_residual: Residual blocks of encoder and decoder (default only).
+        ridge: Penalty of the closed forms, in samples (default only).
+        average_decay: Of the moving average of the weights (default only).
+        weight_decay: Decoupled decay of the weights, times the rate (default only).
+        patience: Checks on validation samples without progress before training stops (default only).
+
+    References:
+        Kingma and Welling 2014, Auto-encoding variational Bayes, arXiv:1312.6114.
+        Chen et al. 2017, Variational lossy autoencoder, arXiv:1611.02731 (a decoder that sees neighbours).
+        Xie et al. 2025, arXiv:2508.09212, doi:10.1093/gigascience/giag044 (the published presets).
+    """
+
+    preset: str = DEFAULT
+    output: Literal["draw", "argmax"] | None = None
+    is_conditional: bool | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    max_epochs: int | None = None
+    n_latent: int | None = None
+    training_calls: int | None = None
+    loading_rate: float | None = None
+    n_window: int | None = None
+    width: int | None = None
+    n_residual: int | None = None
+    ridge: float | None = None
+    average_decay: float | None = None
+    weight_decay: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        check_preset(self, VAES, default_only=_DEFAULT_ONLY)
+        check_lowest(self, _LOWEST)
+        check_positive(self, ("learning_rate", "loading_rate", "ridge"))
+        if self.average_decay is not None and not 0 <= self.average_decay < 1:
+            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+        if self.preset == DEFAULT and self.output == "argmax":
+            raise SettingsError(f"output is 'argmax', which the default cannot do: it belongs to the published presets {', '.join(VAES)}.")
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Sizes, rates and shrinkage of the default, around its values."""
+        return cls(
+            n_latent=trial.suggest_categorical("n_latent", [16, 32, 64]),
+            n_window=trial.suggest_categorical("n_window", [8, 16, 32]),
+            learning_rate=trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
+            loading_rate=trial.suggest_float("loading_rate", 1e-3, 1e-2, log=True),
+            ridge=trial.suggest_float("ridge", 5.0, 100.0, log=True),
+            weight_decay=trial.suggest_float("weight_decay", 1e-3, 1.0, log=True),
+        )
+
+    def fit(self, train: Genotypes, context: FitContext) -> Sampler:
+        """Learn from training samples."""
+        identity = fit_identity(self, train, context)
+        settings = dataclasses.asdict(self)
+        if self.preset == DEFAULT:
+            return fit_window_vae(overridden(WindowPlan(), settings), train, context, identity=identity)
+        return fit_published_vae(overridden(VAES[self.preset], settings), train, context, identity=identity)
+
+    @classmethod
+    def load(cls, folder: Path) -> Sampler:
+        """The sampler that was saved in `folder`."""
+        return load_sampler(folder, _network)
+
+
+_DEFAULT_ONLY: Final = (
+    "training_calls",
+    "loading_rate",
+    "n_window",
+    "width",
+    "n_residual",
+    "ridge",
+    "average_decay",
+    "weight_decay",
+    "patience",
+)
+
+_LOWEST: Final = {
+    "batch_size": 2,
+    "max_epochs": 0,
+    "n_latent": 1,
+    "training_calls": 0,
+    "n_window": 1,
+    "width": 1,
+    "n_residual": 0,
+    "weight_decay": 0,
+    "patience": 1,
+}
+
+
+def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:
+    return (loaded_vae if "published" in description else loaded_window_vae)(description, is_followed)

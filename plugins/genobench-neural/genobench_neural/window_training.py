@@ -1,0 +1,152 @@
+"""Training of the default autoencoder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from genobench_neural.batches import MISSING_CODE
+from genobench_neural.published_vae import kl_divergence
+from genobench_neural.sampling import NetworkSampler
+from genobench_neural.training import StatefulTask, WeightAverage, adam, run
+from genobench_neural.training_data import TrainingData
+from genobench_neural.window_start import begin_with_data
+from genobench_neural.window_vae import WindowVae, WindowVaeSize, line_layout
+
+if TYPE_CHECKING:
+    from genobench import FitContext, Genotypes
+    from genobench_neural.batches import PackedBatches
+
+_VALIDATION_SEED: Final = 1
+_MOST_VALIDATED: Final = 512
+_CHECKS: Final = 20
+_CALLS_PER_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Sizes and training of the default; `Vae` says what each is."""
+
+    is_conditional: bool = True
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    max_epochs: int = 60
+    n_latent: int = 32
+    training_calls: int = 300_000_000
+    loading_rate: float = 5e-3
+    n_window: int = 8
+    width: int = 64
+    n_residual: int = 1
+    ridge: float = 20.0
+    average_decay: float = 0.99
+    weight_decay: float = 0.0
+    patience: int = 3
+
+    def steps(self, n_samples: int, n_variants: int) -> int:
+        """Updates: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""
+        return math.ceil(min(self.training_calls / n_variants, self.max_epochs * n_samples) / min(self.batch_size, n_samples))
+
+
+def fit_window_vae(plan: WindowPlan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:
+    """Train the default autoencoder.
+
+    Args:
+        plan: Sizes and training.
+        train: Training samples.
+        context: Of the fit; its validation samples decide when to stop.
+        identity: Of the fit, from `fit_identity`.
+    """
+    layout, n_before = line_layout(train.variants)
+    data = TrainingData.of_genotypes(train, context, layout)
+    size = WindowVaeSize(
+        n_places=layout.block_size,
+        n_condition=data.encoder.width if plan.is_conditional else 0,
+        n_latent=plan.n_latent,
+        width=plan.width,
+        n_residual=plan.n_residual,
+        n_window=plan.n_window,
+    )
+    network = WindowVae(size, n_before.to(data.device), data.random)
+    begin_with_data(network, data, ridge=plan.ridge)
+    task = _WindowTask(plan, network, data, data.validation(context))
+    n_steps = plan.steps(train.n_samples, train.n_variants)
+    check_every = max(1, n_steps // _CHECKS)
+    run(task, n_steps, context, identity=identity, check_every=check_every, patience=plan.patience, batch_size=task.batch_size)
+    task.average.install()
+    return NetworkSampler(
+        network=network.requires_grad_(False).to("cpu").eval(),
+        description=asdict(size),
+        layout=layout,
+        encoder=data.encoder,
+        variants=train.variants,
+    )
+
+
+def loaded_window_vae(description: dict[str, Any], _is_followed: torch.Tensor) -> WindowVae:
+    """The network of a description, ready to take saved weights."""
+    size = WindowVaeSize(**description)
+    return WindowVae(size, torch.zeros(size.n_places, dtype=torch.long), torch.Generator())
+
+
+class _WindowTask(StatefulTask):
+    """Encoder and decoder in training."""
+
+    def __init__(
+        self, plan: WindowPlan, network: WindowVae, data: TrainingData, validation: tuple[PackedBatches, torch.Tensor] | None
+    ) -> None:
+        self.network, self.data, self.validation = network, data, validation
+        self.batch_size = data.batch_size(plan.batch_size)
+        self.rows = data.batches.row_order(self.batch_size, data.random)
+        begun = [network.loadings, network.window, network.bias]
+        others = [weight for weight in network.parameters() if not any(weight is one for one in begun)]
+        groups = [{"params": others}, {"params": begun, "lr": plan.loading_rate}]
+        self.optimiser = adam(groups, learning_rate=plan.learning_rate, weight_decay=plan.weight_decay)
+        self.average = WeightAverage(network.parameters(), plan.average_decay)
+        self.parts = {
+            "network": network,
+            "optimiser": self.optimiser,
+            "average": self.average,
+            "rows": self.rows,
+            "random": data.random,
+        }
+
+    def step(self, _index: int) -> dict[str, torch.Tensor]:
+        """One update on one batch."""
+        rows = next(self.rows)
+        reconstruction, divergence = self._losses(self.data.batches, self.data.condition, rows, self.data.random)
+        self.optimiser.zero_grad()
+        (reconstruction + divergence).backward()
+        self.optimiser.step()
+        self.average.update()
+        return {"cross-entropy": reconstruction.detach() / len(rows), "kl divergence": divergence.detach() / len(rows)}
+
+    @torch.no_grad()
+    def validation_loss(self) -> float | None:
+        """-ELBO of the validation samples with the averaged weights, in nats a sample."""
+        if self.validation is None:
+            return None
+        batches, condition = self.validation
+        random = torch.Generator(batches.device).manual_seed(_VALIDATION_SEED)
+        rows = torch.arange(min(batches.n_samples, _MOST_VALIDATED), device=batches.device)
+        with self.average.installed():
+            losses = [
+                torch.stack(self._losses(batches, condition, some, random)).sum()
+                for some in rows.split(max(1, _CALLS_PER_CHUNK // self.network.size.n_places))
+            ]
+        return float(torch.stack(losses).sum()) / len(rows)
+
+    def _losses(
+        self, batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, random: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy and KL divergence, in nats, summed over samples."""
+        codes = batches.codes(rows)[0].T.contiguous()
+        given = condition[rows, : self.network.size.n_condition]
+        mean, log_variance = self.network.encode(codes, given)
+        noise = torch.randn(mean.shape, generator=random, device=mean.device)
+        z = mean + noise * torch.exp(0.5 * log_variance)
+        log_p = self.network.log_probabilities(z, given, self.network.windows(codes))
+        losses = -log_p.gather(2, codes.clamp(max=2).long()[..., None])[..., 0]
+        return losses.masked_fill(codes == MISSING_CODE, 0.0).sum(), kl_divergence(mean, log_variance)

@@ -1,0 +1,65 @@
+"""The default GAN: its start, its penalty, and the rules of every generator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from genobench import FitContext, SettingsError
+from genobench.statgen import BlockLayout
+from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench_neural.batches import PackedBatches
+from genobench_neural.effects import fit_effects
+from genobench_neural.factors import leading_scores
+from genobench_neural.family_gan import squared_gradient
+from genobench_neural.gan import Gan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4, "n_shared": 2, "width": 8, "n_hidden": 4}
+
+
+class TestGan(GeneratorSuite):
+    plugin = Gan
+    settings = QUICK
+
+
+def test_leading_scores__are_the_principal_components() -> None:
+    """Against numpy's singular value decomposition of standardised calls, freed of the condition by least squares."""
+    train = example_genotypes(n_samples=50)
+    layout = BlockLayout.of_variants(train.variants, block_size=16)
+    batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
+    condition = torch.randn(50, 2, generator=torch.Generator().manual_seed(1))
+    shares = fit_effects(batches, layout, condition, ridge=1.0).shares
+    scores = leading_scores(batches, shares, condition, n_factors=2, generator=torch.Generator().manual_seed(2)).double().numpy()
+    calls = train.to_array().astype(float)
+    x = (calls - calls.mean(axis=0)) / calls.std(axis=0)
+    known = np.column_stack([np.ones(50), condition.numpy()])
+    left = x - known @ np.linalg.lstsq(known, x, rcond=None)[0]
+    expected = np.linalg.svd(left)[0][:, :2] * 50**0.5
+    assert np.abs(scores.T @ expected / 50).max(axis=1).min() > 0.98
+    np.testing.assert_allclose(scores.T @ scores / 50, np.eye(2), atol=1e-4)
+
+
+def test_squared_gradient__of_a_linear_score_is_closed() -> None:
+    weight = torch.arange(1.0, 7.0).view(2, 1, 3)
+    x = torch.zeros(2, 5, 3, requires_grad=True)
+    penalty = squared_gradient((x * weight).sum(dim=(0, 2)), x)
+    assert float(penalty.detach()) == pytest.approx(91.0)
+
+
+def test_fit__runs_without_adversarial_training(tmp_path: Path) -> None:
+    context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
+    sampler = Gan(training_calls=0, n_clusters=4, n_rounds=2).fit(example_genotypes(n_samples=20), context)
+    assert sampler.generate(3, seed=1).n_samples == 3
+
+
+@pytest.mark.parametrize(("name", "value"), [("batch_size", 1), ("n_clusters", 0), ("n_shared", 0)])
+def test_settings__refuse_values_out_of_range(name: str, value: int) -> None:
+    changes: dict[str, int] = {name: value}
+    with pytest.raises(SettingsError, match=f"{name} is {value}; it must be at least"):
+        Gan(**changes)  # type: ignore[arg-type] # settings by name

@@ -1,0 +1,102 @@
+"""The published presets: parameter counts, widths and settings against the description (Xie et al. 2025, arXiv:2508.09212)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from genobench import SettingsError
+from genobench_neural.dense import DenseDecoder, n_parameters, normalised_layers
+from genobench_neural.gan import Gan
+from genobench_neural.presets import GANS, VAES, WGANS, PublishedGan, overridden
+from genobench_neural.published_gan import unplaced_gan
+from genobench_neural.published_networks import gan_critic, gan_description, vae_description, vae_encoder
+from genobench_neural.published_vae import unplaced_vae
+from genobench_neural.vae import Vae
+from genobench_neural.wgan import Wgan
+
+
+@pytest.mark.parametrize(
+    ("name", "n_all", "n_decoder"),
+    [
+        ("cow-chr14", 12_306_369, 6_139_329),
+        ("human-ensembl", 23_418_863, 11_698_159),
+        ("human-multi", 1_085_839_099, 542_917_371),
+    ],
+)
+def test_vae__has_the_published_number_of_parameters(name: str, n_all: int, n_decoder: int) -> None:
+    preset = VAES[name]
+    network = unplaced_vae(vae_description(preset, preset.n_variants, 0))
+    with torch.device("meta"):
+        encoder = vae_encoder(preset, preset.n_variants, 0)
+    assert n_parameters(network) == n_decoder
+    assert n_parameters(network) + n_parameters(encoder) == n_all
+
+
+def gan_parameters(preset: PublishedGan, scalars: tuple[int, ...]) -> tuple[int, int]:
+    network = unplaced_gan(gan_description(preset, preset.n_variants, scalars))
+    with torch.device("meta"):
+        critic = gan_critic(preset, preset.n_variants, scalars)
+    return n_parameters(network), n_parameters(critic)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("cow-chr14", (12_671_437, 8_466_265)),
+        ("human-ensembl", (22_183_738, 19_075_893)),
+        ("human-multi", (525_875_433, 555_116_202)),
+    ],
+)
+def test_gan__has_the_published_number_of_parameters(name: str, published: tuple[int, int]) -> None:
+    assert gan_parameters(GANS[name], ()) == published
+
+
+@pytest.mark.parametrize(
+    ("name", "scalars", "published"),
+    [
+        ("cow-all", (1,), (651_987_122, 683_770_751)),
+        ("human-ensembl", (2, 1), (22_200_360, 19_096_201)),
+        ("human-multi", (2, 1), (526_459_953, 555_239_494)),
+    ],
+)
+def test_wgan__has_the_published_number_of_parameters(name: str, scalars: tuple[int, ...], published: tuple[int, int]) -> None:
+    """Cows have one trait; humans have sex, one scalar for its two classes, and height."""
+    assert gan_parameters(WGANS[name], scalars) == published
+
+
+def test_widths__that_are_fractions_of_3m_follow_the_data() -> None:
+    assert GANS["cow-chr14"].generator_widths(1771) == (885, 1771)
+    assert GANS["cow-chr14"].generator_widths(600) == (300, 600)
+    assert WGANS["cow-all"].critic_widths(50161) == (4180, 2090, 1045)
+
+
+def test_layers__three_equal_widths_are_a_residual_block() -> None:
+    """4096 -> 2048, Res(2048): two linear layers of the block beside the one that changes the width."""
+    layers = normalised_layers(16, (8, 8, 8, 4))
+    n_block = 2 * (8 * 8 + 8 + 2 * 8)
+    assert n_parameters(layers) == (16 * 8 + 8 + 2 * 8) + n_block + (8 * 4 + 4 + 2 * 4)
+    assert n_parameters(normalised_layers(8, (8, 8, 8))) == n_block
+
+
+def test_decoder__gives_a_triple_a_variant() -> None:
+    decoder = DenseDecoder(widths=(8, 16), n_latent=4, n_variants=5)
+    assert decoder(torch.zeros(3, 4), torch.zeros(3, 0)).shape == (3, 5, 3)
+
+
+def test_overridden__takes_what_is_set_and_leaves_the_rest() -> None:
+    preset = overridden(VAES["cow-chr14"], {"batch_size": 32, "learning_rate": None, "n_window": 8})
+    assert (preset.batch_size, preset.learning_rate, preset.output) == (32, 5e-4, "argmax")
+
+
+@pytest.mark.parametrize("generator", [Vae, Gan, Wgan])
+def test_settings__refuse_an_unknown_preset(generator: type[Vae | Gan | Wgan]) -> None:
+    with pytest.raises(SettingsError, match=r"preset is 'cow'; it must be one of default, .*human-ensembl, human-multi"):
+        generator(preset="cow")
+
+
+def test_settings__refuse_what_a_published_preset_lacks() -> None:
+    with pytest.raises(SettingsError, match="n_window is 8, but the preset 'cow-chr14' has no such thing"):
+        Vae(preset="cow-chr14", n_window=8)
+    with pytest.raises(SettingsError, match="n_clusters is 8, but the preset 'human-multi' has no such thing"):
+        Gan(preset="human-multi", n_clusters=8)

@@ -1,0 +1,135 @@
+"""The default autoencoder: its windows, its start, and the rules of every generator."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genobench import FitContext, SettingsError
+from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench_neural.batches import MISSING_CODE
+from genobench_neural.vae import Vae
+from genobench_neural.window_vae import WindowVae, WindowVaeSize, line_layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = {"max_epochs": 3, "n_latent": 4, "n_window": 4, "width": 8, "batch_size": 16}
+
+
+class TestVae(GeneratorSuite):
+    plugin = Vae
+    settings = QUICK
+
+
+def two_chromosomes(n_each: int) -> tuple[WindowVae, torch.Tensor]:
+    """A network over two chromosomes with zero weights, and its `n_before`."""
+    variants = pd.DataFrame({"chromosome": ["1", "2"] * n_each, "position_bp": range(2 * n_each, 0, -1)})
+    layout, n_before = line_layout(variants)
+    size = WindowVaeSize(n_places=layout.block_size, n_condition=0, n_latent=1, width=2, n_residual=0, n_window=3)
+    network = WindowVae(size, n_before, torch.Generator().manual_seed(1)).requires_grad_(requires_grad=False)
+    network.means.fill_(1.0)
+    network.scales.fill_(1.0)
+    return network, n_before
+
+
+def test_line_layout__orders_variants_along_chromosomes() -> None:
+    variants = pd.DataFrame({"chromosome": ["2", "1", "2", "1", "2"], "position_bp": pd.array([5, 9, 3, 2, 4], dtype="Int64")})
+    layout, n_before = line_layout(variants)
+    assert layout.variant_at.tolist() == [[2, 4, 0, 3, 1, -1, -1, -1]]
+    assert n_before[:5].tolist() == [0, 1, 2, 0, 1]
+
+
+def test_windows__hold_what_lies_before_on_the_same_chromosome() -> None:
+    network, _ = two_chromosomes(4)
+    codes = torch.tensor([[0], [1], [2], [MISSING_CODE], [2], [1], [0], [0]], dtype=torch.uint8)
+    windows = network.windows(codes)[:, 0]
+    assert windows[3].tolist() == [-1.0, 0.0, 1.0, -0.5, 0.5, -0.5]
+    assert windows[4].tolist() == [0.0] * 6
+    assert windows[5].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, -0.5]
+
+
+def test_draw__has_the_probabilities_that_training_sees() -> None:
+    """The second variant of a chromosome given the first, drawn in turn, is as likely as `log_probabilities` says."""
+    network, _ = two_chromosomes(2)
+    generator = torch.Generator().manual_seed(1)
+    network.window.copy_(torch.randn(network.window.shape, generator=generator))
+    network.bias.copy_(torch.randn(network.bias.shape, generator=generator))
+    drawn = network.draw(torch.zeros(30_000, 0), generator)[0].T
+    codes = torch.tensor([[0, 1, 2]] * 4, dtype=torch.uint8)
+    log_p = network.log_probabilities(torch.zeros(3, 1), torch.zeros(3, 0), network.windows(codes))
+    for first, second in ((0, 1), (2, 3)):
+        for genotype in range(3):
+            rows = drawn[first] == genotype
+            expected = log_p[second, genotype].exp()
+            shares = drawn[second, rows].long().bincount(minlength=3) / rows.sum()
+            assert ((shares - expected).abs() <= 4 * (expected * (1 - expected) / rows.sum()).sqrt() + 1e-6).all()
+
+
+def test_draw__begins_anew_at_a_chromosome() -> None:
+    """Window weights at the first variant of a chromosome are never read."""
+    network, n_before = two_chromosomes(3)
+    network.window[n_before == 0] = 50.0
+    first = network.draw(torch.zeros(500, 0), torch.Generator().manual_seed(1))
+    network.window.zero_()
+    assert torch.equal(first, network.draw(torch.zeros(500, 0), torch.Generator().manual_seed(1)))
+
+
+def context(folder: Path, *, validation: bool = False) -> FitContext:
+    held_out = example_genotypes(n_samples=30, seed=2) if validation else None
+    return FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder, validation=held_out)
+
+
+def test_start__has_the_frequencies_and_linkage_of_training(tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=400)
+    sampler = Vae(max_epochs=0, n_latent=4, n_window=8).fit(train, context(tmp_path))
+    synthetic, calls = sampler.generate(2000, seed=1).to_array(), train.to_array()
+    frequency = calls.mean(axis=0) / 2
+    standard_error = np.sqrt(frequency * (1 - frequency) / 2 * (1 / 2000 + 1 / 400))
+    assert np.abs(synthetic.mean(axis=0) / 2 - frequency).max() < (8 * standard_error).max()
+
+    def neighbour_r2(x: np.ndarray) -> float:
+        return float(np.mean(np.diagonal(np.corrcoef(x[:, :30], rowvar=False), 1) ** 2))
+
+    assert neighbour_r2(synthetic) > 0.6 * neighbour_r2(calls)
+
+
+def test_fit__reports_and_stops_by_the_validation_samples(tmp_path: Path) -> None:
+    points: list[dict[str, float]] = []
+    recording = dataclasses.replace(context(tmp_path, validation=True), report=lambda _step, losses: points.append(dict(losses)))
+    Vae(**QUICK, patience=20).fit(example_genotypes(n_samples=40), recording)  # type: ignore[arg-type] # settings by name
+    assert {"cross-entropy", "kl divergence", "validation loss"} <= set(points[-1])
+
+
+def test_fit__takes_a_validation_class_that_training_lacks(tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=40)
+    train = train.with_samples(train.samples.assign(sex="female"))
+    Vae(**QUICK).fit(train, context(tmp_path, validation=True))  # type: ignore[arg-type] # settings by name
+
+
+def test_unconditional__ignores_the_condition(tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=40)
+    sampler = Vae(**QUICK, is_conditional=False).fit(train, context(tmp_path))  # type: ignore[arg-type] # settings by name
+    low, high = (
+        sampler.generate(20, seed=1, condition=pd.DataFrame({"weight": [value] * 20, "sex": "male"})).to_array() for value in (-50.0, 50.0)
+    )
+    assert (low == high).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_window": 0}, "n_window is 0; it must be at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
+        ({"average_decay": 1.0}, "average_decay is 1.0; it must lie in"),
+        ({"output": "argmax"}, "output is 'argmax', which the default cannot do"),
+    ],
+)
+def test_settings__refuse_values_out_of_range(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Vae(**changes)
