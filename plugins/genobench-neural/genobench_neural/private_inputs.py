@@ -1,0 +1,88 @@
+"""What a private generator takes as public: the variant table, the number of samples, and their table of traits and covariates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from genobench import ConditionEncoder, GenobenchError
+from genobench.statgen import BlockLayout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from genobench import Genotypes, Trait
+
+_BLOCK_SIZE: Final = 64
+_FLAT: Final = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PublicInputs:
+    """Tables of the training samples, without a genotype.
+
+    Args:
+        layout: Where variants lie in a sampler.
+        order: The variants along chromosomes, shape (n_variants,).
+        is_followed: Whether the next of them lies on the same chromosome, shape (n_variants,).
+        encoder: Conditions as numbers.
+        condition: Those of the training samples, float64, shape (n_samples, n_condition).
+        whitening: Maps them to uncorrelated numbers of variance 1, shape (n_condition, n_white); constant ones are left out.
+    """
+
+    layout: BlockLayout
+    order: NDArray[np.int64]
+    is_followed: NDArray[np.bool_]
+    encoder: ConditionEncoder
+    condition: NDArray[np.float64]
+    whitening: NDArray[np.float64]
+
+    @classmethod
+    def of_training(cls, train: Genotypes, trait: Trait, *, name: str) -> Self:
+        """Tables of training samples.
+
+        Raises:
+            GenobenchError: If there are fewer than 2 samples or no variant; `name` says for which generator.
+        """
+        if train.n_samples < 2 or train.n_variants < 1:
+            raise GenobenchError(f"{name} needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}.")
+        layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
+        order = layout.variant_at[layout.is_variant]
+        chromosome = train.variants["chromosome"].to_numpy(dtype=object)[order]
+        encoder = ConditionEncoder.of_samples(train.samples, trait)
+        condition = encoder.encode(train.samples).astype(np.float64)
+        values, vectors = np.linalg.eigh(condition.T @ condition / len(condition))
+        is_varying = values > _FLAT
+        return cls(
+            layout=layout,
+            order=order,
+            is_followed=np.append(chromosome[1:] == chromosome[:-1], False),
+            encoder=encoder,
+            condition=condition,
+            whitening=vectors[:, is_varying] / np.sqrt(values[is_varying]),
+        )
+
+    @property
+    def place(self) -> NDArray[np.int64]:
+        """Flat place in the layout of each variant along the chain, shape (n_variants,)."""
+        return np.flatnonzero(self.layout.is_variant)
+
+    @property
+    def reach(self) -> NDArray[np.int64]:
+        """How many variants of its chromosome stand before each, shape (n_variants,)."""
+        places = np.arange(len(self.order))
+        is_first = np.append(True, ~self.is_followed[:-1])
+        reach: NDArray[np.int64] = places - np.maximum.accumulate(np.where(is_first, places, 0))
+        return reach
+
+    @property
+    def white_condition(self) -> NDArray[np.float32]:
+        """Whitened conditions, shape (n_samples, n_white)."""
+        return (self.condition @ self.whitening).astype(np.float32)
+
+
+def chromosome_numbers(is_followed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of the chromosome of each variant, from 0, in the order of the chain."""
+    return np.concatenate([[0], np.cumsum(~is_followed[:-1])]).astype(np.int64)
