@@ -139,7 +139,8 @@ class Ctgan(Generator):
         if train.n_variants > self.most_variants:
             raise GenobenchError(
                 f"There are {train.n_variants} variants; ctgan takes at most {self.most_variants} (most_variants), since its "
-                f"dense layers need some 200 KB of memory for each. Take fewer variants, such as one chromosome, raise most_variants, or use wgan."
+                f"dense layers need some 200 KB of memory for each. Take fewer variants, "
+                "such as one chromosome, raise most_variants, or use wgan."
             )
         if train.n_samples < 2:
             raise GenobenchError(f"A CTGAN needs at least 2 samples; there is {train.n_samples}.")

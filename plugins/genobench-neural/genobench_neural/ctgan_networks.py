@@ -105,8 +105,6 @@ class CtganGenerator(GenotypeNetwork):
         row = torch.arange(len(asked), device=asked.device)
         own = self.own[variants].to(genotypes.dtype)
         genotypes = genotypes.index_put((row[:, None], self.genotypes, asked[:, None]), own, accumulate=True)
-            (row[:, None], self.genotypes, asked[:, None]), self.own[variants].to(genotypes.dtype), accumulate=True
-        )
         return genotypes, logits[:, 3 * self.size.n_places :].float()
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

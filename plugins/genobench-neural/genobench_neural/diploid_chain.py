@@ -95,7 +95,7 @@ class DiploidChain(GenotypeNetwork):
         p = self.alt_frequency
         is_called = codes != MISSING_CODE
         standard = torch.where(is_called, (codes - 2 * p) / self._deviation(), 0.0)
-        heterozygous = torch.where(is_called, (codes == 1) - 2 * p * (1 - p), 0.0)
+        heterozygous = torch.where(is_called, (codes == 1).float() - 2 * p * (1 - p), 0.0)
         s = (
             self.bias.detach()
             + CONDITION_SCALE * condition @ parameters["effects"]
@@ -157,7 +157,7 @@ class DiploidChain(GenotypeNetwork):
             reached = _probabilities(s + self.bias[variants][:, None], t).cumsum(dim=0)
             now = (torch.rand(s.shape, generator=generator) > reached[:2]).sum(dim=0)
             calls[variants] = now.to(torch.uint8)
-            made = torch.stack([(now - expected[variants]) / deviation[variants], (now == 1) - heterozygosity[variants]], dim=1)
+            made = torch.stack([(now - expected[variants]) / deviation[variants], (now == 1).float() - heterozygosity[variants]], dim=1)
             recent[chain_of[variants]] = torch.cat([made[:, None], before], dim=1)[:, : self.size.n_lags]
         return calls
 
