@@ -26,6 +26,8 @@ _N_CONTEXT: Final = 16
 _MOST_CALIBRATED: Final = 512
 _BETAS: Final = (0.5, 0.9)
 _TEMPERATURE: Final = 1.0
+_SMALLEST_SLOPE: Final = 0.02
+_LARGEST_SHIFT: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def fit_family_gan(plan: FamilyPlan, train: Genotypes, context: FitContext, *, i
     condition = torch.from_numpy(encoder.encode(train.samples)).to(device)[:, : None if plan.is_conditional else 0]
     batches = PackedBatches.of_genotypes(train, layout, device)
     clusters = fit_haplotype_clusters(batches, layout, n_clusters=plan.n_clusters, n_rounds=plan.n_rounds, generator=random)
-    effects = _effects(plan, batches, layout, condition, random)
+    effects = fit_effects(batches, layout, condition, ridge=plan.ridge)
+    scores = leading_scores(batches, effects.shares, condition, n_factors=plan.n_shared, generator=random)
     size = GeneratorSize(
         n_blocks=layout.n_blocks,
         block_size=layout.block_size,
@@ -87,6 +90,7 @@ def fit_family_gan(plan: FamilyPlan, train: Genotypes, context: FitContext, *, i
     is_followed = torch.from_numpy(layout.is_followed).to(device)
     network = FamilyGenerator(size, is_followed, random)
     network.begin_with(clusters, effects)
+    network.begin_with_families(fit_effects(batches, layout, scores, ridge=plan.ridge))
     drawn_from = condition[torch.randperm(len(condition), generator=random, device=device)[:_MOST_CALIBRATED]]
     network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
     critic = Critic(size, is_followed, random)
@@ -109,20 +113,23 @@ def loaded_family_gan(description: dict[str, Any], is_followed: torch.Tensor) ->
 
 
 class FamilyGenerator(GenotypeGenerator):
-    """A `GenotypeGenerator` that takes as much of the condition as it was built for."""
+    """A `GenotypeGenerator` whose genome-wide factors begin as families, and which takes as much of the condition as it was built for."""
+
+    @torch.no_grad()
+    def begin_with_families(self, factors: ConditionEffects) -> None:
+        """Take effects of factors in alleles, turned into log-odds by the slope 2 p (1 - p) of a variant's frequency.
+
+        The slope within clusters would be nearer, but most alleles are all but fixed within a cluster: the shifts that it asks for undo
+        the clusters' linkage.
+        """
+        p = factors.shares[..., 1] / 2 + factors.shares[..., 2]
+        slope = (2 * p * (1 - p))[:, None]
+        shift = factors.slopes / slope.clamp(min=_SMALLEST_SLOPE)
+        self.shared[:, self.size.n_condition :] = shift.clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
         return super().draw(condition[:, : self.size.n_condition], generator)
-
-
-def _effects(
-    plan: FamilyPlan, batches: PackedBatches, layout: BlockLayout, condition: torch.Tensor, random: torch.Generator
-) -> ConditionEffects:
-    """Effects of the condition and of the leading components, in one regression."""
-    shares = fit_effects(batches, layout, condition, ridge=plan.ridge).shares
-    scores = leading_scores(batches, shares, condition, n_factors=plan.n_shared, generator=random)
-    return fit_effects(batches, layout, torch.cat([condition, scores], dim=1), ridge=plan.ridge)
 
 
 class _GanTask(StatefulTask):

@@ -91,19 +91,14 @@ class GenotypeGenerator(GenotypeNetwork):
         self._steps = [torch.from_numpy(step).to(device) for step in steps_along(is_followed.cpu().numpy())]
 
     def begin_with(self, clusters: HaplotypeClusters, effects: ConditionEffects) -> None:
-        """Take haplotype clusters, and effects in alleles turned into log-odds by the slope 2 p (1 - p) averaged over clusters.
-
-        Args:
-            clusters: Fitted haplotype clusters.
-            effects: Of the condition, and after it of as many genome-wide factors as are known.
-        """
+        """Take haplotype clusters, and effects in alleles turned into log-odds by the slope 2 p (1 - p) averaged over clusters."""
         with torch.no_grad():
             self.alleles.copy_(clusters.alleles.logit(eps=1e-6).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT))
             self.cumulated.copy_(clusters.transitions.cumsum(dim=-1))
             usual = clusters.transitions.mean(dim=1)[..., None]
             slope = 2 * (usual * clusters.alleles * (1 - clusters.alleles)).sum(dim=1, keepdim=True)
             shift = (effects.slopes / slope.clamp(min=_SMALLEST_SLOPE)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
-            self.shared[:, : shift.shape[1]] = shift
+            self.shared[:, : self.size.n_condition] = shift
 
     def forward(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Log-odds of ALT on each haplotype, without noise.

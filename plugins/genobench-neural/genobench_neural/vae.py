@@ -27,8 +27,9 @@ class Vae(Generator):
 
     The default has genome-wide latents, and a decoder that sees the condition, the latents and the variants before each one on its
     chromosome; a genotype is drawn from the distribution that comes out. It begins with principal components and regressions of the
-    training samples, and stops early by its loss on validation samples; a moving average of the weights is kept. Trait and covariates
-    (quantitative ones standardised, classes one-hot) enter encoder and decoder, which begins with their ridge effects on every variant.
+    training samples, and stops early by its loss on validation samples. A moving average of the weights is kept, and z is drawn from the
+    normal distribution that has the pooled moments of the posteriors. Trait and covariates (quantitative ones standardised, classes
+    one-hot) enter encoder and decoder, which begins with their ridge effects on every variant.
 
     A published preset is fully connected, knows no condition, trains for 1,000 epochs and takes the likeliest genotype at each variant,
     which drops the randomness that is left at a variant once z is known: `output=draw` mends that, `is_conditional=true` conditions it.
@@ -56,6 +57,7 @@ class Vae(Generator):
     References:
         Kingma and Welling 2014, Auto-encoding variational Bayes, arXiv:1312.6114.
         Chen et al. 2017, Variational lossy autoencoder, arXiv:1611.02731 (a decoder that sees neighbours).
+        Ghosh et al. 2020, From variational to deterministic autoencoders, arXiv:1903.12436 (a prior fitted after training).
         Xie et al. 2025, arXiv:2508.09212, doi:10.1093/gigascience/giag044 (the published presets).
     """
 

@@ -76,6 +76,7 @@ def fit_window_vae(plan: WindowPlan, train: Genotypes, context: FitContext, *, i
     check_every = max(1, n_steps // _CHECKS)
     run(task, n_steps, context, identity=identity, check_every=check_every, patience=plan.patience, batch_size=task.batch_size)
     task.average.install()
+    task.fit_prior()
     return NetworkSampler(
         network=network.requires_grad_(False).to("cpu").eval(),
         description=asdict(size),
@@ -132,18 +133,38 @@ class _WindowTask(StatefulTask):
         random = torch.Generator(batches.device).manual_seed(_VALIDATION_SEED)
         rows = torch.arange(min(batches.n_samples, _MOST_VALIDATED), device=batches.device)
         with self.average.installed():
-            losses = [
-                torch.stack(self._losses(batches, condition, some, random)).sum()
-                for some in rows.split(max(1, _CALLS_PER_CHUNK // self.network.size.n_places))
-            ]
+            losses = [torch.stack(self._losses(batches, condition, some, random)).sum() for some in rows.split(self._n_rows())]
         return float(torch.stack(losses).sum()) / len(rows)
+
+    @torch.no_grad()
+    def fit_prior(self) -> None:
+        """Set the prior to the normal distribution with the moments of the posteriors, all samples pooled (Ghosh et al. 2020)."""
+        means, variances = [], []
+        for rows in torch.arange(self.data.n_samples, device=self.data.device).split(self._n_rows()):
+            mean, log_variance = self.network.encode(
+                self.data.batches.codes(rows)[0].T.contiguous(), self._given(self.data.condition, rows)
+            )
+            means.append(mean)
+            variances.append(log_variance.exp())
+        mean = torch.cat(means)
+        covariance = torch.cov(mean.T, correction=0).view(mean.shape[1], -1) + torch.cat(variances).mean(dim=0).diag()
+        self.network.prior_mean.copy_(mean.mean(dim=0))
+        self.network.prior_factor.copy_(torch.linalg.cholesky(covariance))
+
+    def _n_rows(self) -> int:
+        """Samples to pass at a time where no gradient is kept."""
+        return max(1, _CALLS_PER_CHUNK // self.network.size.n_places)
+
+    def _given(self, condition: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """As much of the condition as the network was built for."""
+        return condition[rows, : self.network.size.n_condition]
 
     def _losses(
         self, batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, random: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy and KL divergence, in nats, summed over samples."""
         codes = batches.codes(rows)[0].T.contiguous()
-        given = condition[rows, : self.network.size.n_condition]
+        given = self._given(condition, rows)
         mean, log_variance = self.network.encode(codes, given)
         noise = torch.randn(mean.shape, generator=random, device=mean.device)
         z = mean + noise * torch.exp(0.5 * log_variance)
