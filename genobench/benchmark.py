@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from genobench.cells import Cell, FitResult, hash_json
 from genobench.contracts import Comparison
-from genobench.errors import GenobenchError
+from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.evaluation import score_cell
 from genobench.fitting import fit_cell
 from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
@@ -47,7 +47,9 @@ __all__ = ["GeneratorPlan", "Plan", "Prepared", "prepare", "run", "run_prepared"
 
 
 def run(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = lambda _event: None) -> Iterator[Outcome]:
-    """Run a plan, cell by cell.
+    """Run a plan, cell by cell; of several splits, all generators on the first, then all on the second, ...
+
+    With trials, each generator is tuned on the first split and keeps these settings on the others, so that it is one row of the board.
 
     Args:
         plan: What to run.
@@ -56,13 +58,22 @@ def run(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = lambd
         on_event: Called with progress: stages, phases, training steps, trials, warnings.
 
     Yields:
-        An outcome for each cell, in the order of generators and seeds.
+        An outcome for each cell, in the order of splits, generators and seeds.
 
     Raises:
         GenobenchError: If the plan cannot begin. What goes wrong in a cell is that cell's outcome.
     """
-    prepared = prepare(plan, registry=registry, home=home, on_event=on_event)
-    yield from run_prepared(prepared, on_event)
+    tuned: tuple[GeneratorPlan, ...] = ()
+    for pair in plan.pairs:
+        if tuned:
+            pair = dataclasses.replace(pair, generators=tuned, trials=0)  # noqa: PLW2901 - the pair as it is run
+        outcomes = []
+        for outcome in run_prepared(prepare(pair, registry=registry, home=home, on_event=on_event), on_event):
+            outcomes.append(outcome)
+            yield outcome
+        if plan.trials:
+            first = outcomes[:: len(pair.seeds)]
+            tuned = tuple(GeneratorPlan(f"{one.distribution}/{one.generator}", one.settings) for one in first)
 
 
 def run_prepared(prepared: Prepared, on_event: OnEvent = lambda _event: None) -> Iterator[Outcome]:
@@ -98,7 +109,7 @@ def _scored(prepared: Prepared, cell: Cell, on_event: OnEvent) -> tuple[ScoreRec
 
 
 def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
-    """The best settings of the study of one generator."""
+    """The best settings of the study of one generator; those given where no trial gave a value, so that its cells say why."""
     entry, given = prepared.generators[number]
     plan = prepared.plan
     assert prepared.objective is not None  # noqa: S101 - prepare finds it whenever there are trials
@@ -135,7 +146,11 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
     storage = prepared.home / "studies" / f"{entry.name}-{study}.log"
     storage.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{storage}.lock"):
-        return tune(type(given), fixed=fixed, evaluate=evaluate, objective=objective, n_trials=plan.trials, seed=seed, storage=storage)
+        try:
+            return tune(type(given), fixed=fixed, evaluate=evaluate, objective=objective, n_trials=plan.trials, seed=seed, storage=storage)
+        except (CellError, ContractError) as error:
+            on_event({"event": "warning", "message": f"{entry.name} is not tuned and runs as given: {error}"})
+            return given
 
 
 def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitResult, scores: tuple[ScoreRecord, ...]) -> Outcome:
@@ -158,6 +173,8 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
         n_generated=cell.key.n_samples if result.status == "ok" else 0,
         scores=scores,
         timings=dict(result.timings),
+        processor_seconds=dict(result.processor_seconds),
+        budget=cell.key.budget,
         peak_memory_bytes={"host": result.peak_memory_bytes, "gpu": result.peak_gpu_memory_bytes},
         environment=_environment(prepared.device),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import CellError
@@ -44,6 +44,7 @@ class CellKey:
         seed: Seed of the fit and of what it generates.
         n_samples: How many synthetic samples.
         device: `cpu` or `cuda`: the two do not round alike.
+        budget: What each phase may take, as `Budget.name` gives it; "" for no budget.
     """
 
     dataset: str
@@ -57,11 +58,15 @@ class CellKey:
     seed: int
     n_samples: int
     device: str
+    budget: str = ""
 
     @property
     def cell_id(self) -> str:
         """16 hexadecimal digits, a function of the key alone."""
-        return hash_json({"schema": SCHEMA, **asdict(self)})[:16]
+        values = asdict(self)
+        if not self.budget:  # So cells had been named before there were budgets.
+            del values["budget"]
+        return hash_json({"schema": SCHEMA, **values})[:16]
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class FitResult:
         peak_memory_bytes: Of the host; None where not known.
         peak_gpu_memory_bytes: Of the GPU; None on the CPU.
         synthetic_sha256: Content hash of the synthetic samples; "" where there are none.
+        processor_seconds: By phase, of all threads and processes; empty where not known.
     """
 
     status: Status
@@ -85,6 +91,7 @@ class FitResult:
     peak_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
     synthetic_sha256: str = ""
+    processor_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,8 +167,10 @@ class Cell:
         if result.status == "ok":
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 
-    def clear(self) -> None:
-        """Forget an unfinished or failed fit; checkpoints and the key stay, so that the next one can resume."""
+    def clear(self, *, with_checkpoints: bool = False) -> None:
+        """Forget an unfinished or failed fit; the key stays, and so do checkpoints unless told otherwise, so that the next can resume."""
+        if with_checkpoints:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
         (self.folder / "result.json").unlink(missing_ok=True)
         for stale in (self.synthetic, self.model, self.scores, self.validation_scores, *self.folder.glob(".synthetic.*")):
             shutil.rmtree(stale, ignore_errors=True)

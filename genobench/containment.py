@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_EXIT: Final = 10.0
 _SECONDS_TO_DRAIN: Final = 2.0
+_SECONDS_BETWEEN_LOOKS: Final = 0.5
 _LOG_TAIL_BYTES: Final = 65536
 _MARK: Final = "GENOBENCH_WORKER"
 """Environment variable that a worker and all it starts carry, so that a child that left the process group is found."""
@@ -69,6 +70,7 @@ def run_worker(
     *,
     log: Path,
     seconds_per_phase: float | None,
+    processor_seconds_per_phase: float | None = None,
     on_event: OnEvent,
     is_single_threaded: bool = False,
 ) -> Ending:
@@ -79,6 +81,8 @@ def run_worker(
         job: Its job file.
         log: Where its stderr, and whatever a plugin prints, is appended.
         seconds_per_phase: No phase may take longer; None: no limit.
+        processor_seconds_per_phase: No phase may use more processor time, all threads and processes together; None: no limit. Looked at
+            as it goes on where the system has /proc; elsewhere the caller sees in `Ending.values` what was used.
         on_event: Called with each event as it comes.
         is_single_threaded: Whether its matrix products keep to one thread.
 
@@ -106,32 +110,92 @@ def run_worker(
         )
     patience_seconds = 0.0
     try:
-        ending = _follow(process, log, log_start, seconds_per_phase, on_event)
+        bounds = _PhaseBounds(process.pid, seconds_per_phase, processor_seconds_per_phase)
+        ending = _follow(process, log, log_start, bounds, on_event)
         patience_seconds = _SECONDS_TO_EXIT if ending["values"] else 0.0
     finally:
         _stop(process, patience_seconds, mark)
     return Ending(seconds=round(time.monotonic() - begin, 3), **ending)
 
 
-def _follow(
-    process: subprocess.Popen[bytes], log: Path, log_start: int, seconds_per_phase: float | None, on_event: OnEvent
-) -> dict[str, Any]:
+class _PhaseBounds:
+    """What a phase of a worker may take: time on the clock, and processor time.
+
+    Args:
+        session: Of the worker's processes.
+        seconds: On the clock; None: no limit.
+        processor_seconds: Of all its processes; None: no limit.
+    """
+
+    def __init__(self, session: int, seconds: float | None, processor_seconds: float | None) -> None:
+        self._session = session
+        self._seconds = None if seconds is None or seconds > threading.TIMEOUT_MAX else seconds
+        self._processor_seconds = processor_seconds
+        self.begin("start")
+
+    def begin(self, phase: str) -> None:
+        """A phase begins."""
+        self.phase = phase
+        self._begun = self._looked = time.monotonic()
+        self._used_before = 0.0 if self._processor_seconds is None else session_processor_seconds(self._session)
+
+    @property
+    def wait_seconds(self) -> float | None:
+        """For how long nothing need be looked at; None: for ever."""
+        left = None if self._seconds is None else max(0.0, self._begun + self._seconds - time.monotonic())
+        if self._processor_seconds is None:
+            return left
+        return _SECONDS_BETWEEN_LOOKS if left is None else min(left, _SECONDS_BETWEEN_LOOKS)
+
+    def passed(self) -> str:
+        """What the phase has taken too much of, in words; "" where it is within its bounds."""
+        now = time.monotonic()
+        if self._seconds is not None and now - self._begun >= self._seconds:
+            return f"the phase '{self.phase}' took longer than the limit of {self._seconds:g} s"
+        if self._processor_seconds is not None and now - self._looked >= _SECONDS_BETWEEN_LOOKS:
+            self._looked = now
+            if session_processor_seconds(self._session) - self._used_before > self._processor_seconds:
+                return over_budget(self.phase, self._processor_seconds)
+        return ""
+
+
+def over_budget(phase: str, processor_seconds: float) -> str:
+    """What to say of a phase that used more processor time than it may."""
+    return f"the phase '{phase}' used more than its {processor_seconds:g} s of processor time"
+
+
+def session_processor_seconds(session: int) -> float:
+    """Processor time that the processes of a session have used so far, those that have ended among them; 0 where there is no /proc.
+
+    References:
+        proc(5), /proc/pid/stat: field 6 is the session, 14 to 17 are the ticks of the process and of the children it has waited for.
+    """
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The second field, the name in brackets, may hold blanks and brackets.
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                ticks += sum(int(field) for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _follow(process: subprocess.Popen[bytes], log: Path, log_start: int, bounds: _PhaseBounds, on_event: OnEvent) -> dict[str, Any]:
     lines: queue.Queue[bytes | None] = queue.Queue()
     pump = threading.Thread(target=_pump, args=(process, lines), daemon=True)
     pump.start()
     threading.Thread(target=_say_end, args=(process, pump, lines), daemon=True).start()
-    phase, deadline = "start", _deadline(seconds_per_phase)
     while True:
-        try:
-            line = lines.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            message = f"the phase '{phase}' took longer than the limit of {seconds_per_phase:g} s"
-            return {"status": "timeout", "phase": phase, "message": message, "values": {}}
+        line: bytes | None = b""
+        with contextlib.suppress(queue.Empty):
+            line = lines.get(timeout=bounds.wait_seconds)
         if line is None:
-            return _died(process, log, log_start, phase)
+            return _died(process, log, log_start, bounds.phase)
         event = _event(line)
+        if event.get("event") not in ("phase", "end") and (message := bounds.passed()):
+            return {"status": "timeout", "phase": bounds.phase, "message": message, "values": {}}
         if event.get("event") == "phase":
-            phase, deadline = str(event["phase"]), _deadline(seconds_per_phase)
+            bounds.begin(str(event["phase"]))
         if event.get("event") == "end":
             return {"status": event["status"], "phase": event["phase"], "message": event["message"], "values": event}
         if event:
@@ -153,10 +217,6 @@ def _say_end(process: subprocess.Popen[bytes], pump: threading.Thread, lines: qu
     lines.put(None)
 
 
-def _deadline(seconds: float | None) -> float | None:
-    return None if seconds is None or seconds > threading.TIMEOUT_MAX else time.monotonic() + seconds
-
-
 def _event(line: bytes) -> dict[str, Any]:
     try:
         event = json.loads(line)
@@ -173,8 +233,10 @@ def _is_sound(event: Mapping[str, Any]) -> bool:
         case {"event": "step", "step": int(), "losses": dict(losses)}:
             return all(isinstance(loss, (int, float)) for loss in losses.values())
         case {"event": "end", "status": str(status), "phase": str(), "message": str()}:
-            timings = event.get("timings", {})
-            return status in STATUSES and isinstance(timings, dict) and all(isinstance(item, (int, float)) for item in timings.values())
+            measured = [event.get(name, {}) for name in ("timings", "processor_seconds")]
+            return status in STATUSES and all(
+                isinstance(one, dict) and all(isinstance(item, (int, float)) for item in one.values()) for one in measured
+            )
     return False
 
 

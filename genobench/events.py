@@ -79,6 +79,14 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
+def processor_seconds() -> float:
+    """Processor time of this process and of the children that it has waited for, in seconds."""
+    import resource
+
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def peak_memory_bytes() -> int:
     """The largest resident set of this process so far, in bytes."""
     import resource

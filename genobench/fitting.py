@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
+from genobench.budgets import Budget
 from genobench.calls import MISSING
 from genobench.cells import Cell, CellKey, FitResult, find_cell, open_cell
 from genobench.conditions import draw_condition
-from genobench.containment import run_worker
+from genobench.containment import over_budget, run_worker
 from genobench.contracts import Trait
 from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.genotypes import VARIANT_COLUMNS, Genotypes
@@ -56,6 +57,24 @@ class FitRequest:
     home: Path
     retry: bool
 
+    @property
+    def budget(self) -> Budget | None:
+        """What each phase may take; None for no budget."""
+        return Budget.parse(self.key.budget) if self.key.budget else None
+
+    @property
+    def seconds_per_phase(self) -> float | None:
+        """On the clock: the time limit, or the budget of GPU time where that is less."""
+        budget = self.budget
+        limits = [self.time_limit_seconds, budget.seconds if budget is not None and budget.kind == "gpu" else None]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    @property
+    def processor_seconds_per_phase(self) -> float | None:
+        """The budget of processor time; None for none."""
+        budget = self.budget
+        return budget.seconds if budget is not None and budget.kind == "cpu" else None
+
 
 def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
     """Fit, generate and check; or take what is there.
@@ -78,9 +97,10 @@ def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
         if result is not None and (result.status == "ok" or not request.retry):
             on_event({"event": "reused", "cell_id": request.key.cell_id, "status": result.status})
             return cell, result
-        cell.clear()
+        # Under a budget a fit that was cut off begins anew: what it had used is not known.
+        cell.clear(with_checkpoints=bool(request.key.budget))
         train = read_store(request.train)
-        result = _run_fit(cell, _write_job(request, cell, train), request.time_limit_seconds, on_event)
+        result = _run_fit(cell, _write_job(request, cell, train), request, on_event)
         if result.status == "ok":
             result = _checked(cell, train, request.key, result)
         if result.status != "preempted":
@@ -108,7 +128,7 @@ def _write_job(request: FitRequest, cell: Cell, train: Genotypes) -> Path:
         seed=key.seed,
         generate_seed=key.seed,
         device=request.device,
-        time_limit_seconds=request.time_limit_seconds,
+        time_limit_seconds=request.seconds_per_phase,
         n_samples=key.n_samples,
         train=str(request.train),
         validation=str(request.validation),
@@ -119,7 +139,7 @@ def _write_job(request: FitRequest, cell: Cell, train: Genotypes) -> Path:
     ).write(cell.job)
 
 
-def _run_fit(cell: Cell, job: Path, time_limit_seconds: float | None, on_event: OnEvent) -> FitResult:
+def _run_fit(cell: Cell, job: Path, request: FitRequest, on_event: OnEvent) -> FitResult:
     with cell.curves.open("a", encoding="utf-8") as curves:
 
         def keep_curves(event: Mapping[str, Any]) -> None:
@@ -127,11 +147,23 @@ def _run_fit(cell: Cell, job: Path, time_limit_seconds: float | None, on_event: 
                 curves.write(json.dumps({"step": event["step"], **event["losses"]}) + "\n")
             on_event({**event, "task": "fit"})
 
-        ending = run_worker("genobench.worker", job, log=cell.log, seconds_per_phase=time_limit_seconds, on_event=keep_curves)
+        ending = run_worker(
+            "genobench.worker",
+            job,
+            log=cell.log,
+            seconds_per_phase=request.seconds_per_phase,
+            processor_seconds_per_phase=request.processor_seconds_per_phase,
+            on_event=keep_curves,
+        )
+    used = ending.values.get("processor_seconds", {})
+    limit = request.processor_seconds_per_phase
+    over = next((phase for phase, seconds in used.items() if limit is not None and seconds > limit), "")
+    is_over = ending.status == "ok" and bool(over)
     return FitResult(
-        status=ending.status,
-        phase=ending.phase,
-        message=ending.message,
+        status="timeout" if is_over else ending.status,
+        phase=over if is_over else ending.phase,
+        message=over_budget(over, limit or 0.0) if is_over else ending.message,
+        processor_seconds=used,
         timings={**ending.values.get("timings", {}), "worker": ending.seconds},
         peak_memory_bytes=ending.values.get("peak_memory_bytes"),
         peak_gpu_memory_bytes=ending.values.get("peak_gpu_memory_bytes"),

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from genobench.contracts import Direction, ScoreFamily
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Version of the JSON form; raised with every change of the fields."""
+
+_ADDED: Final[Mapping[int, Mapping[str, Any]]] = {2: {"budget": "", "processor_seconds": {}}}
+"""What an outcome of an older schema would have said of the fields that came later: before schema 3 there were no budgets."""
 
 FILE_NAME: Final = "outcome.json"
 """Name of an outcome's file in its cell's folder."""
@@ -231,6 +234,8 @@ class Outcome:
         scores: One record a score.
         timings: Seconds by phase.
         peak_memory_bytes: `host` and `gpu`; None where not measured.
+        processor_seconds: By phase, of all threads and processes of the fit; empty where not measured.
+        budget: What each phase of the fit was allowed, as `Budget.name` gives it ("3cpu-min"); "" for no budget.
         environment: `python`, `genobench`, `torch`, `numpy`, `platform`, `cpu_threads`, `device`.
         created_at: When the cell ended, ISO 8601 in UTC.
         schema: Version of the JSON form.
@@ -256,6 +261,8 @@ class Outcome:
     scores: tuple[ScoreRecord, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: Mapping[str, int | None] = field(default_factory=dict)
+    processor_seconds: Mapping[str, float] = field(default_factory=dict)
+    budget: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -285,15 +292,18 @@ class Outcome:
         Raises:
             GenobenchError: If the schema is another one, or a key is unknown or missing.
         """
-        if values.get("schema") != SCHEMA:
-            raise GenobenchError(f"An outcome has schema {values.get('schema')}; this genobench reads {SCHEMA}.")
+        schema: Any = values.get("schema")
+        if schema in _ADDED:
+            values = {**values, **_ADDED[schema], "schema": SCHEMA}
+        elif schema != SCHEMA:
+            raise GenobenchError(f"An outcome has schema {schema}; this genobench reads {', '.join(map(str, [*_ADDED, SCHEMA]))}.")
         _check_keys(cls, values)
         return cls(**{**values, "scores": tuple(ScoreRecord.from_json(score) for score in values["scores"])})
 
 
 def board_name(outcome: Outcome) -> str:
-    """The leaderboard that an outcome belongs to: dataset and split scheme, for example "cattle-demo.family"."""
-    return f"{outcome.dataset}.{outcome.split['scheme']}"
+    """The leaderboard that an outcome belongs to: dataset, split scheme and budget, for example "cattle-demo.family.3cpu-min"."""
+    return f"{outcome.dataset}.{outcome.split['scheme']}" + (f".{outcome.budget}" if outcome.budget else "")
 
 
 def settings_sha256(settings: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genobench.budgets import Budget
 from genobench.cells import CellKey, hash_json
 from genobench.datasets import OpenDataset, open_dataset
 from genobench.errors import DuplicateNameError, GenobenchError, UnknownNameError
@@ -44,10 +45,12 @@ class Plan:
         split: `auto`, `random`, `family`, `kinship`, `forward` or `column`.
         split_column: The column of a `column` split.
         split_seed: Seed of the split; every generator and seed of the plan shares it.
+        n_splits: Pairs of a split and its seeds: pair k has the split seed `split_seed` + k and seeds of its own; see `pairs`.
         seeds: One cell each.
         n_samples: Synthetic samples; None for as many as there are training samples.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, ...
         time_limit_seconds: For each phase of a fit; None: no limit.
+        budget: What each phase of a fit may take ("3cpu-min", "10gpu-min"), a part of the board's name; "" for no budget.
         trials: Trials of tuning before the seeds are run; 0 for the settings as they are.
         objective: The score that trials are compared by, on validation samples.
         metrics: Names of metrics; None for all that are installed and not kept for those who ask.
@@ -60,14 +63,25 @@ class Plan:
     split: str = "auto"
     split_column: str | None = None
     split_seed: int = 0
+    n_splits: int = 1
     seeds: tuple[int, ...] = (0,)
     n_samples: int | None = None
     device: str = "auto"
     time_limit_seconds: float | None = 1800.0
+    budget: str = ""
     trials: int = 0
     objective: str = DEFAULT_OBJECTIVE
     metrics: tuple[str, ...] | None = None
     retry: bool = False
+
+    @property
+    def pairs(self) -> tuple[Plan, ...]:
+        """A plan for each split: the k-th has the split seed `split_seed` + k and, of one seed s, the seed s + k."""
+        n_seeds = len(self.seeds)
+        return tuple(
+            replace(self, split_seed=self.split_seed + k, seeds=tuple(seed + k * n_seeds for seed in self.seeds), n_splits=1)
+            for k in range(self.n_splits)
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,7 @@ class Prepared:
         trait: The trait of the run.
         folder: Of the parts' stores.
         device: With `auto` resolved.
+        budget: The budget's name; "" for none.
         generators: Each with its settings.
         metrics: Which metrics.
         objective: What trials are compared by, with the metric that gives it; None without trials.
@@ -96,6 +111,7 @@ class Prepared:
     trait: Trait
     folder: Path
     device: str
+    budget: str
     generators: tuple[tuple[Registered, Generator], ...]
     metrics: tuple[Registered, ...]
     objective: tuple[Registered, Objective] | None
@@ -140,6 +156,7 @@ class Prepared:
             seed=seed,
             n_samples=self.n_samples,
             device=self.device.partition(":")[0],
+            budget=self.budget,
         )
 
     def fit_request(self, entry: Registered, key: CellKey) -> FitRequest:
@@ -177,7 +194,8 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     )
     check_score_names(metrics)
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
-    device = _resolve_device(plan.device)
+    budget = Budget.parse(plan.budget) if plan.budget else None
+    device = _resolve_device(plan.device, budget)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
     dataset = open_dataset(plan.dataset, registry)
     trait = dataset.card.trait(plan.trait)
@@ -204,6 +222,7 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
         trait=trait,
         folder=folder,
         device=device,
+        budget="" if budget is None else budget.name,
         generators=generators,
         metrics=metrics,
         objective=objective,
@@ -248,9 +267,15 @@ def _find_objective(score: str, metrics: tuple[Registered, ...]) -> tuple[Regist
     raise UnknownNameError(f"There is no score '{score}' to tune for; the installed metrics give: {', '.join(sorted(names))}.")
 
 
-def _resolve_device(device: str) -> str:
+def _resolve_device(device: str, budget: Budget | None) -> str:
     import torch
 
+    if budget is not None:
+        wanted = "cuda" if budget.kind == "gpu" else "cpu"
+        if device == "auto":
+            device = wanted
+        elif device.partition(":")[0] != wanted:
+            raise GenobenchError(f"A budget of {budget} is for the device {wanted}, and {device} was asked for.")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

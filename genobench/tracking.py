@@ -259,6 +259,7 @@ def _metrics(outcome: Outcome) -> dict[str, float]:
         if not score.is_missing:
             values |= _score_metrics(score)
     values |= {f"seconds/{phase}": seconds for phase, seconds in outcome.timings.items()}
+    values |= {f"processor_seconds/{phase}": seconds for phase, seconds in outcome.processor_seconds.items()}
     values |= {f"peak_memory_bytes/{where}": size for where, size in outcome.peak_memory_bytes.items()}
     finite = {name: float(value) for name, value in values.items() if value is not None and math.isfinite(value)}
     return {_NOT_IN_A_NAME.sub("_", name): value for name, value in finite.items()}
@@ -289,6 +290,7 @@ def _params(outcome: Outcome) -> dict[str, str]:
         "generator": outcome.generator,
         "distribution": outcome.distribution,
         "seed": outcome.seed,
+        "budget": outcome.budget or "none",
     }
     settings = _flattened(outcome.settings, "settings.")
     return {_NOT_IN_A_NAME.sub("_", name): str(value)[:_MOST_CHARACTERS] for name, value in {**identity, **settings}.items()}

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from genobench.contracts import FitContext, Sampler, Trait
-from genobench.errors import ContractError
-from genobench.events import Events, end_with_parent, peak_memory_bytes
+from genobench.errors import ContractError, GenobenchError
+from genobench.events import Events, end_with_parent, peak_memory_bytes, processor_seconds
 from genobench.genotypes import Genotypes
 from genobench.settings import with_settings
 from genobench.storage import read_store, write_store
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from genobench.outcomes import Status
 
-_OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "Unable to allocate")
-"""What PyTorch (CUDA, CPU) and numpy say, in this order; they do not all raise MemoryError."""
+_OUT_OF_MEMORY: Final = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory", "Unable to allocate")
+"""What PyTorch (CUDA twice, CPU) and numpy say, in this order; they do not all raise MemoryError."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,18 @@ class _Clock:
     events: Events
     phase: str = "start"
     timings: dict[str, float] = field(default_factory=dict)
+    processor_seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:
         self.phase = phase
         self.events.phase(phase)
-        begin = time.perf_counter()
-        yield
-        self.timings[phase] = round(time.perf_counter() - begin, 3)
+        begin, used = time.perf_counter(), processor_seconds()
+        try:
+            yield
+        finally:
+            self.timings[phase] = round(time.perf_counter() - begin, 3)
+            self.processor_seconds[phase] = round(processor_seconds() - used, 3)
 
 
 def run_job(job: Job, events: Events, clock: _Clock) -> None:
@@ -148,8 +152,11 @@ def _read_condition(path: str) -> pd.DataFrame | None:
 
 
 def _status_of(error: Exception) -> Status:
-    """The status that an exception stands for; a full disk is nobody's fault, so the cell is left to be run again."""
-    if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
+    """The status that an exception stands for; a full disk is nobody's fault, so the cell is left to be run again.
+
+    A plugin may say in its own words that memory ran out, and what to do; then the error that it met is the cause of its own.
+    """
+    if any(isinstance(one, MemoryError) or any(text in str(one) for text in _OUT_OF_MEMORY) for one in (error, error.__cause__)):
         return "out-of-memory"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "preempted"
@@ -161,7 +168,14 @@ def _peak_gpu_memory_bytes(device: str) -> int | None:
         return None
     import torch
 
-    return int(torch.cuda.max_memory_allocated(device))
+    return int(torch.cuda.max_memory_allocated(device)) if torch.cuda.is_available() else None
+
+
+def _message_of(error: Exception) -> str:
+    """One line: all that genobench or a plugin says on purpose, the first line of what came from elsewhere."""
+    lines = str(error).splitlines() or [""]
+    text = " ".join(line.strip() for line in lines) if isinstance(error, GenobenchError) else lines[0]
+    return f"{type(error).__name__}: {text}"
 
 
 def main(arguments: list[str]) -> int:
@@ -174,20 +188,20 @@ def main(arguments: list[str]) -> int:
         run_job(job, events, clock)
     except Exception as error:  # noqa: BLE001 - the plugin boundary: a plugin may raise anything
         traceback.print_exc()
-        status = _status_of(error)
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        events.send("end", status=status, phase=clock.phase, message=message, timings=clock.timings, peak_memory_bytes=peak_memory_bytes())
-        return 1
+        status, phase, message = _status_of(error), clock.phase, _message_of(error)
+    else:
+        status, phase, message = "ok", "done", ""
     events.send(
         "end",
-        status="ok",
-        phase="done",
-        message="",
+        status=status,
+        phase=phase,
+        message=message,
         timings=clock.timings,
+        processor_seconds=clock.processor_seconds,
         peak_memory_bytes=peak_memory_bytes(),
         peak_gpu_memory_bytes=_peak_gpu_memory_bytes(job.device),
     )
-    return 0
+    return 0 if status == "ok" else 1
 
 
 if __name__ == "__main__":

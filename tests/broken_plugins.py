@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from genobench import Comparison, Generator, Genotypes, Metric, Offer, Sampler, Score, ScoreSpec, hookimpl
+from genobench import Comparison, Generator, GenobenchError, Genotypes, Metric, Offer, Sampler, Score, ScoreSpec, hookimpl
 
 
 @hookimpl
@@ -51,6 +51,32 @@ def _meddle(deed: str, touch: str, cell: Path) -> None:
             shutil.rmtree(cell)
 
 
+def _meddle_with_processes(deed: str, cell: Path) -> None:
+    """What a plugin may do with its process."""
+    match deed:
+        case "spin":
+            if os.fork() == 0:
+                while True:
+                    pass
+            time.sleep(600)
+        case "be-killed-once":
+            checkpoint = cell / "checkpoints" / "step"
+            if not checkpoint.exists():
+                checkpoint.write_text("2")
+                os.kill(os.getpid(), 9)
+
+
+def _run_out_of_memory(deed: str) -> None:
+    """The system's error as it is, or under words of the plugin's own."""
+    if deed == "memory":
+        raise MemoryError("Unable to allocate 1 TiB")
+    if deed == "memory-in-its-own-words":
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise GenobenchError("The batch of 64 does not fit.\nWrite --set batch_size=32.") from error
+
+
 @dataclass(frozen=True)
 class Naughty(Generator):
     """Does what `deed` says.
@@ -71,11 +97,11 @@ class Naughty(Generator):
         for step in range(3):
             context.report(step + 1, {"loss": 1.0 / (step + 1), "total_steps": 3})
         _meddle(self.deed, self.touch, context.folder.parent)
+        _meddle_with_processes(self.deed, context.folder.parent)
+        _run_out_of_memory(self.deed)
         match self.deed:
             case "raise":
                 raise RuntimeError("the fit went wrong\nin two lines")
-            case "memory":
-                raise MemoryError("Unable to allocate 1 TiB")
             case "hang":
                 time.sleep(600)
             case "die":

@@ -12,7 +12,8 @@ from genobench.datasets import TraitRequest, import_dataset
 from genobench.errors import GenobenchError, SettingsError, UnknownNameError
 from genobench.fitting import generate_from_cell
 from genobench.formats import write_genotypes
-from genobench.outcomes import read_local_outcomes
+from genobench.leaderboard import standings
+from genobench.outcomes import Outcome, board_name, read_local_outcomes
 from genobench.registry import load_registry
 from genobench.testing.examples import example_genotypes
 
@@ -112,6 +113,47 @@ def test_run__tunes_on_validation_and_reports_the_best(walked):
     assert not [event for event in repeated if event["event"] == "trial"], "the study was finished"
 
 
+def test_run__tunes_on_the_first_split_and_keeps_the_settings_on_the_others(walked, monkeypatch):
+    """Plans and outcomes alone: what is fitted and scored is told above."""
+    home, plan, outcomes = walked
+    ran: list[Plan] = []
+
+    def prepare_nothing(pair: Plan, **_: object) -> Plan:
+        ran.append(pair)
+        return pair
+
+    def end_at_once(pair: Plan, _on_event: object) -> list[Outcome]:
+        return [
+            dataclasses.replace(outcomes[0], generator=wanted.name.rpartition("/")[2], settings={"share": 0.1}, seed=seed, scores=())
+            for wanted in pair.generators
+            for seed in pair.seeds
+        ]
+
+    monkeypatch.setattr("genobench.benchmark.prepare", prepare_nothing)
+    monkeypatch.setattr("genobench.benchmark.run_prepared", end_at_once)
+    pairs = dataclasses.replace(plan, generators=(GeneratorPlan("copy"), GeneratorPlan("leaky")), trials=2, n_splits=3, seeds=(0, 1))
+    assert len(list(run(pairs, registry=load_registry(), home=home))) == 12
+    assert [(one.split_seed, one.seeds, one.trials) for one in ran] == [(0, (0, 1), 2), (1, (2, 3), 0), (2, (4, 5), 0)]
+    assert ran[2].generators == (GeneratorPlan("genobench/copy", {"share": 0.1}), GeneratorPlan("genobench/leaky", {"share": 0.1}))
+
+
+def test_run__of_two_splits_is_one_row(walked):
+    home, plan, _ = walked
+    pairs = dataclasses.replace(plan, generators=plan.generators[:1], metrics=("copies",), n_splits=2)
+    outcomes = list(run(pairs, registry=load_registry(), home=home))
+    assert [(one.split["seed"], one.seed) for one in outcomes] == [(0, 0), (1, 1)]
+    assert [(row.label, row.n_splits) for row in standings(outcomes).rows] == [("independent", 2)]
+
+
+def test_run__cells_of_a_budget_are_cells_of_their_own(walked):
+    home, plan, outcomes = walked
+    limited = dataclasses.replace(plan, generators=plan.generators[:1], metrics=("copies",), budget="60cpu-s")
+    (outcome,) = run(limited, registry=load_registry(), home=home)
+    assert (outcome.budget, board_name(outcome)) == ("1cpu-min", "example.family.1cpu-min")
+    assert outcome.cell_id != outcomes[0].cell_id
+    assert 0 < outcome.processor_seconds["load"] < 60
+
+
 def test_generate_from_cell__generates_more_from_the_saved_model(walked):
     home, _, outcomes = walked
     drawn = [
@@ -134,6 +176,8 @@ def test_generate_from_cell__generates_more_from_the_saved_model(walked):
         ({"trait": "height"}, GenobenchError, "its traits are: weight"),
         ({"device": "cuda:99x"}, GenobenchError, "is no device"),
         ({"trials": 1, "objective": "no_such_score"}, UnknownNameError, "There is no score 'no_such_score'"),
+        ({"budget": "3 minutes"}, GenobenchError, "'3 minutes' is no budget"),
+        ({"budget": "10gpu-min"}, GenobenchError, "A budget of 10 GPU-minutes is for the device cuda, and cpu was asked for"),
         ({"metrics": ("aatss",)}, UnknownNameError, "Did you mean 'aats'"),
     ],
 )

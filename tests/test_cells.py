@@ -33,6 +33,11 @@ def test_cell_id__is_a_function_of_the_key_alone():
     assert replace(KEY, settings={"widths": [8, 4], "share": 0.05}).cell_id == KEY.cell_id
 
 
+def test_cell_id__without_a_budget_is_what_it_was_before_there_were_budgets():
+    assert KEY.cell_id == "3f8a356022aacdf8"
+    assert replace(KEY, budget="3cpu-min").cell_id != KEY.cell_id
+
+
 def test_hash_json__is_the_sha256_of_the_canonical_form():
     """printf '{"a":[1,null],"b":"é"}' | sha256sum."""
     assert hash_json({"b": "é", "a": [1, None]}) == "e03c3c1ebb5fccd76e3bd35b9a86169f35e6f1b069645d48ac278175f54c4208"

@@ -40,7 +40,7 @@ def request_for(tmp_path, monkeypatch):
     )
     train = write_store(genotypes, tmp_path / "train")
 
-    def make(deed: str, *, touch: str = "", limit: float | None = 60.0, retry: bool = False) -> FitRequest:
+    def make(deed: str, *, touch: str = "", limit: float | None = 60.0, retry: bool = False, budget: str = "") -> FitRequest:
         key = CellKey(
             dataset="d",
             dataset_sha256="0" * 64,
@@ -53,6 +53,7 @@ def request_for(tmp_path, monkeypatch):
             seed=1,
             n_samples=6,
             device="cpu",
+            budget=budget,
         )
         return FitRequest(
             key=key,
@@ -92,6 +93,7 @@ def test_fit_cell__finished_cell_is_not_fitted_again(request_for, tmp_path):
     [
         ("raise", "failed", "fit", "RuntimeError: the fit went wrong"),
         ("memory", "out-of-memory", "fit", "MemoryError"),
+        ("memory-in-its-own-words", "out-of-memory", "fit", "The batch of 64 does not fit. Write --set batch_size=32."),
         ("die", "failed", "fit", "exit code 3"),
         ("no-sampler", "invalid-output", "fit", "must return a genobench.Sampler"),
         ("no-genotypes", "invalid-output", "generate", "must return genobench.Genotypes"),
@@ -116,6 +118,30 @@ def test_fit_cell__plugin_that_never_returns_is_a_timeout(request_for):
     assert (result.status, result.phase) == ("timeout", "fit")
     assert "longer than the limit of 4 s" in result.message
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processor time of others is read from /proc")
+def test_fit_cell__processor_time_of_all_processes_is_bounded_by_the_budget(request_for):
+    """The worker sleeps and its child spins; on the clock there is time enough."""
+    _, result = fit_cell(request_for("spin", budget="1cpu-s"), lambda _event: None)
+    assert (result.status, result.phase) == ("timeout", "fit")
+    assert result.message == "the phase 'fit' used more than its 1 s of processor time"
+
+
+def test_fit_cell__says_how_much_processor_time_each_phase_used(request_for):
+    _, result = fit_cell(request_for("behave", budget="60cpu-s"), lambda _event: None)
+    assert result.status == "ok"
+    assert {"load", "fit", "generate"} <= set(result.processor_seconds)
+    assert all(0 <= seconds < 60 for seconds in result.processor_seconds.values())
+
+
+@pytest.mark.parametrize(("budget", "endings"), [("", ["preempted", "ok"]), ("60cpu-s", ["preempted", "preempted"])])
+def test_fit_cell__killed_fit_finds_its_checkpoints_unless_a_budget_counts(request_for, budget, endings):
+    """What a fit had used when it was killed is not known, so that under a budget it begins anew."""
+    request = request_for("be-killed-once", budget=budget)
+    results = [fit_cell(request, lambda _event: None) for _ in range(2)]
+    assert [result.status for _, result in results] == endings
+    assert results[0][0].checkpoints.exists() == (endings[-1] != "ok"), "checkpoints of a good fit are dropped"
 
 
 @pytest.mark.parametrize("deed", ["read-stdin", "forge-end"])

@@ -99,10 +99,20 @@ def test_outcome_json__refuses_values_that_are_not_json():
         replace(OUTCOME, settings={"n": object()}).to_json()
 
 
+def test_outcome_json__of_schema_2_is_one_without_a_budget():
+    old = {name: value for name, value in OUTCOME.to_json().items() if name not in ("budget", "processor_seconds")} | {"schema": 2}
+
+    assert Outcome.from_json(old) == replace(OUTCOME, budget="", processor_seconds={})
+
+
+def test_board_name__says_the_budget():
+    assert board_name(replace(OUTCOME, budget="3cpu-min")) == f"{board_name(OUTCOME)}.3cpu-min"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 99}, "has schema 99; this genobench reads 2"),
+        ({"schema": 99}, "has schema 99; this genobench reads 2, 3"),
         ({"colour": "red"}, "of Outcome has the unknown key 'colour'"),
         ({"scores": [{**AUC.to_json(), "sd": 1}]}, "of ScoreRecord has the unknown key 'sd'"),
         ({"scores": [{**AUC.to_json(), "band": {"mean": 0.5}}]}, "of Band lacks the key 'high'"),

@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run.run)
-app.command("study", help="Run several generators with equal budgets on one split; `run`, with --generator repeated.")(run.run)
+app.command("study", help="Run several generators with equal budgets on the same splits; `run`, with --generator repeated.")(run.run)
 app.command("generate")(generate.generate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)

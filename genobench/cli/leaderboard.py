@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Rank what was run, publish it as evidence, make its pages.", no_args_is_help=True)
 
-BoardArgument = Annotated[str, typer.Argument(help="A board: dataset.split, for example cattle-demo.family.")]
-SplitOption = Annotated[str | None, typer.Option(help="First digits of the split's hash, where there are several splits of that scheme.")]
+BoardArgument = Annotated[str, typer.Argument(help="A board: dataset.split or dataset.split.budget, for example cattle-demo.family.")]
+SplitOption = Annotated[str | None, typer.Option(help="First digits of a split's hash, to leave out the other splits of that scheme.")]
 TraitOption = Annotated[str | None, typer.Option(help="The trait, where there are several.")]
 
 
@@ -113,7 +113,7 @@ def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:
     for row in table.rows:
         rank = "" if row.mean_rank is None else number(row.mean_rank, 2)
         scores = [_cell(row.estimates[column.metric], column, footnotes) for column in columns]
-        shown.add_row(place_text(row), _name(row), status_text(row), rank, *scores)
+        shown.add_row(place_text(row), _name(row), status_text(row, len(table.splits)), rank, *scores)
     shown.add_row(
         "", "[italic]real samples[/italic]", "", "", *(band_text(column).replace(" ", "\n", 1) for column in columns), style="green"
     )
@@ -132,16 +132,17 @@ def _name(row: Row) -> str:
 def _cell(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:
     from rich.markup import escape
 
-    from genobench.leaderboard.text import cell_text, interval_text
+    from genobench.leaderboard.text import cell_text, interval_text, spread_text
 
     text = cell_text(estimate, column, footnotes)
-    interval = interval_text(estimate.interval, column.decimals)
-    if not interval or estimate.is_missing:
+    noise = " ".join(filter(None, (interval_text(estimate.interval, column.decimals), spread_text(estimate, column.decimals))))
+    if not noise or estimate.is_missing:
         return escape(text)
-    return escape(f"{text.replace(f' {interval}', '')}\n{interval}")
+    return escape(f"{text.replace(f' {noise}', '')}\n{noise}")
 
 
 def _print_cells(outcomes: list[Outcome]) -> None:
     out = console()
     for outcome in outcomes:
-        out.print(f"  {outcome.cell_id}  {outcome.generator}  seed {outcome.seed}  {outcome.status}", style="dim", markup=False)
+        split = f"split {outcome.split.get('seed', '?')}  seed {outcome.seed}"
+        out.print(f"  {outcome.cell_id}  {outcome.generator}  {split}  {outcome.status}", style="dim", markup=False)

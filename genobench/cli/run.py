@@ -23,6 +23,12 @@ SplitOption = Annotated[
 ]
 SplitColumnOption = Annotated[str | None, typer.Option(help="The column of a column split: its groups stay whole.")]
 SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of the split.")]
+SplitsOption = Annotated[
+    int, typer.Option(min=1, help="How many splits: pair k is the split of seed k with fits of seed k; boards average over pairs.")
+]
+BudgetOption = Annotated[
+    str, typer.Option(help="What each phase of a fit may take, a board of its own: 3cpu-min (all processors together), 10gpu-min, ...")
+]
 SeedsOption = Annotated[int, typer.Option(min=1, help="How many seeds: one fit each.")]
 CountOption = Annotated[int | None, typer.Option("--n", min=2, help="Synthetic samples; as many as training samples by default.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
@@ -46,12 +52,14 @@ def run(
     split: SplitOption = "auto",
     split_column: SplitColumnOption = None,
     split_seed: SplitSeedOption = 0,
+    splits: SplitsOption = 1,
     seeds: SeedsOption = 1,
     n: CountOption = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be repeated.")] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="Settings as a JSON or TOML file.")] = None,
     device: DeviceOption = "auto",
     time_limit: LimitOption = 1800.0,
+    budget: BudgetOption = "",
     trials: TrialsOption = 0,
     objective: ObjectiveOption = None,
     metric: MetricOption = None,
@@ -62,8 +70,8 @@ def run(
 ) -> None:
     """Train a generator on real genotypes, generate, score, record.
 
-    Several generators run on one split with equal budgets. The same command again goes on where it stopped; what is finished is not done
-    twice.
+    Several generators run on the same splits with equal budgets, all on the first split, then all on the next. The same command again
+    goes on where it stopped; what is finished is not done twice, and one that fails does not stop the others.
     """
     from genobench.benchmark import GeneratorPlan, Plan
     from genobench.tuning import DEFAULT_OBJECTIVE
@@ -78,10 +86,12 @@ def run(
         split=split,
         split_column=split_column,
         split_seed=split_seed,
+        n_splits=splits,
         seeds=tuple(range(seeds)),
         n_samples=n,
         device=device,
         time_limit_seconds=time_limit,
+        budget=budget,
         trials=trials,
         metrics=tuple(metric) if metric else None,
         retry=retry,
@@ -121,19 +131,20 @@ def read_settings(pairs: list[str], file: Path | None) -> dict[str, Any]:
 
 
 def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None:
-    from genobench.benchmark import prepare, run_prepared
+    from genobench.benchmark import prepare, run
     from genobench.cli.progress import RunProgress
     from genobench.home import genobench_home
     from genobench.registry import load_registry
 
     home = genobench_home()
-    failed: list[Outcome] = []
+    registry = load_registry()
+    outcomes: list[Outcome] = []
     with RunProgress() as progress:
-        prepared = prepare(plan, registry=load_registry(), home=home, on_event=progress)
         if plan_only:
-            _show_plan(prepared)
+            for pair in plan.pairs:
+                _show_plan(prepare(pair, registry=registry, home=home, on_event=progress))
             return
-        for outcome in run_prepared(prepared, progress):
+        for outcome in run(plan, registry=registry, home=home, on_event=progress):
             if json_lines:
                 sys.stdout.write(json.dumps(outcome.to_json(), allow_nan=False) + "\n")
                 sys.stdout.flush()
@@ -144,18 +155,20 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
                 print_outcome(outcome, cell_folder(home, outcome.cell_id) / REPORT_NAME)
             if track:
                 _record(outcome, home, progress)
-            if outcome.status != "ok":
-                failed.append(outcome)
+            outcomes.append(outcome)
     if not json_lines:
         from genobench.cli.leaderboard import show
+        from genobench.outcomes import board_name
 
-        show(f"{prepared.dataset.name}.{prepared.split.scheme}")
+        for board in dict.fromkeys(board_name(outcome) for outcome in outcomes):
+            show(board)
+    failed = [outcome for outcome in outcomes if outcome.status != "ok"]
     if failed:
         from genobench.cells import cell_folder
 
         worst = failed[0]
         raise GenobenchError(
-            f"{len(failed)} of {len(plan.generators) * len(plan.seeds)} cells did not end well; the first: cell {worst.cell_id} "
+            f"{len(failed)} of {len(outcomes)} cells did not end well; the first: cell {worst.cell_id} "
             f"({worst.generator}) is {worst.status} in {worst.phase}: {worst.message.rstrip('.')}. "
             f"Its log: {cell_folder(home, worst.cell_id) / 'log.txt'}. "
             "`--retry` runs such cells again."
@@ -177,7 +190,8 @@ def _show_plan(prepared: Prepared) -> None:
 
     plan = prepared.plan
     parts = ", ".join(f"{part} {n}" for part, n in prepared.split.facts["n"].items())
-    typer.echo(f"{prepared.dataset.name}: {prepared.split.scheme} split, {parts}; trait {prepared.trait.column}; device {prepared.device}")
+    about = f"{prepared.split.scheme} split of seed {prepared.split.seed}, {parts}; trait {prepared.trait.column}; device {prepared.device}"
+    typer.echo(f"{prepared.dataset.name}: {about}" + (f"; budget {plan.budget}" if plan.budget else ""))
     for entry, generator in prepared.generators:
         if plan.trials:
             typer.echo(f"{entry.name}: {plan.trials} trials for {plan.objective} on validation, then {len(plan.seeds)} seeds")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from genobench.errors import GenobenchError
 from genobench.home import write_text_atomically
-from genobench.leaderboard.standings import comparable_groups, standings
+from genobench.leaderboard.standings import comparable_groups, evidence_order, standings
 from genobench.leaderboard.text import to_markdown
 from genobench.outcomes import Outcome
 
@@ -90,7 +90,7 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
         raise GenobenchError(f"There is no outcome to publish to {folder}.")
     pages = _pages(standings(list(held.values())))
     if n_changed:
-        ordered = sorted(held.values(), key=lambda outcome: (outcome.generator, outcome.distribution, outcome.seed, outcome.cell_id))
+        ordered = sorted(held.values(), key=evidence_order)
         lines = [json.dumps(outcome.to_json(), ensure_ascii=False, allow_nan=False) for outcome in ordered]
         write_text_atomically(folder / EVIDENCE, "\n".join(lines) + "\n")
     _write_pages(pages, folder)
@@ -121,27 +121,31 @@ def select(outcomes: Sequence[Outcome], board: str, *, split: str | None = None,
     Args:
         outcomes: Any.
         board: The board's name, for example "cattle-demo.family".
-        split: First digits of the split's hash, where there are several splits of that scheme.
+        split: First digits of a split's hash, to leave out the other splits of that scheme; None for all.
         trait: The trait's column, where there are several.
 
     Returns:
         At least one outcome.
 
     Raises:
-        GenobenchError: If none belongs to it, or if they are of several datasets, splits or traits; the message lists them.
+        GenobenchError: If none belongs to it, or if they are of several datasets or traits; the message lists them.
     """
-    groups = {
-        key: members
-        for key, members in comparable_groups(outcomes).items()
-        if key[0] == board and (split is None or key[2].startswith(split)) and trait in (None, key[3])
-    }
+    chosen = [outcome for outcome in outcomes if split is None or str(outcome.split["sha256"]).startswith(split)]
+    groups = {key: members for key, members in comparable_groups(chosen).items() if key[0] == board and trait in (None, key[2])}
     if not groups:
         names = ", ".join(sorted({key[0] for key in comparable_groups(outcomes)})) or "none"
         raise GenobenchError(f"No outcome belongs to the board '{board}' as asked; there are outcomes of: {names}.")
     if len(groups) > 1:
-        listed = "; ".join(f"--split {key[2][:12]} --trait {key[3]} ({len(members)} cells)" for key, members in groups.items())
+        listed = "; ".join(
+            f"--trait {named} --split {_short_splits(members)} ({len(members)} cells, dataset {dataset[:8]})"
+            for (_, dataset, named), members in groups.items()
+        )
         raise GenobenchError(f"The outcomes of '{board}' are of {len(groups)} kinds that may not be compared; choose one: {listed}.")
     return next(iter(groups.values()))
+
+
+def _short_splits(outcomes: Sequence[Outcome]) -> str:
+    return " or ".join(sorted({str(outcome.split["sha256"])[:12] for outcome in outcomes}))
 
 
 def _pages(table: Standings) -> dict[str, str]:

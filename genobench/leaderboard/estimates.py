@@ -1,29 +1,33 @@
-"""A score averaged over seeds, with an interval that holds both kinds of noise."""
+"""A score averaged over splits and seeds, with an interval that holds every kind of noise."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from genobench.outcomes import UNITS_FROM_0_TO_1
+from genobench.outcomes import UNITS_FROM_0_TO_1, Band
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genobench.outcomes import Band, ScoreRecord
+    from genobench.outcomes import ScoreRecord
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score of a row, averaged over its seeds.
+    """A score of a row, averaged over its splits and seeds.
 
     Args:
-        mean: Mean over the seeds that have the score; NaN where none has.
+        mean: Mean over the splits that have the score, each with the mean of its seeds; NaN where none has.
         interval: 95 % interval of the mean; None where no noise is known.
-        n_seeds: Seeds that have the score.
-        band: What real samples score.
-        reasons: Why seeds lack the score, each once.
+        n_seeds: Pairs of split and seed that have the score.
+        band: What real samples score in a split, the mean over the row's splits.
+        reasons: Why pairs lack the score, each once.
+        n_splits: Splits that have the score.
+        spread: Standard deviation between pairs; None for a single one.
+        standard_error: Of the mean, not widened for few pairs as the interval is; None where no noise is known.
     """
 
     mean: float
@@ -31,6 +35,9 @@ class Estimate:
     n_seeds: int
     band: Band | None
     reasons: tuple[str, ...] = ()
+    n_splits: int = 1
+    spread: float | None = None
+    standard_error: float | None = None
 
     @property
     def is_missing(self) -> bool:
@@ -47,43 +54,93 @@ class Estimate:
         return "below" if self.mean < self.band.low else "as real"
 
 
-def estimate(scores: Sequence[ScoreRecord], *, reasons: Sequence[str] = ()) -> Estimate:
-    """Mean over seeds with a 95 % interval.
+def estimate(
+    scores: Sequence[ScoreRecord], *, splits: Sequence[str] | None = None, shared: float = 1.0, reasons: Sequence[str] = ()
+) -> Estimate:
+    """Mean over splits and seeds with a 95 % interval.
 
-    Two sources of noise are kept apart and their squares added: the spread of the seeds, and each score's own error, mostly that of the
-    holdout. All seeds share one holdout, so the second does not shrink with more seeds. What a score's own error says of the draw of
-    synthetic samples is thereby counted twice: the interval is on the wide side. Few seeds tell their spread badly, and the interval is
-    widened for that by Student's t, with as many degrees of freedom as the share of the spread in all noise leaves.
+    Of one split, two sources of noise are kept apart and their squares added: the spread of the seeds, and each score's own error, mostly
+    that of the holdout. All seeds share one holdout, so the second does not shrink with more seeds. What a score's own error says of the
+    draw of synthetic samples is thereby counted twice: the interval is on the wide side.
+
+    Of several splits, seeds are averaged within each, and the spread is that between splits. It holds the noise of the holdouts but for
+    what they have in common: two holdouts that are drawn from the same samples, a share p of them each, have a correlation of p between
+    their means. So p times the square of a score's own error does not shrink with more splits, and is added. (With h the variance from a
+    holdout and a all other, the mean of n splits has (a + h)/n + p h (n - 1)/n; the spread tells a + h (1 - p), so p h is left.)
+
+    Few seeds or splits tell their spread badly, and the interval is widened for that by Student's t, with as many degrees of freedom as the
+    share of the spread in all noise leaves.
 
     Args:
-        scores: Those of the seeds, one each; missing ones are left out of the mean.
-        reasons: Why further seeds have none.
+        scores: Those of the pairs, one each; missing ones are left out of the mean.
+        splits: The split of each score; None where all are of one.
+        shared: The share p of all samples that is in a holdout; 1 where splits have one holdout.
+        reasons: Why further pairs have none.
 
     Returns:
-        The estimate; with one seed, the score's own interval, which knows nothing of other seeds.
+        The estimate; with one pair, the score's own interval, which knows nothing of others.
 
     References:
         Welch B.L. 1947. Biometrika 34: 28-35, the effective degrees of freedom. https://doi.org/10.1093/biomet/34.1-2.28
+        Nadeau C., Bengio Y. 2003. Machine Learning 52: 239-281, why the spread between overlapping splits is not all of the noise.
+        https://doi.org/10.1023/A:1024068626366
     """
     from scipy.special import stdtrit
 
+    placed = list(zip(scores, splits if splits is not None else [""] * len(scores), strict=True))
     present = [score for score in scores if not score.is_missing]
     why = [score.reason or "no reason was recorded" for score in scores if score.is_missing]
     told = tuple(dict.fromkeys([*why, *reasons]))
-    band = next((score.band for score in reversed(scores) if score.band is not None), None)
-    n_seeds = len(present)
-    if n_seeds == 0:
-        return Estimate(mean=math.nan, interval=None, n_seeds=0, band=band, reasons=told)
-    mean = math.fsum(score.value for score in present) / n_seeds
-    if n_seeds == 1:
-        return Estimate(mean=mean, interval=_clipped(present[0].bounds, present[0].unit), n_seeds=1, band=band, reasons=told)
-    between = math.fsum((score.value - mean) ** 2 for score in present) / (n_seeds - 1) / n_seeds
+    by_split: dict[str, list[float]] = defaultdict(list)
+    for score, split in placed:
+        if not score.is_missing:
+            by_split[split].append(score.value)
+    whole = Estimate(
+        mean=math.nan, interval=None, n_seeds=len(present), band=_mean_band(placed), reasons=told, n_splits=len(by_split), spread=None
+    )
+    if not present:
+        return whole
+    means = [math.fsum(values) / len(values) for values in by_split.values()]
+    mean = math.fsum(means) / len(means)
+    if len(present) == 1:
+        return replace(whole, mean=mean, interval=_clipped(present[0].bounds, present[0].unit), standard_error=present[0].error)
+    units = means if len(means) > 1 else [score.value for score in present]
+    between = _variance(units) / len(units)
     errors = [score.error for score in present if score.error is not None]
-    within = math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
-    degrees = (n_seeds - 1) * ((between + within) / between) ** 2 if between > 0 else math.inf
-    half_width = float(stdtrit(degrees, 0.975)) * math.sqrt(between + within)
+    within = (shared if len(means) > 1 else 1.0) * math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
+    degrees = (len(units) - 1) * ((between + within) / between) ** 2 if between > 0 else math.inf
+    error = math.sqrt(between + within)
+    half_width = float(stdtrit(degrees, 0.975)) * error
     interval = _clipped((mean - half_width, mean + half_width), present[0].unit)
-    return Estimate(mean=mean, interval=interval, n_seeds=n_seeds, band=band, reasons=told)
+    spread = math.sqrt(_variance([score.value for score in present]))
+    return replace(whole, mean=mean, interval=interval, spread=spread, standard_error=error)
+
+
+def mean_band(bands: Sequence[Band]) -> Band | None:
+    """The band of an average split: the mean of each of its numbers; None of nothing."""
+    if not bands:
+        return None
+
+    def mean(name: str) -> float:
+        return math.fsum(getattr(band, name) for band in bands) / len(bands)
+
+    return Band(
+        mean=mean("mean"),
+        standard_deviation=mean("standard_deviation"),
+        low=mean("low"),
+        high=mean("high"),
+        n_draws=min(band.n_draws for band in bands),
+    )
+
+
+def _mean_band(placed: Sequence[tuple[ScoreRecord, str]]) -> Band | None:
+    """The mean over the splits of scores, of each the band of its last score that has one."""
+    return mean_band(list({split: score.band for score, split in placed if score.band is not None}.values()))
+
+
+def _variance(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 def _clipped(interval: tuple[float, float] | None, unit: str) -> tuple[float, float] | None:

@@ -19,6 +19,7 @@ from genobench.leaderboard.text import (
     legend,
     number,
     place_text,
+    spread_text,
     status_text,
     title,
     unit_text,
@@ -125,20 +126,20 @@ def _table_view(standings: Standings, columns: Sequence[Column], footnotes: Foot
     return {
         "families": [(family, count) for family, count in groups if count],
         "columns": [{"heading": heading(column), "metric": column.metric, "summary": column.summary} for column in columns],
-        "rows": [_row_view(row, columns, footnotes) for row in standings.rows],
+        "rows": [_row_view(row, columns, footnotes, len(standings.splits)) for row in standings.rows],
         "bands": [band_text(column) for column in columns],
         "ceilings": [MISSING if column.ceiling is None else number(column.ceiling, column.decimals) for column in columns],
         "has_ceiling": any(column.ceiling is not None for column in columns),
     }
 
 
-def _row_view(row: Row, columns: Sequence[Column], footnotes: Footnotes) -> dict[str, Any]:
+def _row_view(row: Row, columns: Sequence[Column], footnotes: Footnotes, n_splits: int) -> dict[str, Any]:
     return {
         "place": place_text(row),
         "label": row.label,
         "origin": f"{row.distribution} {row.plugin_version}",
         "settings": ", ".join(f"{name}={value}" for name, value in row.settings.items()),
-        "status": status_text(row),
+        "status": status_text(row, n_splits),
         "mean_rank": MISSING if row.mean_rank is None else number(row.mean_rank, 2),
         "leaks": row.leaks,
         "kind": "control" if row.is_control else "ranked" if row.place is not None else "unranked",
@@ -150,7 +151,7 @@ def _cell_view(estimate: Estimate, column: Column, footnotes: Footnotes) -> dict
     state = estimate.against_band
     return {
         "value": MISSING if estimate.is_missing else number(estimate.mean, column.decimals),
-        "interval": interval_text(estimate.interval, column.decimals),
+        "interval": " ".join(filter(None, (interval_text(estimate.interval, column.decimals), spread_text(estimate, column.decimals)))),
         "mark": MARKS.get(state or "", ""),
         "state": (state or "none").replace(" ", "-"),
         "note": footnotes.mark(estimate.reasons),

@@ -135,7 +135,9 @@ def _leaks(row: Row, columns: Sequence[Column]) -> bool:
         if centre is None or highest is None or estimate.mean <= highest:
             continue
         low, high = estimate.interval or (estimate.mean, estimate.mean)
-        noise = max(0.0 if band is None else band.standard_deviation, (high - low) / (2 * Z_95))
+        # Few seeds widen an interval many times over; a leak must not hide in that.
+        error = (high - low) / (2 * Z_95) if estimate.standard_error is None else estimate.standard_error
+        noise = max(0.0 if band is None else band.standard_deviation, error)
         is_never_so_real = band is not None and band.standard_deviation == 0 and low > band.high
         if is_never_so_real or estimate.mean - centre > n_errors * noise:
             return True

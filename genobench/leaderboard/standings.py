@@ -1,7 +1,7 @@
 """From outcomes to standings: an estimate with its interval for each score of each generator.
 
-Outcomes are compared only where the dataset's hash, the split's hash and the trait agree. A row is a generator with its settings, its
-version, its code and the number of samples it generated; its seeds are averaged.
+Outcomes are compared only where the dataset's hash, the scheme of the split, the budget and the trait agree. A row is a generator with its
+settings, its version, its code and the number of samples it generated; its splits and seeds are averaged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import GenobenchError
-from genobench.leaderboard.estimates import Estimate, estimate
+from genobench.leaderboard.estimates import Estimate, estimate, mean_band
 from genobench.leaderboard.ranking import rank_rows
 from genobench.outcomes import Z_95, Outcome, board_name, settings_sha256
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FAMILIES: Final[tuple[ScoreFamily, ...]] = ("fidelity", "privacy", "utility")
 """The order in which boards show the families of scores."""
+
+_MOST_CHARACTERS: Final = 32
+"""Of a setting in a label."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Column:
         version: The version of the definition that is compared, the newest on the board.
         is_primary: Whether the board ranks by it.
         summary: What it measures, in one line.
-        band: What real samples score; None where not computed.
-        ceiling: The score of training on all real training samples; None where that means nothing.
+        band: What real samples score, the mean over splits; None where not computed.
+        ceiling: The score of training on all real training samples, the mean over splits; None where that means nothing.
         decimals: Digits after the point that the noise leaves meaning to.
     """
 
@@ -71,6 +74,7 @@ class Row:
         n_generated: Synthetic samples a cell.
         is_control: Controls are shown and never ranked.
         seeds: The seeds of its cells.
+        n_splits: How many splits its cells are of.
         statuses: How many cells ended in which status.
         messages: What the cells that did not end well said, each once.
         fit_seconds: Mean seconds of a fit; None where not recorded.
@@ -89,6 +93,7 @@ class Row:
     n_generated: int
     is_control: bool
     seeds: tuple[int, ...]
+    n_splits: int
     statuses: Mapping[str, int]
     messages: tuple[str, ...]
     fit_seconds: float | None
@@ -106,8 +111,9 @@ class Standings:
         board: Its name.
         dataset: The dataset's name.
         dataset_sha256: Its content hash.
-        split: As the outcomes state it.
+        splits: As the outcomes state them, by their seeds.
         trait: The phenotype's column.
+        budget: What each phase of a fit was allowed, as `Budget.name` gives it; "" for no budget.
         columns: Fidelity, privacy, utility; primary scores first in each.
         rows: Ranked rows by place, rows without a score, controls.
     """
@@ -115,8 +121,9 @@ class Standings:
     board: str
     dataset: str
     dataset_sha256: str
-    split: Mapping[str, Any]
+    splits: tuple[Mapping[str, Any], ...]
     trait: str
+    budget: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
@@ -134,15 +141,15 @@ class Standings:
         return values
 
 
-def comparable_groups(outcomes: Iterable[Outcome]) -> dict[tuple[str, str, str, str], list[Outcome]]:
+def comparable_groups(outcomes: Iterable[Outcome]) -> dict[tuple[str, str, str], list[Outcome]]:
     """Outcomes that may stand in one table.
 
     Returns:
-        By board, dataset hash, split hash and trait.
+        By board (which says scheme and budget), dataset hash and trait.
     """
-    groups: dict[tuple[str, str, str, str], list[Outcome]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        groups[board_name(outcome), outcome.dataset_sha256, str(outcome.split["sha256"]), outcome.trait].append(outcome)
+        groups[board_name(outcome), outcome.dataset_sha256, outcome.trait].append(outcome)
     return dict(groups)
 
 
@@ -160,10 +167,10 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
     """
     groups = comparable_groups(outcomes)
     if len(groups) != 1:
-        listed = "; ".join(f"{board}, split {split[:8]}, dataset {dataset[:8]}, trait {trait}" for board, dataset, split, trait in groups)
-        raise GenobenchError(f"A table compares outcomes of one dataset, split and trait; these are of {len(groups)}: {listed or 'none'}.")
-    ((board, dataset_sha256, _, trait), members) = next(iter(groups.items()))
-    members = sorted(members, key=lambda outcome: (outcome.generator, outcome.distribution, outcome.seed, outcome.cell_id))
+        listed = "; ".join(f"{board}, dataset {dataset[:8]}, trait {trait}" for board, dataset, trait in groups)
+        raise GenobenchError(f"A table compares outcomes of one board, dataset and trait; these are of {len(groups)}: {listed or 'none'}.")
+    ((board, dataset_sha256, trait), members) = next(iter(groups.items()))
+    members = sorted(members, key=evidence_order)
     columns = _columns(members)
     cells: dict[tuple[str, str, str, str, str, int], list[Outcome]] = defaultdict(list)
     for outcome in members:
@@ -173,16 +180,35 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
         whole = [other for other in cells if other[:-1] == key[:-1] and other[-1] > 0]
         if len(whole) == 1:
             cells[whole[0]] += cells.pop(key)
-    rows = [_row(group, columns) for group in cells.values()]
+    splits = tuple({str(outcome.split["sha256"]): outcome.split for outcome in sorted(members, key=_split_order)}.values())
+    rows = [_row(group, columns, _shared_holdout(splits)) for group in cells.values()]
     return Standings(
         board=board,
         dataset=members[0].dataset,
         dataset_sha256=dataset_sha256,
-        split=members[0].split,
+        splits=splits,
         trait=trait,
+        budget=members[0].budget,
         columns=columns,
         rows=tuple(rank_rows(_labelled(rows), columns)),
     )
+
+
+def evidence_order(outcome: Outcome) -> tuple[str, str, int, int, str]:
+    """What outcomes of a board are ordered by: generator, split, seed."""
+    return (outcome.generator, outcome.distribution, *_split_order(outcome)[:1], outcome.seed, outcome.cell_id)
+
+
+def _split_order(outcome: Outcome) -> tuple[int, str]:
+    return (int(outcome.split.get("seed", 0)), str(outcome.split["sha256"]))
+
+
+def _shared_holdout(splits: Sequence[Mapping[str, Any]]) -> float:
+    """The largest share of all samples that is in a holdout; 1 where it is not known, or where every split has the same one."""
+    counts = [split.get("n", {}) for split in splits]
+    if any(split["scheme"] == "forward" for split in splits) or not all(count.get("holdout") for count in counts):
+        return 1.0
+    return float(max(count["holdout"] / sum(count.values()) for count in counts))
 
 
 def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int]:
@@ -197,15 +223,18 @@ def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int]:
 
 
 def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
-    by_metric: dict[str, list[ScoreRecord]] = defaultdict(list)
+    by_metric: dict[str, list[tuple[str, ScoreRecord]]] = defaultdict(list)
     for outcome in outcomes:
         for score in outcome.scores:
-            by_metric[score.metric].append(score)
+            by_metric[score.metric].append((str(outcome.split["sha256"]), score))
     columns = []
-    for scores in by_metric.values():
-        newest = max(score.version for score in scores)
-        current = [score for score in scores if score.version == newest]
-        score = current[-1]
+    for placed in by_metric.values():
+        newest = max(score.version for _, score in placed)
+        latest = [(split, score) for split, score in reversed(placed) if score.version == newest]
+        current = [score for _, score in latest]
+        score = current[0]
+        bands = {split: one.band for split, one in reversed(latest) if one.band is not None}
+        ceilings = {split: one.ceiling for split, one in reversed(latest) if one.ceiling is not None}
         columns.append(
             Column(
                 metric=score.metric,
@@ -216,8 +245,8 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
                 version=newest,
                 is_primary=score.is_primary,
                 summary=score.summary,
-                band=next((item.band for item in current if item.band is not None), None),
-                ceiling=next((item.ceiling for item in current if item.ceiling is not None), None),
+                band=mean_band(list(bands.values())),
+                ceiling=math.fsum(ceilings.values()) / len(ceilings) if ceilings else None,
                 decimals=_decimals(current),
             )
         )
@@ -232,7 +261,7 @@ def _decimals(scores: Sequence[ScoreRecord]) -> int:
     return min(6, max(0, 1 - math.floor(math.log10(Z_95 * errors[len(errors) // 2]))))
 
 
-def _row(outcomes: Sequence[Outcome], columns: Sequence[Column]) -> Row:
+def _row(outcomes: Sequence[Outcome], columns: Sequence[Column], shared: float) -> Row:
     first = outcomes[0]
     finished = [outcome for outcome in outcomes if outcome.status == "ok"]
     fits = [outcome.timings["fit"] for outcome in finished if "fit" in outcome.timings]
@@ -246,17 +275,19 @@ def _row(outcomes: Sequence[Outcome], columns: Sequence[Column]) -> Row:
         n_generated=max(outcome.n_generated for outcome in outcomes),
         is_control=any(outcome.is_control for outcome in outcomes),
         seeds=tuple(sorted(outcome.seed for outcome in outcomes)),
+        n_splits=len({outcome.split["sha256"] for outcome in outcomes}),
         statuses=dict(Counter(outcome.status for outcome in outcomes).most_common()),
         messages=tuple(
             dict.fromkeys(f"{outcome.status} in {outcome.phase}: {outcome.message}" for outcome in outcomes if outcome.status != "ok")
         ),
         fit_seconds=math.fsum(fits) / len(fits) if fits else None,
-        estimates={column.metric: _estimate_of(outcomes, column) for column in columns},
+        estimates={column.metric: _estimate_of(outcomes, column, shared) for column in columns},
     )
 
 
-def _estimate_of(outcomes: Sequence[Outcome], column: Column) -> Estimate:
+def _estimate_of(outcomes: Sequence[Outcome], column: Column, shared: float) -> Estimate:
     scores: list[ScoreRecord] = []
+    splits: list[str] = []
     reasons: list[str] = []
     if all(outcome.status != "ok" for outcome in outcomes):
         reasons = [f"every cell ended as {' or '.join(sorted({outcome.status for outcome in outcomes}))}"]
@@ -270,7 +301,8 @@ def _estimate_of(outcomes: Sequence[Outcome], column: Column) -> Estimate:
             reasons.append(f"scored under version {score.version} of the definition; the board compares version {column.version}")
         else:
             scores.append(score)
-    return estimate(scores, reasons=reasons)
+            splits.append(str(outcome.split["sha256"]))
+    return estimate(scores, splits=splits, shared=shared, reasons=reasons)
 
 
 def _labelled(rows: Sequence[Row]) -> list[Row]:
@@ -281,7 +313,7 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
         parts = [
             f"{name}={_short(row.settings.get(name))}"
             for name in sorted({name for other in peers for name in other.settings})
-            if len({_short(other.settings.get(name)) for other in peers}) > 1
+            if len({str(other.settings.get(name)) for other in peers}) > 1
         ]
         if len({other.n_generated for other in peers if other.n_generated}) > 1:
             parts.append(f"n={row.n_generated}")
@@ -295,4 +327,5 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS // 2]}…{text[-_MOST_CHARACTERS // 2 :]}"

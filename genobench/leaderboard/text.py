@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from genobench.budgets import Budget
 from genobench.leaderboard.ranking import RULES
+from genobench.leaderboard.standings import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +63,11 @@ def interval_text(interval: tuple[float, float] | None, decimals: int) -> str:
     return "" if interval is None else f"[{number(interval[0], decimals)}, {number(interval[1], decimals)}]"
 
 
+def spread_text(estimate: Estimate, decimals: int) -> str:
+    """The spread between pairs of split and seed as "SD 0.02"; "" where there is one split."""
+    return "" if estimate.n_splits < 2 or estimate.spread is None else f"SD {number(estimate.spread, decimals)}"
+
+
 def title(metric: str) -> str:
     """A score's name in words: "ld_r2_100kb" is "LD r² 100 kb"."""
     words = []
@@ -91,13 +98,14 @@ def unit_text(column: Column) -> str:
 
 
 def cell_text(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:
-    """An estimate as "0.58 [0.56, 0.60] ▲", a missing one as a dash with its footnote."""
+    """An estimate as "0.58 [0.56, 0.60] ▲" (of several splits "0.58 [0.56, 0.60] SD 0.02 ▲"), a missing one as a dash with its footnote."""
     mark = footnotes.mark(estimate.reasons)
     if estimate.is_missing:
         return f"{MISSING}{mark}"
     parts = [
         number(estimate.mean, column.decimals),
         interval_text(estimate.interval, column.decimals),
+        spread_text(estimate, column.decimals),
         MARKS.get(estimate.against_band or "", ""),
     ]
     return " ".join(part for part in parts if part) + mark
@@ -110,11 +118,13 @@ def band_text(column: Column) -> str:
     return f"{number(column.band.mean, column.decimals)} {interval_text((column.band.low, column.band.high), column.decimals)}"
 
 
-def status_text(row: Row) -> str:
-    """How many cells ended well: "5 of 5", "3 of 5 (2 timeout)"."""
+def status_text(row: Row, n_splits: int = 1) -> str:
+    """How many cells ended well, and of how many of the board's splits: "5 of 5", "3 of 5 (2 timeout)", "1 of 1 (1 of 5 splits)"."""
     n_ok, n_cells = row.statuses.get("ok", 0), sum(row.statuses.values())
-    others = ", ".join(f"{count} {status}" for status, count in row.statuses.items() if status != "ok")
-    return f"{n_ok} of {n_cells}" + (f" ({others})" if others else "")
+    others = [f"{count} {status}" for status, count in row.statuses.items() if status != "ok"]
+    if n_splits > 1 and row.n_splits < n_splits:
+        others.append(f"{row.n_splits} of {n_splits} splits")
+    return f"{n_ok} of {n_cells}" + (f" ({', '.join(others)})" if others else "")
 
 
 def place_text(row: Row) -> str:
@@ -126,18 +136,21 @@ def place_text(row: Row) -> str:
 
 def facts(standings: Standings) -> list[tuple[str, str]]:
     """What a board compares, as pairs of name and value."""
-    split = standings.split
-    counts = split.get("n", {})
+    splits = standings.splits
+    counts = splits[0].get("n", {})
     parts = ", ".join(f"{count:,} {part}" for part, count in counts.items())
-    kinship = split.get("largest_kinship")
+    named = [f"seed {split.get('seed', MISSING)} (sha256 {str(split['sha256'])[:12]})" for split in splits]
+    kinships = [split["largest_kinship"] for split in splits if split.get("largest_kinship") is not None]
     rows = [
         ("Dataset", f"{standings.dataset} (sha256 {standings.dataset_sha256[:12]})"),
         ("Trait", standings.trait),
-        ("Split", f"{split['scheme']}, seed {split.get('seed', MISSING)} (sha256 {str(split['sha256'])[:12]})"),
-        ("Samples", parts or MISSING),
+        ("Split" if len(splits) == 1 else f"{len(splits)} splits", f"{splits[0]['scheme']}, {', '.join(named)}"),
+        ("Samples" if len(splits) == 1 else "Samples of the first", parts or MISSING),
     ]
-    if kinship is not None:
-        rows.append(("Largest kinship across sides", f"{kinship:.3f}"))
+    if kinships:
+        rows.append(("Largest kinship across sides", f"{max(kinships):.3f}"))
+    if standings.budget:
+        rows.append(("Budget", f"at most {Budget.parse(standings.budget)} for each phase of a fit"))
     return rows
 
 
@@ -160,7 +173,11 @@ def to_markdown(standings: Standings) -> str:
     ]
     further = tuple(column for column in standings.columns if not column.is_primary)
     if further:
-        blocks += ["## Further scores", _table(standings, further, footnotes)]
+        blocks += ["## Further scores", "Means alone; `index.html` beside this page has their intervals."]
+        for family in FAMILIES:
+            columns = tuple(column for column in further if column.family == family)
+            if columns:
+                blocks += [f"### {family.capitalize()}", _turned_table(standings, columns, footnotes)]
     if footnotes.lines:
         blocks.append("  \n".join(f"{mark} {text}" for mark, text in footnotes.lines))
     failures = [f"- {row.label}: {message}" for row in standings.rows for message in row.messages]
@@ -175,6 +192,8 @@ def legend() -> list[str]:
     return [
         "Numbers are means over seeds with 95 % intervals, which hold the spread of the seeds and the noise of the holdout.",
         "With one seed there is no spread to know, and the interval holds the noise of the holdout alone.",
+        "Of several splits, numbers are means over splits; intervals hold their spread, and the noise that their holdouts have in common.",
+        "SD is the spread between single pairs of split and seed: what another run of one pair would scatter by.",
         f"{MARKS['as real']} within the real band, {MARKS['above']} above it, {MARKS['below']} below it.",
         "The real band holds the middle 95 % of what real samples score in place of synthetic ones.",
         *RULES,
@@ -189,12 +208,30 @@ def _table(standings: Standings, columns: Sequence[Column], footnotes: Footnotes
         rank = MISSING if row.mean_rank is None else number(row.mean_rank, 2)
         label = f"**{row.label}**" if row.place is not None else row.label
         scores = [cell_text(row.estimates[column.metric], column, footnotes) for column in columns]
-        lines.append(_line([place_text(row), label + (" (leaks)" if row.leaks else ""), status_text(row), rank, *scores]))
+        name = label + (" (leaks)" if row.leaks else "")
+        lines.append(_line([place_text(row), name, status_text(row, len(standings.splits)), rank, *scores]))
     lines.append(_line(["", "*real samples (band)*", "", "", *(band_text(column) for column in columns)]))
     if any(column.ceiling is not None for column in columns):
         ceilings = [MISSING if column.ceiling is None else number(column.ceiling, column.decimals) for column in columns]
         lines.append(_line(["", "*all real training samples*", "", "", *ceilings]))
     return "\n".join(lines)
+
+
+def _turned_table(standings: Standings, columns: Sequence[Column], footnotes: Footnotes) -> str:
+    """A score a line and a generator a column, since scores are many; the mean and its mark."""
+    names = [row.label + (" (leaks)" if row.leaks else "") for row in standings.rows]
+    lines = [_line(["Score", *names, "*real samples*"]), _line(["---"] + ["---:"] * (len(names) + 1))]
+    for column in columns:
+        cells = [_mean_text(row.estimates[column.metric], column, footnotes) for row in standings.rows]
+        band = MISSING if column.band is None else number(column.band.mean, column.decimals)
+        lines.append(_line([heading(column), *cells, band]))
+    return "\n".join(lines)
+
+
+def _mean_text(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:
+    """A mean with its mark, "0.58 ▲"; a missing one as a dash with its footnote."""
+    mean = MISSING if estimate.is_missing else number(estimate.mean, column.decimals)
+    return " ".join(filter(None, (mean, MARKS.get(estimate.against_band or "")))) + footnotes.mark(estimate.reasons)
 
 
 def _score_table(standings: Standings) -> str:

@@ -81,13 +81,19 @@ def test_publish__refuses_to_hide_a_failure(folder, outcome):
         publish([outcome], folder)
 
 
-def test_publish__refuses_another_split_and_leaves_the_board_alone(folder, outcome, make_outcome):
+def test_publish__refuses_another_trait_and_leaves_the_board_alone(folder, outcome, make_outcome):
     publish([outcome], folder)
     before = (folder / "outcomes.jsonl").read_bytes()
 
-    with pytest.raises(GenobenchError, match="compares outcomes of one dataset, split and trait"):
-        publish([make_outcome("vae", split={"scheme": "family", "sha256": "other"})], folder)
+    with pytest.raises(GenobenchError, match="compares outcomes of one board, dataset and trait"):
+        publish([make_outcome("vae", trait="milk")], folder)
     assert (folder / "outcomes.jsonl").read_bytes() == before
+
+
+def test_publish__takes_a_second_split_into_the_same_board(folder, outcome):
+    second = replace(outcome, cell_id="second", seed=1, split={**outcome.split, "seed": 1, "sha256": "a" * 64})
+    assert publish([outcome, second], folder) == 2
+    assert "2 splits: family, seed 0 (sha256 eeeeeeeeeeee), seed 1 (sha256 aaaaaaaaaaaa)" in (folder / "README.md").read_text()
 
 
 def test_render__makes_the_same_pages_from_the_evidence(folder, board_outcomes):
@@ -123,12 +129,27 @@ def test_render__of_an_empty_board_says_so(folder):
         render(folder)
 
 
-def test_select__asks_which_split_where_there_are_several(outcome, make_outcome):
+def test_select__takes_all_splits_of_a_scheme_or_the_one_asked_for(outcome, make_outcome):
     other = make_outcome("vae", split={"scheme": "family", "sha256": "abc123"})
 
-    with pytest.raises(GenobenchError, match=r"of 2 kinds that may not be compared; choose one: .*--split abc123 --trait fat \(1 cells\)"):
-        select([outcome, other], "cattle-demo.family")
+    assert select([outcome, other], "cattle-demo.family") == [outcome, other]
     assert select([outcome, other], "cattle-demo.family", split="abc") == [other]
+
+
+def test_select__asks_which_trait_where_there_are_several(outcome, make_outcome):
+    other = make_outcome("vae", trait="milk", split={"scheme": "family", "sha256": "abc123"})
+
+    with pytest.raises(GenobenchError, match=r"of 2 kinds that may not be compared; choose one: .*--trait milk --split abc123 \(1 cells"):
+        select([outcome, other], "cattle-demo.family")
+    assert select([outcome, other], "cattle-demo.family", trait="milk") == [other]
+
+
+def test_select__keeps_budgets_apart(outcome, make_outcome):
+    """A fit of three minutes and one without a limit never stand in one table."""
+    limited = make_outcome("vae", budget="3cpu-min")
+
+    assert select([outcome, limited], "cattle-demo.family") == [outcome]
+    assert select([outcome, limited], "cattle-demo.family.3cpu-min") == [limited]
 
 
 def test_select__names_the_boards_that_there_are(outcome):

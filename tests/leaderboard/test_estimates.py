@@ -70,3 +70,44 @@ def test_estimate__of_an_auc_stays_between_0_and_1(make_score):
 @pytest.mark.parametrize(("value", "expected"), [(0.5, "as real"), (0.6, "above"), (0.4, "below")])
 def test_estimate__is_set_against_the_band(make_score, value, expected):
     assert estimate([make_score("membership_auc", value)]).against_band == expected
+
+
+def test_estimate__of_several_splits_covers_the_truth(make_score):
+    """Holdouts of 200 of the same 1,000 samples, five splits, 2,000 times over: a 95 % interval holds the truth in 95 % of them.
+
+    The binomial standard error of the share is .0049; 4.5 of them are allowed, and .01 for the approximate degrees of freedom.
+    """
+    rng = np.random.default_rng(7)
+    n_covered = 0
+    for _ in range(2000):
+        population = rng.normal(size=1000)
+        holdouts = [rng.choice(population, size=200, replace=False) for _ in range(5)]
+        values = [(part.mean() + rng.normal(0, 0.05), part.std() / 200**0.5) for part in holdouts]
+        scores = [make_score("ld_decay_error", float(value), error=float(error)) for value, error in values]
+        interval = estimate(scores, splits=list("abcde"), shared=0.2).interval
+        n_covered += interval is not None and interval[0] <= 0 <= interval[1]
+    assert n_covered / 2000 == pytest.approx(0.95, abs=4.5 * 0.0049 + 0.01)
+
+
+def test_estimate__seeds_of_one_split_are_no_further_splits(make_score):
+    """Ten seeds of one split and one of another weigh as two splits."""
+    scores = [make_score("ld_decay_error", 0.02, error=0.001)] * 10 + [make_score("ld_decay_error", 0.04, error=0.001)]
+
+    result = estimate(scores, splits=["a"] * 10 + ["b"], shared=0.0)
+
+    expected = stats.ttest_1samp([0.02, 0.04], 0).confidence_interval(0.95)
+    assert result.mean == pytest.approx(0.03)
+    assert (result.n_seeds, result.n_splits) == (11, 2)
+    assert result.interval == pytest.approx((expected.low, expected.high))
+
+
+def test_estimate__standard_error_is_not_widened_for_few_pairs(make_score):
+    result = estimate([make_score("ld_decay_error", value, error=0.01) for value in (0.02, 0.03)], splits=["a", "b"], shared=0.25)
+
+    assert result.standard_error == pytest.approx(math.sqrt(np.var([0.02, 0.03], ddof=1) / 2 + 0.25 * 0.01**2))
+
+
+def test_estimate__of_one_split_has_the_interval_it_always_had(make_score):
+    scores = [make_score("ld_decay_error", value, error=0.01) for value in (0.02, 0.03, 0.05)]
+
+    assert estimate(scores, splits=["a"] * 3, shared=0.2).interval == estimate(scores).interval

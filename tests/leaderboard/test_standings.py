@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 
 from genobench.errors import GenobenchError
 from genobench.leaderboard import standings
+from genobench.leaderboard.text import status_text
+from genobench.outcomes import Band
 
 
 def test_standings__do_not_depend_on_the_order_of_the_outcomes(board_outcomes):
@@ -52,9 +56,11 @@ def test_standings__compare_only_the_newest_version_of_a_score(make_outcome, mak
     assert "version 1 of the definition; the board compares version 2" in rows["vae"].estimates["membership_auc"].reasons[0]
 
 
-@pytest.mark.parametrize("change", [{"trait": "milk"}, {"dataset_sha256": "a" * 64}, {"split": {"scheme": "family", "sha256": "b" * 64}}])
+@pytest.mark.parametrize(
+    "change", [{"trait": "milk"}, {"dataset_sha256": "a" * 64}, {"split": {"scheme": "random", "sha256": "b" * 64}}, {"budget": "3cpu-min"}]
+)
 def test_standings__refuse_what_may_not_be_compared(make_outcome, change):
-    with pytest.raises(GenobenchError, match="one dataset, split and trait; these are of 2"):
+    with pytest.raises(GenobenchError, match="one board, dataset and trait; these are of 2"):
         standings([make_outcome("vae"), make_outcome("wgan", **change)])
 
 
@@ -68,3 +74,40 @@ def test_standings__become_json_without_nan(board_outcomes):
 
     rows = {row["label"]: row for row in json.loads(text)["rows"]}
     assert rows["ctgan"]["estimates"]["ridge_r2"]["mean"] is None
+
+
+def _split(seed: int) -> dict[str, Any]:
+    counts = {"train": 550, "validation": 100, "holdout": 200, "nonmembers": 150}
+    return {"scheme": "family", "seed": seed, "sha256": f"{seed}" * 64, "n": counts, "largest_kinship": 0.01 * seed}
+
+
+def test_standings__average_over_splits_with_bands_and_ceilings_of_their_own(make_outcome, make_score):
+    """Two splits, one with two seeds; the second split's real samples score .02 more."""
+    band = Band(mean=0.01, standard_deviation=0.002, low=0.006, high=0.014, n_draws=100)
+    other = Band(mean=0.03, standard_deviation=0.004, low=0.022, high=0.038, n_draws=100)
+    cells = [(0, 0, 0.02, band), (0, 1, 0.04, band), (1, 2, 0.09, other)]
+    outcomes = [
+        make_outcome("wgan", seed, split=_split(split), scores=(make_score("ld_decay_error", value, error=0.01, band=band, ceiling=value),))
+        for split, seed, value, band in cells
+    ]
+
+    table = standings([*outcomes, make_outcome("vae", 0, split=_split(0), scores=(make_score("ld_decay_error", 0.02),))])
+
+    row = next(row for row in table.rows if row.generator == "wgan")
+    found = row.estimates["ld_decay_error"]
+    assert found.mean == pytest.approx(0.06)
+    assert (found.n_seeds, found.n_splits) == (3, 2)
+    assert found.spread == pytest.approx(np.std([0.02, 0.04, 0.09], ddof=1))
+    assert found.band is not None
+    numbers = (found.band.mean, found.band.standard_deviation, found.band.low, found.band.high)
+    assert numbers == pytest.approx((0.02, 0.003, 0.014, 0.026))
+    assert [split["seed"] for split in table.splits] == [0, 1]
+    assert status_text(row, len(table.splits)) == "3 of 3"
+    assert status_text(next(row for row in table.rows if row.generator == "vae"), 2) == "1 of 1 (1 of 2 splits)"
+
+
+def test_standings__shorten_a_long_setting_in_a_label(make_outcome):
+    long = [make_outcome("command", seed, settings={"program": f"Rscript {'very-' * 20}{seed}.R"}) for seed in range(2)]
+
+    labels = [f"command (program=Rscript very-ver…ry-very-very-{seed}.R)" for seed in range(2)]
+    assert sorted(row.label for row in standings(long).rows) == labels
