@@ -173,7 +173,7 @@ class _GanTask(StatefulTask):
         with autocast(condition.device):
             loss = functional.softplus(-self.critic(self._generated(condition), condition).float()).mean()
         self.network_optimiser.zero_grad()
-        loss.backward(inputs=list(self.network.parameters()))
+        loss.backward(inputs=list(self.network.parameters()))  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.network_optimiser.step()
         self.average.update()
         return {**losses, "generator loss": loss.detach()}
@@ -190,7 +190,8 @@ class _GanTask(StatefulTask):
         penalty = squared_gradient(on_training, seen)
         loss = functional.softplus(-on_training).mean() + functional.softplus(on_generated).mean()
         self.critic_optimiser.zero_grad()
-        (loss + 0.5 * self.plan.gradient_penalty * penalty).backward(inputs=list(self.critic.parameters()))
+        loss_and_penalty = loss + 0.5 * self.plan.gradient_penalty * penalty
+        loss_and_penalty.backward(inputs=list(self.critic.parameters()))  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.critic_optimiser.step()
         return {"critic loss": loss.detach(), "gradient penalty": penalty.detach()}
 

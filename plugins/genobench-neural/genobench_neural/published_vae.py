@@ -94,7 +94,7 @@ class _VaeTask(StatefulTask):
         logits = self.decoder(mean + noise * torch.exp(0.5 * log_variance), condition)
         reconstruction, divergence = cross_entropy(logits, codes), kl_divergence(mean, log_variance)
         self.optimiser.zero_grad()
-        (reconstruction + divergence).backward()
+        (reconstruction + divergence).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.optimiser.step()
         return {"cross-entropy": reconstruction.detach() / len(rows), "kl divergence": divergence.detach() / len(rows)}
 

@@ -51,7 +51,7 @@ class Vae(Generator):
         n_residual: Residual blocks of encoder and decoder (default only).
         ridge: Penalty of the closed forms, in samples (default only).
         average_decay: Of the moving average of the weights (default only).
-        weight_decay: Decoupled decay of the weights, times the rate (default only).
+        shrinkage: Precision of the normal prior of a variant's log-odds for each factor and neighbour (default only).
         patience: Checks on validation samples without progress before training stops (default only).
 
     References:
@@ -75,7 +75,7 @@ class Vae(Generator):
     n_residual: int | None = None
     ridge: float | None = None
     average_decay: float | None = None
-    weight_decay: float | None = None
+    shrinkage: float | None = None
     patience: int | None = None
 
     def __post_init__(self) -> None:
@@ -91,12 +91,12 @@ class Vae(Generator):
     def suggest(cls, trial: Trial) -> Self:
         """Sizes, rates and shrinkage of the default, around its values."""
         return cls(
-            n_latent=trial.suggest_categorical("n_latent", [16, 32, 64]),
-            n_window=trial.suggest_categorical("n_window", [8, 16, 32]),
+            n_latent=trial.suggest_categorical("n_latent", [8, 16, 32]),
+            n_window=trial.suggest_categorical("n_window", [16, 32, 64]),
             learning_rate=trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
             loading_rate=trial.suggest_float("loading_rate", 1e-3, 1e-2, log=True),
             ridge=trial.suggest_float("ridge", 5.0, 100.0, log=True),
-            weight_decay=trial.suggest_float("weight_decay", 1e-3, 1.0, log=True),
+            shrinkage=trial.suggest_float("shrinkage", 1.0, 100.0, log=True),
         )
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
@@ -121,7 +121,7 @@ _DEFAULT_ONLY: Final = (
     "n_residual",
     "ridge",
     "average_decay",
-    "weight_decay",
+    "shrinkage",
     "patience",
 )
 
@@ -133,7 +133,7 @@ _LOWEST: Final = {
     "n_window": 1,
     "width": 1,
     "n_residual": 0,
-    "weight_decay": 0,
+    "shrinkage": 0,
     "patience": 1,
 }
 

@@ -66,13 +66,13 @@ def _regress(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, *, 
     penalty = ridge * torch.eye(n_factors + n_window, device=codes.device)
     for start in range(0, len(codes), step):
         some = slice(start, start + step)
-        seen = torch.cat([factors.T.expand(len(windows[some]), -1, -1), windows[some][..., :n_window]], dim=-1)
+        seen = torch.cat([factors.T.expand(len(windows[some]), -1, -1), windows[some, 0]], dim=-1)
         cross = seen.transpose(1, 2) @ alleles[some][..., None]
         effects = torch.linalg.solve(seen.transpose(1, 2) @ seen + penalty, cross)
         left = (alleles[some][..., None] - seen @ effects).square().mean(dim=(1, 2)).clamp(min=_SMALLEST_VARIANCE)
         log_odds = (effects[..., 0] / left[:, None]).clamp(-_LARGEST_EFFECT, _LARGEST_EFFECT)
         network.loadings[some] = log_odds[:, :n_factors]
-        network.window[some, :n_window, 0] = log_odds[:, n_factors:]
+        network.window[some, 0] = log_odds[:, n_factors:]
 
 
 def _calibrate(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, share: torch.Tensor) -> None:
@@ -80,7 +80,7 @@ def _calibrate(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, s
     some = slice(_MOST_CALIBRATED)
     codes, factors = codes[:, some], factors[:, some]
     windows = network.windows(codes)
-    linear = network.loadings @ factors + torch.bmm(windows, network.window)[..., 0]
+    linear = network.loadings @ factors + (windows[:, 0] @ network.window[:, 0, :, None])[..., 0]
     scale = torch.ones(len(codes), 1, device=codes.device)
     alleles = torch.where(codes == 3, network.means[:, None], codes.float())
     wanted = share.clamp(min=_SMALLEST_SHARE)
@@ -93,4 +93,4 @@ def _calibrate(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, s
         change = ((alleles - expected) * linear).sum(dim=1, keepdim=True) / (curvature + 1)
         scale = (scale + change.clamp(-0.2, 0.2)).clamp(0.0, 2.0)
     network.loadings.mul_(scale)
-    network.window.mul_(scale[..., None])
+    network.window.mul_(scale[:, None])

@@ -34,15 +34,15 @@ class WindowPlan:
     batch_size: int = 64
     learning_rate: float = 1e-3
     max_epochs: int = 60
-    n_latent: int = 32
-    training_calls: int = 300_000_000
+    n_latent: int = 16
+    training_calls: int = 200_000_000
     loading_rate: float = 5e-3
-    n_window: int = 8
+    n_window: int = 32
     width: int = 64
     n_residual: int = 1
     ridge: float = 20.0
     average_decay: float = 0.99
-    weight_decay: float = 0.0
+    shrinkage: float = 10.0
     patience: int = 3
 
     def steps(self, n_samples: int, n_variants: int) -> int:
@@ -101,10 +101,11 @@ class _WindowTask(StatefulTask):
         self.network, self.data, self.validation = network, data, validation
         self.batch_size = data.batch_size(plan.batch_size)
         self.rows = data.batches.row_order(self.batch_size, data.random)
-        begun = [network.loadings, network.window, network.bias]
+        self.shrinkage, self.shrunk = plan.shrinkage, [network.loadings, network.window]
+        begun = [*self.shrunk, network.bias]
         others = [weight for weight in network.parameters() if not any(weight is one for one in begun)]
         groups = [{"params": others}, {"params": begun, "lr": plan.loading_rate}]
-        self.optimiser = adam(groups, learning_rate=plan.learning_rate, weight_decay=plan.weight_decay)
+        self.optimiser = adam(groups, learning_rate=plan.learning_rate)
         self.average = WeightAverage(network.parameters(), plan.average_decay)
         self.parts = {
             "network": network,
@@ -119,7 +120,8 @@ class _WindowTask(StatefulTask):
         rows = next(self.rows)
         reconstruction, divergence = self._losses(self.data.batches, self.data.condition, rows, self.data.random)
         self.optimiser.zero_grad()
-        (reconstruction + divergence).backward()
+        prior = self.shrinkage * len(rows) / self.data.n_samples * 0.5 * sum(weight.square().sum() for weight in self.shrunk)
+        (reconstruction + divergence + prior).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.optimiser.step()
         self.average.update()
         return {"cross-entropy": reconstruction.detach() / len(rows), "kl divergence": divergence.detach() / len(rows)}
@@ -133,14 +135,14 @@ class _WindowTask(StatefulTask):
         random = torch.Generator(batches.device).manual_seed(_VALIDATION_SEED)
         rows = torch.arange(min(batches.n_samples, _MOST_VALIDATED), device=batches.device)
         with self.average.installed():
-            losses = [torch.stack(self._losses(batches, condition, some, random)).sum() for some in rows.split(self._n_rows())]
+            losses = [torch.stack(self._losses(batches, condition, some, random)).sum() for some in torch.split(rows, self._n_rows())]
         return float(torch.stack(losses).sum()) / len(rows)
 
     @torch.no_grad()
     def fit_prior(self) -> None:
         """Set the prior to the normal distribution with the moments of the posteriors, all samples pooled (Ghosh et al. 2020)."""
         means, variances = [], []
-        for rows in torch.arange(self.data.n_samples, device=self.data.device).split(self._n_rows()):
+        for rows in torch.split(torch.arange(self.data.n_samples, device=self.data.device), self._n_rows()):
             mean, log_variance = self.network.encode(
                 self.data.batches.codes(rows)[0].T.contiguous(), self._given(self.data.condition, rows)
             )

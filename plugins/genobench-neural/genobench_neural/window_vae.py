@@ -62,8 +62,8 @@ def line_layout(variants: pd.DataFrame) -> tuple[BlockLayout, torch.Tensor]:
 class WindowVae(GenotypeNetwork):
     """Encoder, decoder and prior.
 
-    log P(g) of a variant is, but for a constant, b_g + g s + [g = 1] t, where s adds up the factors' effects and those of the window,
-    and t those of the window.
+    log P(g) of a variant is, but for a constant, b_g + g s + [g = 1] t. To s add the factors and the alleles in the window, to t the
+    heterozygosity in the window.
 
     Args:
         size: Shapes.
@@ -93,7 +93,7 @@ class WindowVae(GenotypeNetwork):
         self.decoder = nn.ModuleList(ResidualBlock(width, generator=generator, device=device) for _ in range(size.n_residual))
         self.to_latent = Dense(width, n_latent, generator=None, device=device)
         self.loadings = nn.Parameter(torch.zeros(size.n_places, size.n_condition + n_latent, device=device))
-        self.window = nn.Parameter(torch.zeros(size.n_places, 2 * size.n_window, 2, device=device))
+        self.window = nn.Parameter(torch.zeros(size.n_places, 2, size.n_window, device=device))
         self.bias = nn.Parameter(torch.zeros(size.n_places, 3, device=device))
         self.register_buffer("prior_mean", torch.zeros(n_latent, device=device))
         self.register_buffer("prior_factor", torch.eye(n_latent, device=device))
@@ -119,22 +119,19 @@ class WindowVae(GenotypeNetwork):
         return torch.cat([condition, z + self.to_latent(functional.leaky_relu(hidden, NEGATIVE_SLOPE))], dim=-1)
 
     def windows(self, codes: torch.Tensor) -> torch.Tensor:
-        """The standardised alleles and heterozygosity before each place, farthest first, shape (n_places, n_samples, 2 * n_window)."""
+        """The standardised alleles and the heterozygosity before each place, farthest first, shape (n_places, 2, n_samples, n_window)."""
         n_window = self.size.n_window
         is_called = codes != MISSING_CODE
         alleles = self.standardised(codes)
         heterozygous = (codes == 1).float() - 0.5 * is_called
         seen = torch.arange(n_window, 0, -1, device=codes.device) <= self.n_before[:, None]
-        both = [functional.pad(x, (0, 0, n_window, 0))[:-1].unfold(0, n_window, 1) for x in (alleles, heterozygous)]
-        return torch.cat([x * seen[:, None] for x in both], dim=-1)
+        both = functional.pad(torch.stack([alleles, heterozygous], dim=1), (0, 0, 0, 0, n_window, 0))[:-1]
+        return both.unfold(0, n_window, 1) * seen[:, None, None]
 
     def log_probabilities(self, z: torch.Tensor, condition: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
         """Log P of each genotype, shape (n_places, n_samples, 3)."""
         slope = self.loadings @ self.factors(z, condition).T
-        local = torch.bmm(windows, self.window)
-        linear = slope + local[..., 0]
-        logits = torch.stack([torch.zeros_like(linear), linear + local[..., 1], 2 * linear], dim=-1) + self.bias[:, None]
-        return functional.log_softmax(logits, dim=-1)
+        return functional.log_softmax(_logits(slope, windows, self.window, self.bias), dim=-1)
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says, in one block: variant after variant, all chromosomes at a time."""
@@ -143,19 +140,31 @@ class WindowVae(GenotypeNetwork):
         slope = self.loadings @ self.factors(self.prior_mean + noise @ self.prior_factor.T, condition).T
         uniform = torch.rand(slope.shape, generator=generator, device=condition.device)
         # Rows 0 .. n_window - 1 are what lies before the first variant: the average, 0, as in training.
-        seen = torch.zeros(n_window + len(slope), n_samples, 2, device=condition.device)
+        seen = torch.zeros(n_window + len(slope), 2, n_samples, device=condition.device)
         codes = torch.zeros(slope.shape, dtype=torch.uint8, device=condition.device)
         back = torch.arange(-n_window, 0, device=condition.device)
-        for places in torch.argsort(self.n_before, stable=True).split(self.n_before.bincount().tolist()):
+        for places in torch.split(torch.argsort(self.n_before, stable=True), self.n_before.bincount().tolist()):
             taken = places[:, None] + n_window + back
             is_before = (back + self.n_before[places, None] >= 0)[..., None, None]
-            before = (seen[taken] * is_before).permute(0, 2, 3, 1).flatten(2)
-            local = torch.bmm(before, self.window[places])
-            linear = slope[places] + local[..., 0]
-            logits = torch.stack([torch.zeros_like(linear), linear + local[..., 1], 2 * linear], dim=-1) + self.bias[places, None]
+            windows = (seen[taken] * is_before).permute(0, 2, 3, 1)
+            logits = _logits(slope[places], windows, self.window[places], self.bias[places])
             reached = functional.softmax(logits, dim=-1).cumsum(dim=-1)[..., :2]
             drawn = (uniform[places][..., None] > reached).sum(dim=-1)
             codes[places] = drawn.byte()
-            seen[places + n_window, :, 0] = (drawn - self.means[places, None]) * self.scales[places, None]
-            seen[places + n_window, :, 1] = (drawn == 1).float() - 0.5
+            seen[places + n_window, 0] = (drawn - self.means[places, None]) * self.scales[places, None]
+            seen[places + n_window, 1] = (drawn == 1).float() - 0.5
         return codes.T[None]
+
+
+def _logits(slope: torch.Tensor, windows: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Logits of the genotypes, shape (n_places, n_samples, 3).
+
+    Args:
+        slope: What the factors add to s, shape (n_places, n_samples).
+        windows: As `WindowVae.windows` gives them, shape (n_places, 2, n_samples, n_window).
+        weights: Of the window, shape (n_places, 2, n_window).
+        bias: Shape (n_places, 3).
+    """
+    local = torch.matmul(windows, weights[..., None])[..., 0]
+    linear = slope + local[:, 0]
+    return torch.stack([torch.zeros_like(linear), linear + local[:, 1], 2 * linear], dim=-1) + bias[:, None]

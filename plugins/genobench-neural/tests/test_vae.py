@@ -48,10 +48,10 @@ def test_line_layout__orders_variants_along_chromosomes() -> None:
 def test_windows__hold_what_lies_before_on_the_same_chromosome() -> None:
     network, _ = two_chromosomes(4)
     codes = torch.tensor([[0], [1], [2], [MISSING_CODE], [2], [1], [0], [0]], dtype=torch.uint8)
-    windows = network.windows(codes)[:, 0]
-    assert windows[3].tolist() == [-1.0, 0.0, 1.0, -0.5, 0.5, -0.5]
-    assert windows[4].tolist() == [0.0] * 6
-    assert windows[5].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, -0.5]
+    windows = network.windows(codes)[:, :, 0]
+    assert windows[3].tolist() == [[-1.0, 0.0, 1.0], [-0.5, 0.5, -0.5]]
+    assert windows[4].tolist() == [[0.0] * 3] * 2
+    assert windows[5].tolist() == [[0.0, 0.0, 1.0], [0.0, 0.0, -0.5]]
 
 
 def test_draw__has_the_probabilities_that_training_sees() -> None:
