@@ -126,7 +126,8 @@ class ConditionEncoder:
         quantitative = [column for column in self.columns if not column.classes]
         categorical = [column for column in self.columns if column.classes]
         means = np.array([stratum.means for stratum in self.strata]).reshape(len(self.strata), len(quantitative))[chosen]
-        factor = np.linalg.cholesky(np.array(self.covariance).reshape(len(quantitative), -1) + 1e-9 * np.eye(len(quantitative)))
+        covariance = np.array(self.covariance).reshape(len(quantitative), len(quantitative))
+        factor = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(quantitative)))
         values = means + generator.standard_normal(means.shape) @ factor.T
         drawn: dict[str, Any] = {}
         for k, column in enumerate(quantitative):

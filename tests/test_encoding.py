@@ -67,6 +67,12 @@ def test_draw__never_repeats_a_training_value() -> None:
     assert not set(drawn["weight"]) & set(table()["weight"])
 
 
+def test_draw__classes_alone() -> None:
+    drawn = ConditionEncoder.of_samples(table(), Trait(column="sex", kind="categorical")).draw(20, np.random.default_rng(1))
+    assert list(drawn.columns) == ["sex"]
+    assert set(drawn["sex"]) <= {"male", "female"}
+
+
 def test_from_json__is_the_reverse_of_to_json() -> None:
     encoder = ConditionEncoder.of_samples(table(), TRAIT)
     assert ConditionEncoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
