@@ -22,13 +22,13 @@ from threadpoolctl import threadpool_limits
 
 from genobench.cells import Cell, FitResult, hash_json
 from genobench.contracts import Comparison
+from genobench.curves import read_curves
 from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.evaluation import score_cell
 from genobench.fitting import fit_cell
 from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.planning import GeneratorPlan, Plan, Prepared, prepare
 from genobench.registry import Registered, Registry, load_target
-from genobench.report.curves import read_curves
 from genobench.report.page import write_report
 from genobench.storage import read_store
 from genobench.tuning import tune

@@ -168,13 +168,17 @@ class Cell:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def clear(self, *, with_checkpoints: bool = False) -> None:
-        """Forget an unfinished or failed fit; the key stays, and so do checkpoints unless told otherwise, so that the next can resume."""
+        """Forget an unfinished or failed fit; the key stays, and so do checkpoints unless told otherwise, so that the next can resume.
+
+        The curves go with the checkpoints.
+        """
         if with_checkpoints:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
         (self.folder / "result.json").unlink(missing_ok=True)
         for stale in (self.synthetic, self.model, self.scores, self.validation_scores, *self.folder.glob(".synthetic.*")):
             shutil.rmtree(stale, ignore_errors=True)
-        for stale in (self.log, self.curves, self.job, self.outcome, self.report):
+        is_resumed = self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        for stale in (self.log, self.job, self.outcome, self.report, *(() if is_resumed else (self.curves,))):
             stale.unlink(missing_ok=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from genobench.cells import Cell, CellKey, FitResult, find_cell, open_cell
 from genobench.conditions import draw_condition
 from genobench.containment import over_budget, run_worker
 from genobench.contracts import Trait
+from genobench.curves import CurveWriter
 from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.genotypes import VARIANT_COLUMNS, Genotypes
 from genobench.splitting import parts_folder
@@ -140,11 +140,11 @@ def _write_job(request: FitRequest, cell: Cell, train: Genotypes) -> Path:
 
 
 def _run_fit(cell: Cell, job: Path, request: FitRequest, on_event: OnEvent) -> FitResult:
-    with cell.curves.open("a", encoding="utf-8") as curves:
+    with CurveWriter(cell.curves) as curves:
 
         def keep_curves(event: Mapping[str, Any]) -> None:
             if event.get("event") == "step":
-                curves.write(json.dumps({"step": event["step"], **event["losses"]}) + "\n")
+                curves.add(int(event["step"]), event["losses"])
             on_event({**event, "task": "fit"})
 
         ending = run_worker(

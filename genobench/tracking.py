@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from genobench.curves import read_curves
 from genobench.errors import GenobenchError
 from genobench.outcomes import FILE_NAME, Outcome, ScoreRecord, board_name
-from genobench.report.curves import read_curves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

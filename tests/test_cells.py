@@ -70,6 +70,17 @@ def test_clear__forgets_all_but_the_key_and_the_checkpoints(tmp_path):
     assert {path.name for path in cell.folder.iterdir()} == {"cell.json", "checkpoints"}
 
 
+def test_clear__keeps_the_curves_of_a_fit_that_can_resume(tmp_path):
+    cell = open_cell(tmp_path, KEY)
+    cell.checkpoints.mkdir()
+    for file in (cell.curves, cell.checkpoints / "step-20.safetensors"):
+        file.touch()
+    cell.clear()
+    assert cell.curves.exists()
+    cell.clear(with_checkpoints=True)
+    assert {path.name for path in cell.folder.iterdir()} == {"cell.json"}
+
+
 def test_find_cell__by_the_beginning_of_its_id(tmp_path):
     cell = open_cell(tmp_path, KEY)
     assert find_cell(tmp_path, KEY.cell_id[:6]) == Cell(KEY, cell_folder(tmp_path, KEY.cell_id)) == cell
