@@ -1,6 +1,7 @@
 """The dense networks of Xie et al. 2025 (arXiv:2508.09212), layer by layer, so that their parameter counts are the published ones.
 
-One fully connected network holds all variants: m variants are 3m numbers in, or 3m logits out, whatever chromosomes they lie on.
+One fully connected network holds all variants: m variants are 3m numbers in, or 3m logits out, whatever chromosomes they lie on. Those of
+GAN and WGAN lie in planes in memory (see `genobench_neural.onehot`), the three numbers of a variant m apart.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class DenseGenerator(nn.Module):
         if self.is_last_conditioned:
             hidden = self.beside(hidden, condition)
         logits: torch.Tensor = self.exit(hidden)
-        return logits.view(len(z), self.n_variants, N_GENOTYPES)
+        return logits.view(len(z), N_GENOTYPES, self.n_variants).transpose(1, 2)
 
 
 class DenseCritic(nn.Module):
@@ -150,7 +151,7 @@ class DenseCritic(nn.Module):
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """Scores, shape (n_samples,), of genotypes (n_samples, n_variants, 3) and condition (n_samples, n_columns)."""
-        hidden = self.entry(self.beside(x.flatten(1), condition))
+        hidden = self.entry(self.beside(x.transpose(1, 2).flatten(1), condition))
         for stage in self.stages:
             hidden = stage(self.beside(hidden, condition))
         score: torch.Tensor = self.exit(hidden)

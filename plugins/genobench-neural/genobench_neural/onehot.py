@@ -67,60 +67,6 @@ def gumbel_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Te
     return uniform.log_().neg_().log_().neg_()
 
 
-class OneHotLinear(torch.nn.Module):
-    """A linear layer over one-hot genotypes and some more numbers: what a dense network begins with.
-
-    Its weight has the shape of `torch.nn.Linear(3 * n_variants + n_more, n_out)`; the columns of the genotypes come first, in planes.
-
-    Args:
-        n_variants: Variants.
-        n_out: Numbers out.
-        n_more: Further numbers a sample.
-        generator: Draws the weights, uniform in ±1 / sqrt(n_in), as torch does; None: they are left to be loaded.
-        device: Where the weights lie.
-    """
-
-    def __init__(self, n_variants: int, n_out: int, *, n_more: int = 0, generator: torch.Generator | None, device: torch.device) -> None:
-        super().__init__()
-        self.n_variants = n_variants
-        n_in = N_GENOTYPES * n_variants + n_more
-        self.weight = torch.nn.Parameter(torch.empty(n_out, n_in, device=device))
-        self.bias = torch.nn.Parameter(torch.empty(n_out, device=device))
-        if generator is not None:
-            with torch.no_grad():
-                for tensor in (self.weight, self.bias):
-                    tensor.uniform_(-(n_in**-0.5), n_in**-0.5, generator=generator)
-
-    def forward(self, x: torch.Tensor, more: torch.Tensor | None = None) -> torch.Tensor:
-        """Map genotypes, and further numbers (n_samples, n_more), to (n_samples, n_out).
-
-        Args:
-            x: Codes, uint8, shape (n_samples, n_variants), or soft genotypes in planes, shape (n_samples, 3, n_variants).
-            more: Further numbers.
-        """
-        if x.dtype == torch.uint8:
-            x = one_hot_planes(x)
-        y = product(x.flatten(1), self.genotype_weight())
-        y = y + self.bias
-        if more is not None:
-            y = y + functional.linear(more, self.weight[:, N_GENOTYPES * self.n_variants :])
-        return y
-
-    def genotype_weight(self) -> torch.Tensor:
-        """The columns of the genotypes, shape (n_out, 3 * n_variants)."""
-        return self.weight[:, : N_GENOTYPES * self.n_variants]
-
-
-def product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """X @ weight.T in bfloat16, summed in float32; float32 out.
-
-    Args:
-        x: Shape (n_samples, n_in).
-        weight: Shape (n_out, n_in), float32.
-    """
-    return functional.linear(x.bfloat16(), weight.bfloat16()).float()
-
-
 class _GumbelSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:

@@ -70,6 +70,7 @@ class PublishedGan:
         n_before: Copies of the condition in front of what each stage sees.
         n_after: Copies behind.
         is_last_conditioned: Whether the generator's last layer sees the condition.
+        is_bf16: Whether matrix products run in bfloat16; the published code's ran in float32.
     """
 
     n_variants: int
@@ -87,6 +88,7 @@ class PublishedGan:
     n_before: int = 0
     n_after: int = 1
     is_last_conditioned: bool = True
+    is_bf16: bool = True
 
     def generator_widths(self, n_variants: int) -> tuple[int, ...]:
         """Widths of the generator for that many variants."""

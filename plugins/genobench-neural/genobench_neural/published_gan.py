@@ -12,15 +12,15 @@ import torch
 from torch.nn import functional
 
 from genobench_neural.dense import DenseCritic, placed
+from genobench_neural.dense_steps import critic_scores, penalised_distance
+from genobench_neural.onehot import soft_genotypes
 from genobench_neural.published_networks import GanNetwork, gan_critic, gan_description, scalars_of
 from genobench_neural.sampling import NetworkSampler
-from genobench_neural.simplex import SimplexNoise, gumbel_softmax, one_hot, published_temperature, table_layout
-from genobench_neural.training import StatefulTask, adam, run
+from genobench_neural.simplex import SimplexNoise, one_hot, published_temperature, table_layout
+from genobench_neural.training import StatefulTask, adam, autocast, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from genobench import FitContext, Genotypes
     from genobench_neural.presets import PublishedGan
 
@@ -35,23 +35,27 @@ def fit_published_gan(preset: PublishedGan, train: Genotypes, context: FitContex
         identity: Of the fit, from `fit_identity`.
     """
     data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
+    task = published_task(preset, data)
+    run(task, task.n_steps, context, identity=identity, batch_size=task.batch_size)
+    return NetworkSampler(
+        network=task.network.requires_grad_(False).to("cpu").eval(),
+        description={"published": gan_description(preset, data.n_variants, task.network.scalars)},
+        layout=data.layout,
+        encoder=data.encoder,
+        variants=train.variants,
+    )
+
+
+def published_task(preset: PublishedGan, data: TrainingData) -> PublishedTask:
+    """Networks with their first weights, ready to be trained."""
     scalars = scalars_of(data.encoder) if preset.is_conditional else ()
-    description = gan_description(preset, data.n_variants, scalars)
-    network = unplaced_gan(description)
+    network = unplaced_gan(gan_description(preset, data.n_variants, scalars))
     with torch.device("meta"):
         critic = gan_critic(preset, data.n_variants, scalars)
     placed(network.generator, data.device, data.random)
     placed(critic, data.device, data.random)
     network.to(data.device)
-    task = (_WganTask if preset.gradient_penalty else _GanTask)(preset, network, critic, data)
-    run(task, task.n_steps, context, identity=identity, batch_size=task.batch_size)
-    return NetworkSampler(
-        network=network.requires_grad_(False).to("cpu").eval(),
-        description={"published": description},
-        layout=data.layout,
-        encoder=data.encoder,
-        variants=train.variants,
-    )
+    return (_WganTask if preset.gradient_penalty else _GanTask)(preset, network, critic, data)
 
 
 def unplaced_gan(description: dict[str, Any]) -> GanNetwork:
@@ -67,11 +71,12 @@ def loaded_gan(description: dict[str, Any], _is_followed: torch.Tensor) -> GanNe
     return network
 
 
-class _DenseDuel(StatefulTask):
+class PublishedTask(StatefulTask):
     """Generator against critic: what GAN and WGAN share."""
 
     def __init__(self, preset: PublishedGan, network: GanNetwork, critic: DenseCritic, data: TrainingData) -> None:
-        self.preset, self.generator, self.critic, self.data = preset, network.generator, critic, data
+        self.preset, self.network, self.critic, self.data = preset, network, critic, data
+        self.generator = network.generator
         self.condition = network.as_scalars(data.condition)
         self.shares = data.shares[: data.n_variants]
         self.noise = SimplexNoise(data.n_samples, data.n_variants, data.random)
@@ -95,14 +100,20 @@ class _DenseDuel(StatefulTask):
         return published_temperature(index // self.steps_per_epoch + 1, self.preset.max_epochs)
 
     def seen(self, rows: torch.Tensor) -> torch.Tensor:
-        """Training genotypes with their noise, shape (n_rows, n_variants, 3)."""
+        """Training genotypes with their noise, shape (n_rows, n_variants, 3), in planes."""
         codes = self.data.batches.codes(rows)[0][:, : self.data.n_variants]
-        return self.noise(one_hot(codes, self.shares), codes, rows)
+        noisy = self.noise(one_hot(codes, self.shares), codes, rows)
+        return noisy.transpose(1, 2).to(torch.bfloat16 if self.preset.is_bf16 else torch.float32).contiguous().transpose(1, 2)
 
     def generated(self, condition: torch.Tensor, temperature: float) -> torch.Tensor:
-        """Soft genotypes, shape (n_samples, n_variants, 3)."""
+        """Soft genotypes, shape (n_samples, n_variants, 3), in planes."""
         z = torch.randn(len(condition), self.generator.n_noise, generator=self.data.random, device=condition.device)
-        return gumbel_softmax(self.generator(z, condition), temperature, self.data.random)
+        logits = self.generator(z, condition).transpose(1, 2)
+        return soft_genotypes(logits, temperature, self.data.random).transpose(1, 2)
+
+    def autocast(self) -> torch.autocast:
+        """What the matrix products run in."""
+        return autocast(self.data.device, is_bf16=self.preset.is_bf16)
 
     def update_generator(self, loss: torch.Tensor) -> None:
         """One update of the generator; the critic's weights take no gradient."""
@@ -117,50 +128,41 @@ class _DenseDuel(StatefulTask):
         self.critic_optimiser.step()
 
 
-class _GanTask(_DenseDuel):
+class _GanTask(PublishedTask):
     """Binary cross-entropy; one update of each network on a batch, the generator's loss non-saturating (Goodfellow et al. 2014)."""
 
     def step(self, index: int) -> dict[str, torch.Tensor]:
         """One update of each."""
         rows, temperature = next(self.rows), self.temperature(index)
         condition = self.condition[rows]
-        with torch.no_grad():
-            generated = self.generated(condition, temperature)
-        on_training, on_generated = self.critic(self.seen(rows), condition), self.critic(generated, condition)
-        critic_loss = functional.softplus(-on_training).mean() + functional.softplus(on_generated).mean()
+        with self.autocast():
+            with torch.no_grad():
+                generated = self.generated(condition, temperature)
+            on_training, on_generated = (critic_scores(self.critic, x, condition) for x in (self.seen(rows), generated))
+            critic_loss = functional.softplus(-on_training).mean() + functional.softplus(on_generated).mean()
         self.update_critic(critic_loss)
-        loss = functional.softplus(-self.critic(self.generated(condition, temperature), condition)).mean()
+        with self.autocast():
+            loss = functional.softplus(-critic_scores(self.critic, self.generated(condition, temperature), condition)).mean()
         self.update_generator(loss)
         return {"critic loss": critic_loss.detach(), "generator loss": loss.detach()}
 
 
-class _WganTask(_DenseDuel):
+class _WganTask(PublishedTask):
     """Wasserstein distance with gradient penalty (Gulrajani et al. 2017); all critic updates of a step on one batch, as published."""
 
     def step(self, index: int) -> dict[str, torch.Tensor]:
         """`n_critic` updates of the critic, then one of the generator."""
         rows, temperature = next(self.rows), self.temperature(index)
         condition, seen = self.condition[rows], self.seen(rows)
-        for _ in range(self.preset.n_critic):
-            with torch.no_grad():
-                generated = self.generated(condition, temperature)
-            distance = self.critic(seen, condition).mean() - self.critic(generated, condition).mean()
-            mix = torch.rand(len(rows), 1, 1, generator=self.data.random, device=seen.device)
-            penalty = gradient_penalty(lambda x: self.critic(x, condition), torch.lerp(generated, seen, mix))
+        # One autocast for all of them: the generator's weights are cast once.
+        with torch.no_grad(), self.autocast():
+            every = [self.generated(condition, temperature) for _ in range(self.preset.n_critic)]
+        for generated in every:
+            mix = torch.rand(len(rows), 1, generator=self.data.random, device=seen.device)
+            with self.autocast():
+                distance, penalty = penalised_distance(self.critic, seen, generated, condition, mix=mix)
             self.update_critic(self.preset.gradient_penalty * penalty - distance)
-        loss = -self.critic(self.generated(condition, temperature), condition).mean()
+        with self.autocast():
+            loss = -critic_scores(self.critic, self.generated(condition, temperature), condition).mean()
         self.update_generator(loss)
         return {"critic distance": distance.detach(), "gradient penalty": penalty.detach(), "generator loss": loss.detach()}
-
-
-def gradient_penalty(score: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Mean of (gradient norm - 1)² over samples (Gulrajani et al. 2017, arXiv:1704.00028, equation 3).
-
-    Args:
-        score: A critic.
-        x: Where the gradient is taken, shape (n_samples, n_variants, 3).
-    """
-    x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
-    norm = gradient.flatten(1).square().sum(dim=1).add(1e-12).sqrt()
-    return (norm - 1).square().mean()

@@ -1,4 +1,4 @@
-"""Genotypes as points of the simplex, as the published dense networks see them: one-hot triples, their noise, and Gumbel-softmax draws."""
+"""Genotypes as points of the simplex, as the published dense networks see them: one-hot triples, their noise, and draws."""
 
 from __future__ import annotations
 
@@ -98,12 +98,6 @@ def _mixed(word: torch.Tensor) -> torch.Tensor:
     word = ((word ^ (word >> 16)) * 0x85EBCA6B) & _WORD
     word = ((word ^ (word >> 13)) * 0xC2B2AE35) & _WORD
     return word ^ (word >> 16)
-
-
-def gumbel_softmax(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
-    """Soft draws from the categorical (Jang, Gu and Poole 2017, arXiv:1611.01144), shape of `logits`."""
-    uniform = torch.rand(logits.shape, generator=generator, device=logits.device).clamp_(1e-10, 1 - 1e-7)
-    return functional.softmax((logits - torch.log(-torch.log(uniform))) / temperature, dim=-1)
 
 
 def drawn_genotypes(logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -98,6 +98,10 @@ class StatefulTask:
 
     parts: Mapping[str, Any]
 
+    def step(self, index: int) -> Mapping[str, torch.Tensor]:
+        """Make update `index` and return its losses; each model has its own."""
+        raise NotImplementedError
+
     def state(self) -> dict[str, Any]:
         """The states of the parts by name."""
         return {name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict() for name, part in self.parts.items()}

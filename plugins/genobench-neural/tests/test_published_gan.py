@@ -12,7 +12,6 @@ from genobench import FitContext
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 from genobench_neural.dense import Beside
 from genobench_neural.gan import Gan
-from genobench_neural.published_gan import gradient_penalty
 from genobench_neural.published_networks import condition_scalars
 from genobench_neural.wgan import Wgan
 
@@ -20,21 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genobench import Generator
-
-
-def test_gradient_penalty__of_a_linear_critic_is_closed() -> None:
-    """The gradient of <w, x> is w everywhere, and its norm the root of 1 + 4 + ... + 36 = 91."""
-    weight = torch.arange(1.0, 7.0).view(2, 3)
-    penalty = gradient_penalty(lambda x: (x * weight).sum(dim=(1, 2)), torch.zeros(5, 2, 3))
-    assert float(penalty.detach()) == pytest.approx((91**0.5 - 1) ** 2, rel=1e-5)
-
-
-def test_gradient_penalty__is_the_mean_over_samples_of_a_quadratic_critic() -> None:
-    """The gradient of |x|² / 2 is x: norms 3 and 0 give ((3 - 1)² + (0 - 1)²) / 2."""
-    x = torch.zeros(2, 3, 3)
-    x[0, 1, 2] = 3.0
-    penalty = gradient_penalty(lambda x: 0.5 * x.square().sum(dim=(1, 2)), x)
-    assert float(penalty.detach()) == pytest.approx(2.5, rel=1e-5)
 
 
 def test_beside__mirrors_the_condition_in_front() -> None:
