@@ -98,9 +98,9 @@ class WindowVae(GenotypeNetwork):
         self.register_buffer("prior_mean", torch.zeros(n_latent, device=device))
         self.register_buffer("prior_factor", torch.eye(n_latent, device=device))
 
-    def standardised(self, codes: torch.Tensor) -> torch.Tensor:
-        """Alleles of mean 0 and variance 1, shape of `codes`; a missing call reads 0."""
-        alleles = (codes - self.means[:, None]) * self.scales[:, None]
+    def standardised(self, codes: torch.Tensor, places: slice = slice(None)) -> torch.Tensor:
+        """Alleles of mean 0 and variance 1, shape of `codes`, which are those of some places; a missing call reads 0."""
+        alleles = (codes - self.means[places, None]) * self.scales[places, None]
         return alleles.masked_fill_(codes == MISSING_CODE, 0.0)
 
     def encode(self, codes: torch.Tensor, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -118,15 +118,25 @@ class WindowVae(GenotypeNetwork):
             hidden = block(hidden)
         return torch.cat([condition, z + self.to_latent(functional.leaky_relu(hidden, NEGATIVE_SLOPE))], dim=-1)
 
-    def windows(self, codes: torch.Tensor) -> torch.Tensor:
-        """The standardised alleles and the heterozygosity before each place, farthest first, shape (n_places, 2, n_samples, n_window)."""
+    def windows(self, codes: torch.Tensor, places: slice = slice(None)) -> torch.Tensor:
+        """The standardised alleles and the heterozygosity before each place, farthest first.
+
+        Args:
+            codes: Of all places, shape (n_places, n_samples).
+            places: Of which places the windows are wanted.
+
+        Returns:
+            Shape (number of places wanted, 2, n_samples, n_window); 0 where a chromosome begins, and for a missing call.
+        """
         n_window = self.size.n_window
-        is_called = codes != MISSING_CODE
-        alleles = self.standardised(codes)
-        heterozygous = (codes == 1).float() - 0.5 * is_called
-        seen = torch.arange(n_window, 0, -1, device=codes.device) <= self.n_before[:, None]
-        both = functional.pad(torch.stack([alleles, heterozygous], dim=1), (0, 0, 0, 0, n_window, 0))[:-1]
-        return both.unfold(0, n_window, 1) * seen[:, None, None]
+        start, stop, _ = places.indices(self.size.n_places)
+        first = max(0, start - n_window)
+        some = codes[first:stop]
+        alleles = self.standardised(some, slice(first, stop))
+        heterozygous = (some == 1).float() - 0.5 * (some != MISSING_CODE)
+        both = functional.pad(torch.stack([alleles, heterozygous], dim=1), (0, 0, 0, 0, n_window - (start - first), 0))[:-1]
+        is_before = torch.arange(n_window, 0, -1, device=codes.device) <= self.n_before[start:stop, None]
+        return both.unfold(0, n_window, 1) * is_before[:, None, None]
 
     def log_probabilities(self, z: torch.Tensor, condition: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
         """Log P of each genotype, shape (n_places, n_samples, 3)."""
