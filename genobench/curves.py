@@ -53,14 +53,15 @@ class CurveWriter:
         self._path = path
         self._before = read_curves(path)
         self._file = path.open("a", encoding="utf-8", buffering=1)
-        self._is_begun = False
+        # A fit of its own has an empty file, which is not replaced: a plugin may have removed the folder by now.
+        self._is_begun = self._path.stat().st_size == 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
-        points = read_curves(self._path) if self._is_begun else self._before
+        points = read_curves(self._path)
         if len(points) > MOST_POINTS:
             every = -(-len(points) // MOST_POINTS)
             self._replace([*points[:-1:every], points[-1]])

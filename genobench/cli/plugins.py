@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from genobench.errors import ContractError
+
+if TYPE_CHECKING:
+    from genobench.registry import Registered
+
+_NARROWEST: Final = 40
+"""Columns for what is said of a plugin, however narrow the terminal is."""
 
 app = typer.Typer(help="What is installed, what it is, whether it keeps its contract.", no_args_is_help=True)
 
@@ -28,11 +37,20 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
     for kind in KINDS:
         typer.echo(f"{kind}s")
         for entry in registry.offers(kind):
-            typer.echo(f"  {entry.name:<{width}}  {entry.summary}  ({entry.distribution} {entry.version})")
+            typer.echo(_listed(entry, entry.summary, width))
     if registry.failures():
         typer.echo("failed to load")
         for entry in registry.failures():
-            typer.echo(f"  {entry.name:<{width}}  {entry.error}  ({entry.distribution} {entry.version})")
+            typer.echo(_listed(entry, entry.error or "", width))
+
+
+def _listed(entry: Registered, text: str, width: int) -> str:
+    """A plugin's name beside what is said of it, wrapped to the terminal; in a pipe one line, for grep."""
+    whole = f"{text.rstrip('.')}  ({entry.distribution} {entry.version})"
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(whole) + width + 4
+    first = f"  {entry.name:<{width}}  "
+    columns = max(columns, width + _NARROWEST)
+    return textwrap.fill(whole, columns, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False)
 
 
 @app.command("info")
