@@ -71,7 +71,7 @@ def test_show__lists_every_board_and_its_cells(cells):
     assert "0.520" in text
     assert "[0.481, 0.559]" in text
     assert "vae (leaks)" in text
-    assert f"{'a' * 16}  wgan  seed 0  ok" in text
+    assert f"{'a' * 16}  wgan  split 0  seed 0  ok" in text
 
 
 def test_show__of_one_board_leaves_the_others_out(cells):
