@@ -225,12 +225,14 @@ class _Loop:
         if not self.is_proved:
             self.folder.prove()
             self.is_proved = True
-        now = time.monotonic()
-        if self.n_done == self.n_steps or now - self.reported_at >= _REPORT_EVERY_SECONDS:
-            if self.validation_loss is not None:
-                values["validation loss"] = self.validation_loss
-            self.context.report(self.n_done, {**values, "total_steps": float(self.n_steps)})
-            self.reported_at = now
+        if self.n_done == self.n_steps or time.monotonic() - self.reported_at >= _REPORT_EVERY_SECONDS:
+            self.report(values, self.n_steps)
+
+    def report(self, values: dict[str, float], n_steps: int) -> None:
+        """Hand a point of the curves on."""
+        checked = {} if self.validation_loss is None else {"validation loss": self.validation_loss}
+        self.context.report(self.n_done, {**values, **checked, "total_steps": float(n_steps)})
+        self.reported_at = time.monotonic()
 
     def check(self) -> None:
         """Score the task on validation samples and keep its state if it is the best so far."""
@@ -270,6 +272,8 @@ class _Loop:
 
     def finish(self) -> Finished:
         """Write what a later stage of the fit goes on from, if it was long in the making, and put the best state back."""
+        if self.n_done < self.n_steps and self.losses:
+            self.report(self._finite_losses(), self.n_done)
         began = self.saved_at if self.last_saved_step is None else self.saved_at - self.write_seconds
         if self.last_saved_step != self.n_done and (self.last_saved_step or time.monotonic() - began >= CHECKPOINT_SECONDS):
             self.save()

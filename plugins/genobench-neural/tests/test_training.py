@@ -215,6 +215,14 @@ def test_run__reports_the_last_step_with_its_total(tmp_path: Path) -> None:
     assert points[-1][1].keys() == {"loss", "total_steps"}
 
 
+def test_run__reports_the_step_it_stopped_at_as_the_last(tmp_path: Path) -> None:
+    points: list[tuple[int, Mapping[str, float]]] = []
+    reporting = context(tmp_path, report=lambda step, losses: points.append((step, dict(losses))))
+    run(Checked([1.0, 2.0]), 100, reporting, identity="a", check_every=10, patience=1)
+    assert points[-1][0] == points[-1][1]["total_steps"] == 20
+    assert points[-1][1]["validation loss"] == 2.0
+
+
 @pytest.mark.parametrize(
     "error",
     [torch.OutOfMemoryError("CUDA out of memory. Tried"), RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()],

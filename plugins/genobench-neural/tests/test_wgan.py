@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
+from genobench_neural import training
 from genobench_neural.wgan import Wgan, gradient_penalty
 
 if TYPE_CHECKING:
@@ -214,6 +216,28 @@ def test_fit__reports_steps_with_their_total(train: Genotypes, tmp_path: Path) -
     step, losses = points[-1]
     assert step == losses["total_steps"] == TINY.steps(40, 50)
     assert {"critic distance", "gradient penalty", "generator loss"} <= set(losses)
+
+
+class Killed(Exception):  # noqa: N818 - stands for a kill, which is no error
+    pass
+
+
+def test_fit__goes_on_after_a_kill_to_the_same_model(train: Genotypes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "_SHARE_OF_WRITING", math.inf)
+    whole = TINY.fit(train, context(tmp_path / "whole")).generate(9, seed=5)
+
+    def report(step: int, _losses: Any) -> None:
+        if step > 1:
+            raise Killed
+
+    monkeypatch.setattr(training, "_REPORT_EVERY_SECONDS", 0.0)
+    with pytest.raises(Killed):
+        TINY.fit(train, dataclasses.replace(context(tmp_path / "killed"), report=report))
+    steps: list[int] = []
+    again = TINY.fit(train, dataclasses.replace(context(tmp_path / "killed"), report=lambda step, _losses: steps.append(step)))
+    assert steps[0] > 2
+    assert (again.generate(9, seed=5).to_array() == whole.to_array()).all()
 
 
 def test_fit__a_device_that_is_not_there_is_an_error(train: Genotypes, tmp_path: Path) -> None:
