@@ -66,6 +66,9 @@ def phased_haplotypes(genotypes: Genotypes, *, seed: int) -> PackedCalls:
         Packed, shape (2 * n_samples, n_variants), 1 for ALT and 0 for REF, the two haplotypes of a sample one below the other. Nothing
         is missing: where phase is inferred a missing call is what the haplotypes copied from say, where it is recorded the more
         frequent allele.
+
+    References:
+        See `infer_phase`.
     """
     if genotypes.phase is None:
         layout = BlockLayout.of_variants(genotypes.variants, block_size=_BLOCK_SIZE)

@@ -26,6 +26,9 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench/dgg-recall": {"k": 5},
         "genobench-neural/gan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4, "n_shared": 2},
         "genobench-neural/vae": {"max_epochs": 2, "n_latent": 4, "n_window": 4, "width": 8},
+        "genobench-classical/hmm": {"n_clusters": 4, "n_rounds": 2},
+        "genobench-neural/ctgan": {"max_epochs": 2, "batch_size": 20, "n_hidden": 16},
+        "genobench-neural/dp-autoregressive": {"n_frequency_steps": 3, "n_linkage_steps": 3, "n_lags": 2},
         "genobench-neural/wgan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4},
         "genobench-simulation/cattle-sim": {
             "n_samples": 120,

@@ -13,4 +13,9 @@ __all__ = ["genobench_generators"]
 @hookimpl
 def genobench_generators() -> list[Offer]:
     """The generators of this distribution."""
-    return []
+    return [
+        Offer("mosaic", "genobench_classical.mosaic:Mosaic", "segments of phased training haplotypes, copied as Li and Stephens have it"),
+        Offer("hmm", "genobench_classical.hmm:HaplotypeHmm", "paths through haplotype clusters, a hidden Markov model as in fastPHASE"),
+        Offer("gene-drop", "genobench_classical.gene_drop:GeneDrop", "descendants of training samples, mated for some generations"),
+        Offer("offspring", "genobench_classical.gene_drop:Offspring", "control: children of training samples, not private at all"),
+    ]

@@ -1,0 +1,272 @@
+"""Gene dropping: training samples are mated as a breeder would, and their haplotypes handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
+from genobench.statgen import phased_haplotypes
+from genobench_classical.conditioning import Frame
+from genobench_classical.donors import Donors, drawn_donors
+from genobench_classical.haplotype_copies import gametes, mosaic_haplotypes, packed_in_chunks
+from genobench_classical.places import GeneticPlaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Encoded = NDArray[np.float32]
+
+_PER_SIRE: Final = 5.0
+_PER_DAM: Final = 2.0
+_FEWEST_IN_GENERATION: Final = 40
+_MOST_IN_GENERATION: Final = 2000
+
+
+@dataclass(frozen=True)
+class GeneDrop(Generator):
+    """Descendants of training samples, several generations on, in synthetic families (MacCluer et al. 1986, doi:10.1002/zoo.1430050206).
+
+    Training calls are phased. In each generation sires and dams are chosen and mated, within classes of the covariates (sex apart),
+    and each child gets a gamete of both with crossovers by Haldane's map: 1 cM a Mb where the variant table has no `position_cm`. Sires
+    and dams are few, so that children have sibs. Every generation but the last has as many animals as training had (40 to 2,000).
+
+    The condition: a child's parents are drawn by a kernel of their trait around the child's, and parents of the last generation were
+    chosen likewise, so that the expected genetic value follows the trait. In generations between, traits are drawn from the
+    distribution kept from training.
+
+    **With `n_generations=1` the synthetic samples are children of training samples and nothing is private**: an owner of a sample's
+    genotypes finds its children by opposing homozygotes and shared segments. Later generations share ever shorter segments with training
+    samples; `founder_rate` cuts the founders' haplotypes to pieces before the first mating. The saved sampler holds the training
+    haplotypes: give away samples, not the sampler.
+
+    Args:
+        n_generations: Generations from the training samples to the synthetic ones.
+        founder_rate: Changes of donor a morgan with which founders are put together from training haplotypes, as in `mosaic`; 0: founders
+            are the training samples themselves.
+        offspring_per_sire: Mean number of children of a sire; None: as in the training samples' column `sire`, or 5.
+        offspring_per_dam: Likewise, of a dam; None: as in the column `dam`, or 2.
+        kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
+    """
+
+    n_generations: int = 6
+    founder_rate: float = 0.0
+    offspring_per_sire: float | None = None
+    offspring_per_dam: float | None = None
+    kernel_width: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.n_generations < 1:
+            raise SettingsError(f"gene-drop: n_generations is {self.n_generations}; it must be at least 1.")
+        if self.founder_rate < 0:
+            raise SettingsError(f"gene-drop: founder_rate is {self.founder_rate}; it must be 0 or more changes a morgan.")
+        if self.kernel_width <= 0:
+            raise SettingsError(f"gene-drop: kernel_width is {self.kernel_width}; it must be more than 0.")
+        for name in ("offspring_per_sire", "offspring_per_dam"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"gene-drop: {name} is {value}; it must be at least 1.")
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Generations, family sizes and the kernel; never children of training samples."""
+        return cls(
+            n_generations=trial.suggest_int("n_generations", 2, 12),
+            founder_rate=trial.suggest_float("founder_rate", 1.0, 50.0, log=True),
+            offspring_per_sire=trial.suggest_float("offspring_per_sire", 2.0, 30.0, log=True),
+            offspring_per_dam=trial.suggest_float("offspring_per_dam", 1.0, 10.0, log=True),
+            kernel_width=trial.suggest_float("kernel_width", 0.1, 1.0, log=True),
+        )
+
+    def fit(self, train: Genotypes, context: FitContext) -> GeneDropSampler:
+        """Phase the training samples and keep their conditions."""
+        frame = Frame.of_training(train, context.trait)
+        return GeneDropSampler(
+            settings=self,
+            frame=frame,
+            haplotypes=phased_haplotypes(train, seed=context.seed),
+            encoded=frame.encoder.encode(train.samples),
+            is_male=_recorded_sex(train.samples),
+            offspring=(
+                self.offspring_per_sire or _mean_family(train.samples, "sire", _PER_SIRE),
+                self.offspring_per_dam or _mean_family(train.samples, "dam", _PER_DAM),
+            ),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> GeneDropSampler:
+        """The sampler that `GeneDropSampler.save` wrote."""
+        frame, description = Frame.load(folder)
+        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("haplotypes", "encoded", "is_male")}
+        return GeneDropSampler(
+            settings=cls(**description["settings"]),
+            frame=frame,
+            haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(frame.variants)),
+            encoded=arrays["encoded"],
+            is_male=arrays["is_male"],
+            offspring=(description["offspring"][0], description["offspring"][1]),
+        )
+
+
+@dataclass(frozen=True)
+class Offspring(GeneDrop):
+    """Children of training samples: a control, and what an attack on relatives must find (see `GeneDrop`).
+
+    Args:
+        n_generations: 1: children of training samples.
+    """
+
+    is_control = True
+
+    n_generations: int = 1
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:  # noqa: ARG003 - a control is not tuned
+        """The defaults."""
+        return cls()
+
+
+@dataclass(frozen=True, eq=False)
+class _Generation:
+    """Animals to mate: their haplotypes, conditions, and which are males."""
+
+    haplotypes: PackedCalls
+    encoded: Encoded
+    is_male: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class GeneDropSampler(Sampler):
+    """Mates generation after generation.
+
+    Args:
+        settings: Those of the fit.
+        frame: Conditions and variants.
+        haplotypes: Training haplotypes, shape (2 * n_train, n_variants).
+        encoded: Training conditions, shape (n_train, width).
+        is_male: 1 for males, 0 for females, -1 where the sex is drawn; shape (n_train,).
+        offspring: Children of a sire and of a dam.
+    """
+
+    settings: GeneDrop
+    frame: Frame
+    haplotypes: PackedCalls
+    encoded: Encoded
+    is_male: NDArray[np.int8]
+    offspring: tuple[float, float]
+
+    def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
+        """Descendants; without a condition, conditions are drawn from the distribution kept from training.
+
+        Raises:
+            GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
+        """
+        table = self.frame.table(n_samples, condition, seed=seed)
+        rng = np.random.default_rng([seed, 2])
+        places = GeneticPlaces.of_variants(self.frame.variants)
+        encoder = self.frame.encoder
+        donors = Donors(encoder, self.encoded, kernel_width=self.settings.kernel_width, pooling=0.0, ignored=("sex",))
+        n_animals = int(np.clip(len(self.encoded), _FEWEST_IN_GENERATION, _MOST_IN_GENERATION))
+        generation = self._founders(donors, places, n_animals, rng)
+        for _ in range(self.settings.n_generations - 1):
+            encoded = encoder.encode(encoder.draw(n_animals, rng))
+            sires, dams = self._parents(generation, encoded, donors, rng)
+            packed = packed_in_chunks(2 * n_animals, len(self.frame.variants), _handed_down(generation, sires, dams, places, rng))
+            haplotypes = PackedCalls(packed=packed, n_variants=len(self.frame.variants))
+            generation = _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
+        sires, dams = self._parents(generation, encoder.encode(table), donors, rng)
+
+        def drawn(rows: slice) -> NDArray[np.int8]:
+            return sum(gametes(generation.haplotypes, parents[rows], places, rng) for parents in (sires, dams))  # type: ignore[return-value]
+
+        return self.frame.genotypes(packed_in_chunks(n_samples, len(self.frame.variants), drawn), table)
+
+    def _founders(self, donors: Donors, places: GeneticPlaces, n_animals: int, rng: np.random.Generator) -> _Generation:
+        drawn = rng.random(len(self.is_male)) < 0.5
+        if self.settings.founder_rate == 0:
+            return _Generation(self.haplotypes, self.encoded, np.where(self.is_male < 0, drawn, self.is_male > 0))
+        encoder = self.frame.encoder
+        encoded = encoder.encode(encoder.draw(n_animals, rng))
+
+        def founders(rows: slice) -> NDArray[np.int8]:
+            weights = donors.weights(encoded[np.arange(rows.start, rows.stop) // 2])
+            return mosaic_haplotypes(self.haplotypes, weights, places, rate=self.settings.founder_rate, rng=rng)
+
+        packed = packed_in_chunks(2 * n_animals, len(self.frame.variants), founders)
+        haplotypes = PackedCalls(packed=packed, n_variants=len(self.frame.variants))
+        return _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
+
+    def _parents(
+        self, generation: _Generation, encoded: Encoded, donors: Donors, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A sire and a dam for each child: a dam by the child's condition, and the sire that she was mated with."""
+        sires, dams = np.empty((2, len(encoded)), dtype=np.int64)
+        males, females = np.flatnonzero(generation.is_male), np.flatnonzero(~generation.is_male)
+        if not len(males) or not len(females):
+            males = females = np.arange(len(generation.is_male))
+        for rows in _strata(encoded, donors):
+            chosen = []
+            for candidates, per_parent in zip((males, females), self.offspring, strict=True):
+                some = rng.choice(rows, size=max(1, round(len(rows) / per_parent)), replace=False)
+                weights = donors.weights(encoded[some], candidates=generation.encoded[candidates])
+                chosen.append(np.unique(candidates[drawn_donors(weights, 1, rng)[:, 0]]))
+            mates = donors.weights(generation.encoded[chosen[1]], candidates=generation.encoded[chosen[0]])
+            mate = chosen[0][drawn_donors(mates, 1, rng)[:, 0]]
+            dam = drawn_donors(donors.weights(encoded[rows], candidates=generation.encoded[chosen[1]]), 1, rng)[:, 0]
+            sires[rows], dams[rows] = mate[dam], chosen[1][dam]
+        return sires, dams
+
+    def save(self, folder: Path) -> None:
+        """Write the frame, the haplotypes, the conditions and the sexes."""
+        settings = {name: getattr(self.settings, name) for name in self.settings.__dataclass_fields__}
+        self.frame.save(folder, settings=settings, offspring=list(self.offspring))
+        for name, array in (("haplotypes", self.haplotypes.packed), ("encoded", self.encoded), ("is_male", self.is_male)):
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def _handed_down(
+    generation: _Generation, sires: NDArray[np.int64], dams: NDArray[np.int64], places: GeneticPlaces, rng: np.random.Generator
+) -> Callable[[slice], NDArray[np.int8]]:
+    """Draws the haplotypes of children: that of the sire, then that of the dam."""
+    parents = np.stack([sires, dams], axis=1).ravel()
+    return lambda rows: gametes(generation.haplotypes, parents[rows], places, rng)
+
+
+def _strata(encoded: Encoded, donors: Donors) -> list[NDArray[np.int64]]:
+    """Rows that share all classes, those of ignored columns apart."""
+    keep, start = [], 0
+    for column in donors.encoder.columns:
+        stop = start + (len(column.classes) or 1)
+        if column.classes and column.name not in donors.ignored:
+            keep += list(range(start, stop))
+        start = stop
+    if not keep:
+        return [np.arange(len(encoded))]
+    group = np.unique(encoded[:, keep], axis=0, return_inverse=True)[1].reshape(-1)
+    return [np.flatnonzero(group == k) for k in range(group.max() + 1)]
+
+
+def _drawn_sex(n_animals: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    is_male: NDArray[np.bool_] = rng.permutation(n_animals) % 2 == 0
+    return is_male
+
+
+def _recorded_sex(samples: pd.DataFrame) -> NDArray[np.int8]:
+    """By the column `sex`, where both sexes occur."""
+    sex = samples["sex"].astype(str).str.lower() if "sex" in samples.columns else None
+    if sex is None or not (sex == "male").any() or not (sex == "female").any():
+        return np.full(len(samples), -1, dtype=np.int8)
+    return np.where(sex == "male", 1, np.where(sex == "female", 0, -1)).astype(np.int8)
+
+
+def _mean_family(samples: pd.DataFrame, column: str, default: float) -> float:
+    """Mean number of children of those parents that are known."""
+    if column not in samples.columns or not samples[column].notna().any():
+        return default
+    return float(samples[column].value_counts().mean())
