@@ -29,4 +29,19 @@ def genobench_generators() -> list[Offer]:
             target="genobench_neural.wgan:Wgan",
             summary="Conditional WGAN-GP with Gumbel-softmax genotypes, started from a factor model of the training samples.",
         ),
+        Offer(
+            name="ctgan",
+            target="genobench_neural.ctgan:Ctgan",
+            summary="CTGAN, written from its paper: conditional vector, training by sampling, critic of packs; up to 20,000 variants.",
+        ),
+        Offer(
+            name="dp-markov",
+            target="genobench_neural.dp_markov:DpMarkov",
+            summary="Differentially private: a Markov chain of haplotypes fitted to frequencies and covariances with Gaussian noise.",
+        ),
+        Offer(
+            name="dp-autoregressive",
+            target="genobench_neural.dp_autoregressive:DpAutoregressive",
+            summary="Differentially private: an autoregression of genotypes along chromosomes, trained by DP-SGD.",
+        ),
     ]

@@ -43,7 +43,7 @@ class ClassColumn:
             # Encoded classes are one-hot less their share in training: positive for the sample's own.
             return (values > 0).float()
         edges = torch.tensor(self.edges, device=encoded.device)
-        return torch.nn.functional.one_hot(torch.bucketize(values[:, 0], edges), self.n_classes).float()
+        return torch.nn.functional.one_hot(torch.bucketize(values[:, 0].contiguous(), edges, right=True), self.n_classes).float()
 
 
 @dataclass(frozen=True)

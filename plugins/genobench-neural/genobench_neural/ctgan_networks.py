@@ -113,7 +113,8 @@ class CtganGenerator(GenotypeNetwork):
         nothing = torch.full((len(condition),), 3 * self.size.n_places, device=condition.device)
         logits, _ = self(classes, nothing, generator)
         codes = (logits + gumbel_noise(tuple(logits.shape), generator)).argmax(dim=1).to(torch.uint8)
-        return codes.view(-1, self.size.n_blocks, self.size.block_size).transpose(0, 1)
+        placed: torch.Tensor = codes.view(-1, self.size.n_blocks, self.size.block_size).transpose(0, 1)
+        return placed
 
     def description(self) -> dict[str, Any]:
         """What it takes to build the network anew."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LOG_2: Final = math.log(2)
 _SIMULATED: Final = 2048
-_NEWTON_STEPS: Final = 6
+_NEWTON_STEPS: Final = 8
 CONDITION_SCALE: Final = 0.5
 """Conditions are scaled by this, so that they take a smaller part of a clipped gradient than the variants before do."""
 
@@ -61,6 +61,7 @@ class DiploidChain(GenotypeNetwork):
     is_before: torch.Tensor
     alt_frequency: torch.Tensor
     whitening: torch.Tensor
+    heterozygous_bias: torch.Tensor
 
     def __init__(self, size: DiploidSize) -> None:
         super().__init__()
@@ -70,6 +71,7 @@ class DiploidChain(GenotypeNetwork):
         self.register_buffer("is_before", torch.zeros(size.n_lags, size.n_variants))
         self.register_buffer("alt_frequency", torch.full((size.n_variants,), 0.5))
         self.register_buffer("whitening", torch.zeros(size.n_condition, size.n_white))
+        self.register_buffer("heterozygous_bias", torch.zeros(size.n_variants))
         self.bias = nn.Parameter(torch.zeros(size.n_variants))
         self.alleles = nn.Parameter(torch.zeros(size.n_lags, size.n_variants))
         self.heterozygosity = nn.Parameter(torch.zeros(size.n_lags, size.n_variants))
@@ -120,7 +122,7 @@ class DiploidChain(GenotypeNetwork):
 
     @torch.no_grad()
     def calibrate(self, condition: torch.Tensor, generator: torch.Generator) -> None:
-        """Set the biases so that drawn alleles have the frequencies of `alt_frequency`.
+        """Set the biases so that drawn alleles have the frequencies of `alt_frequency`, and genotypes the Hardy-Weinberg shares.
 
         Args:
             condition: Whitened conditions to draw for, shape (n_samples, n_white).
@@ -153,8 +155,10 @@ class DiploidChain(GenotypeNetwork):
             s += torch.einsum("lv,vln->vn", self.alleles[:, variants], before[:, :, 0])
             t = _LOG_2 + torch.einsum("lv,vln->vn", self.heterozygosity[:, variants], before[:, :, 1])
             if is_calibrating:
-                self.bias[variants] = _calibrated(s, t, self.bias[variants], expected[variants, 0])
-            reached = _probabilities(s + self.bias[variants][:, None], t).cumsum(dim=0)
+                biases = _calibrated(s, t, self.bias[variants], expected[variants, 0])
+                self.bias[variants], self.heterozygous_bias[variants] = biases
+            s, t = s + self.bias[variants][:, None], t + self.heterozygous_bias[variants][:, None]
+            reached = _probabilities(s, t).cumsum(dim=0)
             now = (torch.rand(s.shape, generator=generator) > reached[:2]).sum(dim=0)
             calls[variants] = now.to(torch.uint8)
             made = torch.stack([(now - expected[variants]) / deviation[variants], (now == 1).float() - heterozygosity[variants]], dim=1)
@@ -174,11 +178,15 @@ def _negative_log_likelihood(s: torch.Tensor, t: torch.Tensor, codes: torch.Tens
     return ((torch.logsumexp(logits, dim=0) - own) * (codes != MISSING_CODE)).sum()
 
 
-def _calibrated(s: torch.Tensor, t: torch.Tensor, bias: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
-    """Biases, shape (n_variants,), for which the mean of alleles over samples is as expected, by Newton's method."""
+def _calibrated(s: torch.Tensor, t: torch.Tensor, bias: torch.Tensor, expected: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Biases of s and t, shape (n_variants,), for which alleles and heterozygosity are as expected on average, by Newton's method."""
+    heterozygosity = expected * (1 - expected / 2)
+    heterozygous_bias = torch.zeros_like(bias)
     for _ in range(_NEWTON_STEPS):
-        p = _probabilities(s + bias[:, None], t)
+        p = _probabilities(s + bias[:, None], t + heterozygous_bias[:, None])
         alleles = p[1] + 2 * p[2]
-        slope = (p[1] + 4 * p[2] - alleles.square()).mean(dim=1)
-        bias = bias + ((expected - alleles.mean(dim=1)) / slope.clamp(min=1e-3)).clamp(-1, 1)
-    return bias
+        slope = (p[1] + 4 * p[2] - alleles.square()).mean(dim=1).clamp(min=1e-3)
+        heterozygous_slope = (p[1] * (1 - p[1])).mean(dim=1).clamp(min=1e-3)
+        bias = bias + ((expected - alleles.mean(dim=1)) / slope).clamp(-1, 1)
+        heterozygous_bias = heterozygous_bias + ((heterozygosity - p[1].mean(dim=1)) / heterozygous_slope).clamp(-1, 1)
+    return bias, heterozygous_bias

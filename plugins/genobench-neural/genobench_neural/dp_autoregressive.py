@@ -196,6 +196,8 @@ class _Task(StatefulTask):
 
     def _calls(self, rows: torch.Tensor) -> torch.Tensor:
         """Calls of samples along the chain, int64, shape (n_rows, n_variants)."""
+        if not len(rows):
+            return torch.zeros(0, len(self.network.place), dtype=torch.long, device=rows.device)
         return self.batches.codes(rows).transpose(0, 1).reshape(len(rows), -1)[:, self.network.place].long()
 
 

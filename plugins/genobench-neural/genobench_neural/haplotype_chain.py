@@ -41,6 +41,8 @@ def fit_chain(correlation: NDArray[np.float64], noise: NDArray[np.float64], is_f
     Returns:
         Weights of the standardised alleles before, shape (n_variants, n_lags).
     """
+    if not correlation.shape[1]:
+        return correlation
     fits = [_fit_chain(correlation, noise, is_followed, prior=prior) for prior in _PRIORS]
     return max(fits, key=lambda fit: fit[1])[0]
 

@@ -20,7 +20,7 @@ from genobench import SettingsError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ORDERS: Final = np.concatenate([np.arange(2, 65), np.unique(np.geomspace(65, 2048, 60).astype(int))]).astype(np.int64)
+_ORDERS: Final = np.concatenate([np.arange(2, 33), np.unique(np.geomspace(33, 1024, 24).astype(int))]).astype(np.int64)
 _STEPS_BETWEEN_ORDERS: Final = 20
 _LEAST_NOISE, _MOST_NOISE = 0.05, 1e6
 
@@ -76,7 +76,7 @@ def gaussian_mu(budget: PrivacyBudget) -> float:
     def excess(log_mu: float) -> float:
         return math.log(max(gaussian_delta(budget.epsilon, math.exp(log_mu)), 1e-300)) - math.log(budget.delta)
 
-    return math.exp(brentq(excess, math.log(1e-4), math.log(1e3), xtol=1e-12)) * (1 - 1e-9)
+    return math.exp(brentq(excess, math.log(1e-4), math.log(1e5), xtol=1e-12)) * (1 - 1e-9)
 
 
 def sampled_gaussian_epsilon(*, noise: float, rate: float, n_steps: int, delta: float) -> float:
@@ -125,7 +125,7 @@ def noise_of_budget(budget: PrivacyBudget, *, rate: float, n_steps: int) -> floa
         raise SettingsError(
             f"No noise reaches epsilon {budget.epsilon} at delta {budget.delta:.2g} over {n_steps} steps; give a larger epsilon."
         )
-    return math.exp(brentq(excess, low, high, xtol=1e-6)) * (1 + 1e-5)
+    return math.exp(brentq(excess, low, high, xtol=1e-4)) * (1 + 1e-4)
 
 
 def _log_moment(order: int, noise: float, rate: float) -> float:

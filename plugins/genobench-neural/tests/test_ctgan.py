@@ -1,0 +1,124 @@
+"""CTGAN: training by sampling, conditions, limits, and what must hold of any generator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genobench import ConditionEncoder, FitContext, GenobenchError, SettingsError, Trait
+from genobench.statgen import BlockLayout
+from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench_neural.batches import PackedBatches
+from genobench_neural.ctgan import Ctgan
+from genobench_neural.ctgan_columns import ClassColumns, TrainingBySampling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genobench.contracts import TraitKind
+
+QUICK: dict[str, Any] = {"max_epochs": 2, "batch_size": 20, "n_hidden": 16}
+
+
+class TestCtgan(GeneratorSuite):
+    plugin = Ctgan
+    settings = QUICK
+
+
+def sampling(trait_share: float, *, n_samples: int = 200) -> tuple[TrainingBySampling, np.ndarray, torch.Tensor]:
+    train = example_genotypes(n_samples=n_samples)
+    layout = BlockLayout.of_variants(train.variants, block_size=16)
+    encoder = ConditionEncoder.of_samples(train.samples, EXAMPLE_TRAITS["categorical"])
+    encoded = encoder.encode(train.samples)
+    columns = ClassColumns.of_encoder(encoder, encoded, n_quantiles=4)
+    classes = columns.classes(torch.from_numpy(encoded))
+    source = TrainingBySampling(
+        PackedBatches.of_genotypes(train, layout, torch.device("cpu")),
+        classes,
+        columns=columns,
+        place_of=torch.from_numpy(layout.place_of),
+        trait_share=trait_share,
+        random=torch.Generator().manual_seed(1),
+    )
+    placed = np.full((n_samples, layout.variant_at.size), -1)
+    placed[:, layout.place_of] = train.to_array()
+    return source, placed, classes
+
+
+def test_training_by_sampling__samples_fulfil_the_condition_on_a_variant() -> None:
+    source, placed, _ = sampling(0.0)
+    drawn = source.draw(500, torch.arange(200))
+    places, genotypes = drawn.variants.numpy() // 3, drawn.variants.numpy() % 3
+    assert (placed[drawn.rows.numpy(), places] == genotypes).all()
+    assert (drawn.classes == 0).all()
+
+
+def test_training_by_sampling__classes_come_by_the_logarithm_of_their_counts() -> None:
+    """Xu et al. 2019, section 4.3; counts have one added, so that a class of one sample is drawn too."""
+    source, placed, _ = sampling(0.0)
+    place = int(source.place_of[0])
+    source.place_of = source.place_of[:1]
+    drawn = source.draw(20_000, torch.arange(200))
+    log_counts = np.log(np.bincount(placed[:, place], minlength=3) + 1)
+    expected = log_counts / log_counts.sum()
+    shares = np.bincount(drawn.variants.numpy() % 3, minlength=3) / 20_000
+    np.testing.assert_allclose(shares, expected, atol=4 * (0.25 / 20_000) ** 0.5)
+
+
+def test_training_by_sampling__a_condition_on_the_trait_asks_for_all_covariates_of_the_sample() -> None:
+    source, placed, classes = sampling(1.0)
+    drawn = source.draw(300, torch.arange(200))
+    assert torch.equal(drawn.classes, classes[drawn.rows])
+    assert (drawn.variants == 3 * placed.shape[1]).all()
+
+
+def test_class_columns__cut_quantitative_values_at_quantiles() -> None:
+    samples = pd.DataFrame({"weight": np.arange(100.0)})
+    encoder = ConditionEncoder.of_samples(samples, Trait(column="weight", kind="quantitative"))
+    encoded = encoder.encode(samples)
+    columns = ClassColumns.of_encoder(encoder, encoded, n_quantiles=4)
+    classes = columns.classes(torch.from_numpy(encoded)).argmax(dim=1)
+    assert classes.bincount().tolist() == [25, 25, 25, 25]
+    assert ClassColumns.from_json(columns.to_json()) == columns
+
+
+@pytest.mark.parametrize("kind", ["categorical", "quantitative"])
+def test_generate__the_condition_on_the_trait_is_followed(kind: TraitKind, tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=300).take_variants(np.arange(46, 50))
+    calls = train.to_array()[:, 0]
+    assert np.bincount(calls).min() > 50
+    values = calls.astype(float) if kind == "quantitative" else np.array(["low", "mid", "high"])[calls]
+    train = train.with_samples(pd.DataFrame({"id": train.samples["id"], "trait": values}))
+    trait = Trait(column="trait", kind=kind, classes=("low", "mid", "high") if kind == "categorical" else ())
+    quick: dict[str, Any] = {"max_epochs": 30, "batch_size": 50, "pac": 1, "n_hidden": 32, "n_noise": 8, "n_embedding": 2}
+    settings = Ctgan(learning_rate=5e-3, dropout=0.0, trait_share=0.8, **quick)
+    sampler = settings.fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
+    asked = np.repeat(np.array([0.0, 2.0]) if kind == "quantitative" else np.array(["low", "high"]), 300)
+    synthetic = sampler.generate(600, seed=1, condition=pd.DataFrame({"trait": asked})).to_array()[:, 0]
+    assert synthetic[300:].mean() - synthetic[:300].mean() > 0.8
+
+
+def test_fit__says_what_to_do_with_too_many_variants(tmp_path: Path) -> None:
+    with pytest.raises(GenobenchError, match=r"There are 60 variants; ctgan takes at most 50 .* Take fewer variants"):
+        Ctgan(most_variants=50).fit(
+            example_genotypes(n_samples=20), FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"batch_size": 25}, "batch_size is 25; it must be a multiple of pac, which is 10"),
+        ({"trait_share": 1.5}, "trait_share is 1.5"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"n_quantiles": 1}, "n_quantiles is 1"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+    ],
+)
+def test_settings__refuse_values_out_of_range(changes: dict[str, Any], match: str) -> None:
+    with pytest.raises(SettingsError, match=match):
+        Ctgan(**changes)

@@ -1,0 +1,64 @@
+"""The autoregression trained by DP-SGD: its rules, its budget, and what it learns where there is next to no noise."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from genobench import FitContext, SettingsError
+from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench_neural.dp_autoregressive import DpAutoregressive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+QUICK: dict[str, Any] = {"n_frequency_steps": 3, "n_linkage_steps": 3, "n_lags": 2}
+
+
+class TestDpAutoregressive(GeneratorSuite):
+    plugin = DpAutoregressive
+    settings = QUICK
+
+
+def fit(generator: DpAutoregressive, folder: Path, train: Any, reported: list[Mapping[str, float]] | None = None) -> Any:
+    def report(_step: int, losses: Mapping[str, float]) -> None:
+        if reported is not None:
+            reported.append(losses)
+
+    return generator.fit(train, FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder, report=report))
+
+
+def test_fit__finds_frequencies_and_linkage_where_there_is_little_noise(tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=400)
+    calls = train.to_array().astype(float)
+    sampler = fit(DpAutoregressive(epsilon=1e5), tmp_path, train)
+    synthetic = sampler.generate(2000, seed=2).to_array().astype(float)
+    assert np.abs(synthetic.mean(axis=0) - calls.mean(axis=0)).max() / 2 < 0.06
+
+    def neighbours(values: np.ndarray) -> np.ndarray:
+        return np.array([(np.diff(values[:, k : k + 2] - values[:, k : k + 2].mean(axis=0)) ** 2).mean() for k in range(19)])
+
+    assert np.corrcoef(neighbours(calls), neighbours(synthetic))[0, 1] > 0.8
+
+
+def test_fit__reports_the_epsilon_that_it_reached_and_no_loss(tmp_path: Path) -> None:
+    reported: list[Mapping[str, float]] = []
+    sampler = fit(DpAutoregressive(epsilon=2.5, **QUICK), tmp_path, example_genotypes(n_samples=72), reported)
+    assert 2.49 < reported[-1]["epsilon"] <= 2.5
+    assert set().union(*reported) == {"length of noisy gradient", "total_steps", "epsilon", "delta"}
+    sampler.save(tmp_path / "saved")
+    privacy = json.loads((tmp_path / "saved" / "sampler.json").read_text())["network"]["privacy"]
+    assert 2.49 < privacy["epsilon_reached"] <= 2.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epsilon", 0.0), ("n_lags", -1), ("rate", 1.5), ("linkage_rate", 0.0), ("n_frequency_steps", 0)]
+)
+def test_settings__refuse_values_out_of_range(name: str, value: Any) -> None:
+    changes: dict[str, Any] = {name: value}
+    with pytest.raises(SettingsError, match=f"{name} is {value}"):
+        DpAutoregressive(**changes)
