@@ -54,6 +54,13 @@ def test_windows__hold_what_lies_before_on_the_same_chromosome() -> None:
     assert windows[5].tolist() == [[0.0, 0.0, 1.0], [0.0, 0.0, -0.5]]
 
 
+def test_windows__of_some_places_are_those_of_all() -> None:
+    network, _ = two_chromosomes(8)
+    codes = torch.randint(0, 4, (16, 5), generator=torch.Generator().manual_seed(1)).byte()
+    for places in (slice(0, 2), slice(1, 9), slice(12, 99)):
+        assert torch.equal(network.windows(codes, places), network.windows(codes)[places])
+
+
 def test_draw__has_the_probabilities_that_training_sees() -> None:
     """The second variant of a chromosome given the first, drawn in turn, is as likely as `log_probabilities` says."""
     network, _ = two_chromosomes(2)
