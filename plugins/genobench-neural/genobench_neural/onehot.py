@@ -4,10 +4,10 @@ One-hot genotypes lie in planes: shape (n_samples, 3, n_variants), first all tha
 them runs along the variants. A softmax over the genotypes is 14 times as fast as with three numbers of one variant side by side. To a
 dense network it is all the same: its columns are in another order.
 
-How a batch of real calls is best multiplied with the first layer's weights was measured (512 samples x 3,493 variants, 1,309 wide, one
-thread of an AMD EPYC with AVX512-BF16, forward and backward): one-hot in float32 397 ms, a gather-sum (`embedding_bag`) 634 ms,
-W0 + (code = 1)(W1 - W0) + (code = 2)(W2 - W0) in bfloat16 98 ms or more, one-hot in bfloat16 100 ms. The last is used: it takes soft
-genotypes as well, and needs no second copy of the weights.
+How a batch of real calls is best multiplied with the first layer's weights was measured (tests/benchmarks/training_parts.py: 512 samples
+x 3,493 variants, 1,309 wide, forward and backward, one thread of an AMD EPYC with AVX512-BF16): one-hot in float32 397 ms, a gather-sum
+(`embedding_bag`) 583 ms, W0 + (code = 1)(W1 - W0) + (code = 2)(W2 - W0) in bfloat16 97 ms, one-hot in bfloat16 115 ms. The last is used:
+it takes soft genotypes as well, so that real and generated samples pass as one batch, and needs no second copy of the weights.
 """
 
 from __future__ import annotations
