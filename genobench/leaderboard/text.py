@@ -176,8 +176,14 @@ def to_markdown(standings: Standings) -> str:
         blocks += ["## Further scores", "Means alone; `index.html` beside this page has their intervals."]
         for family in FAMILIES:
             columns = tuple(column for column in further if column.family == family)
+            known = tuple(column for column in columns if not all(row.estimates[column.metric].is_missing for row in standings.rows))
+            absent = [title(column.metric) + _reasons(standings, column, footnotes) for column in columns if column not in known]
             if columns:
-                blocks += [f"### {family.capitalize()}", _turned_table(standings, columns, footnotes)]
+                blocks.append(f"### {family.capitalize()}")
+            if known:
+                blocks.append(_turned_table(standings, known, footnotes))
+            if absent:
+                blocks.append(f"Missing for all: {', '.join(absent)}.")
     if footnotes.lines:
         blocks.append("  \n".join(f"{mark} {text}" for mark, text in footnotes.lines))
     failures = [f"- {row.label}: {message}" for row in standings.rows for message in row.messages]
@@ -226,6 +232,11 @@ def _turned_table(standings: Standings, columns: Sequence[Column], footnotes: Fo
         band = MISSING if column.band is None else number(column.band.mean, column.decimals)
         lines.append(_line([heading(column), *cells, band]))
     return "\n".join(lines)
+
+
+def _reasons(standings: Standings, column: Column, footnotes: Footnotes) -> str:
+    """The footnote of a score that no row has."""
+    return footnotes.mark(tuple(dict.fromkeys(reason for row in standings.rows for reason in row.estimates[column.metric].reasons)))
 
 
 def _mean_text(estimate: Estimate, column: Column, footnotes: Footnotes) -> str:

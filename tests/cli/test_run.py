@@ -72,6 +72,18 @@ def test_run__plan_only_shows_the_cells_and_fits_nothing(user):
     assert sorted((folder / "home" / "cells").iterdir()) == before
 
 
+def test_study__plan_of_several_splits_shows_the_pairs_and_the_budget(user):
+    _, genobench, _ = user
+    done = genobench("study", "-g", "leaky", "-d", "example", "--splits", "2", "--budget", "3cpu-min", "--plan-only")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1:] for line in done.stdout.splitlines() if "leaky" in line] == [
+        ["leaky", "seed", "0", "to", "do"],
+        ["leaky", "seed", "1", "to", "do"],
+    ]
+    assert "family split of seed 1" in done.stdout
+    assert done.stdout.count("budget 3cpu-min") == 2
+
+
 def test_generate__writes_a_plink_file_from_the_model(user):
     folder, genobench, _ = user
     (cell,) = (path.parent for path in (folder / "home" / "cells").glob("*/cell.json") if '"genobench/independent"' in path.read_text())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from genobench.leaderboard import standings, to_markdown
 from genobench.leaderboard.text import Footnotes, cell_text, heading, number, title
+
+if TYPE_CHECKING:
+    from genobench.outcomes import ScoreRecord
 
 
 @pytest.mark.parametrize(("value", "decimals", "expected"), [(0.1234, 2, "0.12"), (-1.5, 1, "\N{MINUS SIGN}1.5"), (-0.001, 2, "0.00")])
@@ -72,3 +76,19 @@ def test_markdown__keeps_a_bar_out_of_its_tables(make_outcome, make_score):
     page = to_markdown(standings([make_outcome(scores=(score,))]))
 
     assert r"mean of \|a - b\|" in page
+
+
+def test_markdown__further_scores_are_a_line_each_and_those_of_nobody_are_named_once(make_outcome, make_score):
+    def further(name: str, value: float, **changes: Any) -> ScoreRecord:
+        more = {"family": "fidelity", "unit": "share", "direction": "higher", "is_primary": False}
+        record: ScoreRecord = make_score(name, value, **{**more, **changes})
+        return record
+
+    nobody = further("haplotype_r2_error", math.nan, reason="nothing is phased")
+    outcomes = [make_outcome(name, scores=(further("recall", value), nobody)) for name, value in (("vae", 0.25), ("wgan", 0.5))]
+
+    page = to_markdown(standings(outcomes))
+
+    assert "| Recall (share)\N{NO-BREAK SPACE}↑ | 0.250 | 0.500 | \N{EN DASH} |" in page
+    assert "Missing for all: Haplotype r² error¹." in page
+    assert "¹ Nothing is phased." in page
