@@ -24,6 +24,7 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench/command": {"program": f"{sys.executable} {REDRAW} {{train}} {{conditions}} {{synthetic}} {{seed}}"},
         "genobench/dgg-precision": {"k": 5},
         "genobench/dgg-recall": {"k": 5},
+        "genobench-neural/diffusion": {"max_epochs": 2, "widths": (8, 8, 8), "n_sampling_steps": 5},
         "genobench-neural/gan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4, "n_shared": 2},
         "genobench-neural/vae": {"max_epochs": 2, "n_latent": 4, "n_window": 4, "width": 8},
         "genobench-classical/hmm": {"n_clusters": 4, "n_rounds": 2},

@@ -44,4 +44,9 @@ def genobench_generators() -> list[Offer]:
             target="genobench_neural.dp_autoregressive:DpAutoregressive",
             summary="Differentially private: an autoregression of genotypes along chromosomes, trained by DP-SGD.",
         ),
+        Offer(
+            name="diffusion",
+            target="genobench_neural.diffusion:Diffusion",
+            summary="Denoising diffusion over principal component scores, chromosome by chromosome; the published ones as presets.",
+        ),
     ]

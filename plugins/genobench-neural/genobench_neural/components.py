@@ -1,0 +1,128 @@
+"""Principal components chromosome by chromosome: calls to scores and back, fitted to training samples alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from genobench_neural.batches import MISSING_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from genobench_neural.batches import PackedBatches
+
+_ROWS_PER_CHUNK: Final = 512
+_ROUNDING: Final = 1e-7
+"""Share of the first component's variance below which a component is rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChromosomeComponents:
+    """Principal components of one group of variants: centred, not scaled.
+
+    Args:
+        places: The variants (columns of the genotypes), shape (n_here,).
+        mean: Mean call of each of them, shape (n_here,).
+        loadings: Orthonormal, the component of largest variance first, shape (n_here, n_components).
+        variances: Of the training samples' scores, falling, shape (n_components,).
+        n_kept: How many leading components are modelled; the others are what truncation leaves out.
+    """
+
+    places: torch.Tensor
+    mean: torch.Tensor
+    loadings: torch.Tensor
+    variances: torch.Tensor
+    n_kept: int
+
+
+def chromosome_groups(variants: pd.DataFrame, *, is_per_chromosome: bool) -> list[NDArray[np.int64]]:
+    """The columns of each chromosome in order of first appearance; all of them in one group where that is asked for."""
+    chromosomes = variants["chromosome"].to_numpy(dtype=object)
+    if not is_per_chromosome:
+        return [np.arange(len(chromosomes))]
+    return [(chromosomes == name).nonzero()[0] for name in dict.fromkeys(chromosomes)]
+
+
+def fit_components(
+    batches: PackedBatches, groups: list[NDArray[np.int64]], *, kept_share: float, found_share: float
+) -> list[ChromosomeComponents]:
+    """Find the components of each group of variants; a missing call reads as the variant's mean.
+
+    The matrix that is decomposed is the smaller one of variants x variants and samples x samples, and calls are decoded some rows at a
+    time where it is the former.
+
+    Args:
+        batches: Training samples in a layout of one block in the order of the variant table.
+        groups: From `chromosome_groups`.
+        kept_share: Share of the group's variance that the kept components reach; at least one is kept, of variance 0 where no variant
+            varies.
+        found_share: Share that all components together reach; not below `kept_share`.
+    """
+    return [_fitted(batches, torch.from_numpy(places).to(batches.device), kept_share, found_share) for places in groups]
+
+
+def _fitted(batches: PackedBatches, places: torch.Tensor, kept_share: float, found_share: float) -> ChromosomeComponents:
+    mean = _mean(batches, places)
+    n_samples, n_here = batches.n_samples, len(places)
+    if n_here <= n_samples:
+        gram = torch.zeros(n_here, n_here, device=batches.device)
+        for _, x in centred(batches, places, mean):
+            gram += x.T @ x
+        values, vectors = torch.linalg.eigh(gram / n_samples)
+        values, vectors = values.flip(0), vectors.flip(1)
+        is_real = _is_real(values)
+        loadings = vectors[:, is_real]
+    else:
+        x = torch.cat([rows for _, rows in centred(batches, places, mean)])
+        values, vectors = torch.linalg.eigh(x @ x.T / n_samples)
+        values, vectors = values.flip(0), vectors.flip(1)
+        is_real = _is_real(values)
+        loadings = x.T @ (vectors[:, is_real] / (values[is_real] * n_samples).sqrt())
+    if not is_real.any():
+        loadings, is_real = torch.zeros(n_here, 1, device=batches.device), is_real.new_ones(1)
+        values = torch.zeros(1, device=batches.device)
+    variances = values[is_real]
+    cumulated = variances.cumsum(0) / variances.sum().clamp(min=1e-30)
+    n_kept, n_found = (min(len(variances), int((cumulated < share - _ROUNDING).sum()) + 1) for share in (kept_share, found_share))
+    return ChromosomeComponents(
+        places=places, mean=mean, loadings=loadings[:, :n_found].contiguous(), variances=variances[:n_found], n_kept=n_kept
+    )
+
+
+def _is_real(values: torch.Tensor) -> torch.Tensor:
+    return values > max(float(values[0]) * _ROUNDING, _ROUNDING)
+
+
+def _mean(batches: PackedBatches, places: torch.Tensor) -> torch.Tensor:
+    total, count = torch.zeros(len(places), device=batches.device), torch.zeros(len(places), device=batches.device)
+    for _, codes in _chunks(batches, places):
+        is_call = codes != MISSING_CODE
+        total += torch.where(is_call, codes, 0).sum(dim=0)
+        count += is_call.sum(dim=0)
+    return total / count.clamp(min=1.0)
+
+
+def centred(batches: PackedBatches, places: torch.Tensor, mean: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Rows of samples and their calls less the mean, float32, shape (n_rows, n_here); 0 where a call is missing."""
+    for rows, codes in _chunks(batches, places):
+        yield rows, (codes.float() - mean).masked_fill_(codes == MISSING_CODE, 0.0)
+
+
+def _chunks(batches: PackedBatches, places: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for rows in torch.arange(batches.n_samples, device=batches.device).split(_ROWS_PER_CHUNK):
+        yield rows, batches.codes(rows)[0][:, places]
+
+
+def scores(batches: PackedBatches, components: list[ChromosomeComponents]) -> torch.Tensor:
+    """Scores on the kept components of all groups side by side, shape (n_samples, sum of n_kept)."""
+    parts = [
+        torch.cat([x @ group.loadings[:, : group.n_kept] for _, x in centred(batches, group.places, group.mean)]) for group in components
+    ]
+    return torch.cat(parts, dim=1)

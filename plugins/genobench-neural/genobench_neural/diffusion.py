@@ -1,0 +1,166 @@
+"""Diffusion over principal component scores: a default, and the published ones by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import torch
+
+from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench_neural.components import chromosome_groups, fit_components, scores
+from genobench_neural.denoising import place
+from genobench_neural.dense import n_parameters
+from genobench_neural.presets import DEFAULT, check_lowest, check_positive, check_preset, overridden
+from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.score_diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts
+from genobench_neural.score_diffusion_plan import DIFFUSIONS, DiffusionPlan
+from genobench_neural.simplex import table_layout
+from genobench_neural.training import fit_identity, run
+from genobench_neural.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Diffusion(Generator):
+    """Denoising diffusion over principal component scores; with `preset`, one of those published by Xie et al. 2025, faults included.
+
+    Each chromosome's calls are turned into scores on the principal components that reach 90 % of its variance; the scores of all
+    chromosomes are diffused jointly by a network that sees the timestep and the condition (quantitative columns standardised, classes
+    as vectors of their own). Components are always fitted to the training samples alone.
+
+    The default mends what the published models do: scores are brought to variance 1, the last timestep is trained, the last step of
+    generation adds no noise, and calls are drawn and not means rounded: the variance that truncation leaves out is put back as normal
+    noise along the components left out, and thresholds give each genotype its share in training (rounding pulls calls towards the mean,
+    so that too many are heterozygous). It keeps a moving average of the weights, stops early by its loss on validation samples, and
+    generates in 100 steps. A missing call reads as its variant's mean.
+
+    Args:
+        preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". It fixes the settings that are None. A published
+            one keeps its last weights; the publication kept the best by precision and recall on validation samples as well.
+        n_timesteps: T.
+        n_sampling_steps: Steps of generation, at most T.
+        widths: Of the noise network's three layers.
+        batch_size: Samples a batch; where there are fewer, all of them are one.
+        learning_rate: Of Adam, after its warm-up; a cosine takes it down.
+        max_epochs: The most often that a sample is seen.
+        kept_share: Share of a chromosome's variance that the modelled components reach.
+        training_products: Multiplications in training at most, which fixes the steps of large models (default only).
+        average_decay: Of the moving average of the weights (default only).
+        patience: Checks on validation samples without progress before training stops (default only).
+
+    References:
+        Ho, Jain and Abbeel 2020, Denoising diffusion probabilistic models, arXiv:2006.11239.
+        Nichol and Dhariwal 2021, Improved denoising diffusion probabilistic models, arXiv:2102.09672 (fewer steps).
+        Xie et al. 2025, arXiv:2508.09212, doi:10.1093/gigascience/giag044 (the published presets).
+    """
+
+    preset: str = DEFAULT
+    n_timesteps: int | None = None
+    n_sampling_steps: int | None = None
+    widths: tuple[int, int, int] | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    max_epochs: int | None = None
+    kept_share: float | None = None
+    training_products: float | None = None
+    average_decay: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        check_preset(self, DIFFUSIONS, default_only=("training_products", "average_decay", "patience"))
+        check_lowest(self, {"n_timesteps": 2, "n_sampling_steps": 1, "batch_size": 1, "max_epochs": 1, "patience": 1})
+        check_positive(self, ("learning_rate", "training_products", "kept_share"))
+        if self.kept_share is not None and not self.kept_share <= 1:
+            raise SettingsError(f"kept_share is {self.kept_share}; it is a share of variance and must lie in (0, 1].")
+        if self.average_decay is not None and not 0 <= self.average_decay < 1:
+            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+        if self.widths is not None and min(self.widths) < 1:
+            raise SettingsError(f"widths are {self.widths}; each must be at least 1.")
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Width, rate and truncation of the default, around its values."""
+        width = trial.suggest_categorical("width", [256, 384, 512])
+        return cls(
+            widths=(width, width, width),
+            learning_rate=trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
+            kept_share=trial.suggest_float("kept_share", 0.6, 0.95),
+            max_epochs=trial.suggest_categorical("max_epochs", [100, 200, 300]),
+        )
+
+    @property
+    def plan(self) -> DiffusionPlan:
+        """Sizes and training facts: those of the preset, with what was set in their place."""
+        plan = DiffusionPlan() if self.preset == DEFAULT else DIFFUSIONS[self.preset].plan
+        return overridden(plan, dataclasses.asdict(self))
+
+    def fit(self, train: Genotypes, context: FitContext) -> Sampler:
+        """Learn from training samples."""
+        plan = self.plan
+        data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
+        groups = chromosome_groups(train.variants, is_per_chromosome=plan.is_per_chromosome)
+        found_share = plan.kept_share if plan.is_published else max(plan.kept_share, _FOUND_SHARE)
+        components = fit_components(data.batches, groups, kept_share=plan.kept_share, found_share=found_share)
+        x_0 = scores(data.batches, components)
+        spreads = torch.cat([group.variances[: group.n_kept] for group in components]).sqrt().clamp(min=_SMALLEST_SPREAD)
+        scale = torch.ones_like(spreads) if plan.is_published else spreads
+        size = DiffusionSize(
+            n_places=data.layout.block_size,
+            n_variants=data.n_variants,
+            groups=tuple((len(group.places), group.loadings.shape[1], group.n_kept) for group in components),
+            parts=condition_parts(data.encoder, n_value=plan.n_value, n_class=plan.n_class),
+            n_timesteps=plan.n_timesteps,
+            n_sampling_steps=min(plan.n_sampling_steps, plan.n_timesteps),
+            n_time=plan.n_time,
+            widths=plan.widths,
+            is_last_noisy=plan.is_published,
+            is_rounded=plan.is_published,
+        )
+        network = ScoreDiffusion(size)
+        place(network.noise, data.device, data.random)
+        network.to(data.device)
+        network.take(components, scale)
+        n_steps = plan.steps(data.n_samples, n_parameters(network.noise))
+        task = DiffusionTask(plan, network, data, x_0 / scale, n_steps=n_steps)
+        is_checked = plan.patience is not None
+        task.take_validation(data.validation(context) if is_checked else None, components)
+        run(
+            task,
+            n_steps,
+            context,
+            identity=fit_identity(self, train, context),
+            check_every=max(1, n_steps // _N_CHECKS) if is_checked else None,
+            patience=plan.patience,
+            batch_size=task.batch_size,
+        )
+        if not plan.is_published:
+            task.average.install()
+            network.calibrate(data.shares[: data.n_variants], data.condition, data.random)
+        return NetworkSampler(
+            network=network.requires_grad_(False).to("cpu").eval(),
+            description=dataclasses.asdict(size),
+            layout=data.layout,
+            encoder=data.encoder,
+            variants=train.variants,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Sampler:
+        """The sampler that was saved in `folder`."""
+        return load_sampler(folder, _network)
+
+
+_FOUND_SHARE: Final = 0.999
+_N_CHECKS: Final = 24
+_SMALLEST_SPREAD: Final = 1e-6
+
+
+def _network(description: dict[str, Any], _is_followed: torch.Tensor) -> ScoreDiffusion:
+    tuples = {"groups": tuple(map(tuple, description["groups"])), "parts": tuple(map(tuple, description["parts"]))}
+    network = ScoreDiffusion(DiffusionSize(**{**description, **tuples, "widths": tuple(description["widths"])}))
+    network.noise.to_empty(device="cpu")
+    return network

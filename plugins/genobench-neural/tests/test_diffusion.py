@@ -1,0 +1,234 @@
+"""Diffusion: published sizes and noise against their figures, components against numpy, and what must hold of any generator."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
+from genobench.testing import GeneratorSuite
+from genobench_neural.batches import PackedBatches
+from genobench_neural.components import chromosome_groups, fit_components, scores
+from genobench_neural.denoising import ConditionPart, NoiseNetwork, NoiseSchedule, ancestral_draw, antithetic_timesteps, time_embedding
+from genobench_neural.diffusion import Diffusion
+from genobench_neural.sampling import NetworkSampler
+from genobench_neural.score_diffusion import ScoreDiffusion, learning_rate
+from genobench_neural.score_diffusion_plan import DIFFUSIONS
+from genobench_neural.simplex import table_layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = Diffusion(max_epochs=3, widths=(8, 8, 8), n_timesteps=20, n_sampling_steps=5, batch_size=8)
+TRAIT = Trait(column="weight", kind="quantitative", covariates=("sex",))
+COW = (ConditionPart(1, 64, is_categorical=False),)
+HUMAN = (ConditionPart(2, 16, is_categorical=True), ConditionPart(1, 32, is_categorical=False))
+
+
+def calls_of(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
+    """Calls of two haplotypes a sample whose alleles repeat those before with probability .9."""
+    random = np.random.default_rng(seed)
+    frequencies, uniform = random.uniform(0.2, 0.8, n_variants), random.random(2 * n_samples)
+    haplotypes = np.empty((2 * n_samples, n_variants), dtype=np.int8)
+    for variant in range(n_variants):
+        uniform = np.where(random.random(2 * n_samples) > 0.9, random.random(2 * n_samples), uniform)
+        haplotypes[:, variant] = uniform < frequencies[variant]
+    return haplotypes[:n_samples] + haplotypes[n_samples:]
+
+
+def genotypes_of(calls: np.ndarray) -> Genotypes:
+    n_samples, n_variants = calls.shape
+    random = np.random.default_rng(0)
+    samples = pd.DataFrame(
+        {
+            "id": [f"s{k}" for k in range(n_samples)],
+            "sex": np.where(random.random(n_samples) < 0.5, "male", "female"),
+            "weight": random.normal(20, 3, n_samples),
+        }
+    )
+    variants = pd.DataFrame(
+        {
+            "chromosome": np.where(np.arange(n_variants) % 3 == 2, "X", "1"),
+            "position_bp": np.arange(1, n_variants + 1) * 1000,
+            "id": [f"v{k}" for k in range(n_variants)],
+            "ref": "A",
+            "alt": "G",
+        }
+    )
+    return Genotypes(PackedCalls.from_calls(calls), samples, variants)
+
+
+def context(folder: Path, *, validation: Genotypes | None = None) -> FitContext:
+    return FitContext(trait=TRAIT, seed=1, device="cpu", folder=folder, validation=validation)
+
+
+def batches_of(genotypes: Genotypes) -> PackedBatches:
+    return PackedBatches.of_genotypes(genotypes, table_layout(genotypes.n_variants), torch.device("cpu"))
+
+
+class TestDiffusionSuite(GeneratorSuite):
+    plugin = Diffusion
+    settings = dataclasses.asdict(QUICK)
+
+
+@pytest.mark.parametrize(
+    ("preset", "parts", "n_parameters"),
+    [("cow-all", COW, 216_610_767), ("human-ensembl", HUMAN, 43_551_480), ("human-multi", HUMAN, 1_374_777_043)],
+)
+def test_presets__have_the_published_number_of_parameters(preset: str, parts: tuple[ConditionPart, ...], n_parameters: int) -> None:
+    published = DIFFUSIONS[preset]
+    with torch.device("meta"):
+        network = NoiseNetwork(published.n_scores, n_time=published.plan.n_time, widths=published.plan.widths, parts=parts)
+    assert sum(weight.numel() for weight in network.parameters()) == n_parameters
+
+
+@pytest.mark.parametrize(("n_timesteps", "last"), [(1500, 2.6e-7), (1200, 5.3e-6)])
+def test_schedule__leaves_what_the_publication_leaves(n_timesteps: int, last: float) -> None:
+    schedule = NoiseSchedule.linear(n_timesteps)
+    assert float(schedule.alpha_bars[0]) == 1
+    assert float(schedule.alpha_bars[-1]) == pytest.approx(last, rel=0.02)
+
+
+def test_timesteps__as_published_never_reach_the_last_one() -> None:
+    random = torch.Generator().manual_seed(1)
+    drawn = antithetic_timesteps(4000, 10, is_shifted=True, generator=random)
+    assert sorted(set(drawn.tolist())) == list(range(10))
+    assert torch.equal(drawn[:2000] + drawn[2000:], torch.full((2000,), 9))
+
+
+def test_timesteps__by_default_are_those_with_noise() -> None:
+    drawn = antithetic_timesteps(4001, 10, is_shifted=False, generator=torch.Generator().manual_seed(1))
+    assert len(drawn) == 4001
+    assert sorted(set(drawn.tolist())) == list(range(1, 11))
+
+
+def test_embedding__is_sines_then_cosines() -> None:
+    embedded = time_embedding(torch.tensor([3]), 4)[0]
+    assert embedded.tolist() == pytest.approx([np.sin(3), np.sin(3e-4), np.cos(3), np.cos(3e-4)], rel=1e-5)
+
+
+@pytest.mark.parametrize("n_steps", [200, 20])
+def test_ancestral_draw__with_the_true_noise_gives_the_data_distribution(n_steps: int) -> None:
+    """For data N(2, 0.5²) the best guess of the noise is a closed form, and draws must come out with that mean and spread."""
+    schedule = NoiseSchedule.linear(200)
+
+    def best_guess(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        kept = schedule.alpha_bars[t][:, None]
+        return (1 - kept).sqrt() * (x_t - kept.sqrt() * 2) / (kept * 0.25 + 1 - kept)
+
+    random = torch.Generator().manual_seed(2)
+    x = torch.randn(20_000, 1, generator=random) * float(1 - schedule.alpha_bars[-1]) ** 0.5 + 2 * float(schedule.alpha_bars[-1]) ** 0.5
+    drawn = ancestral_draw(best_guess, x, schedule=schedule, n_steps=n_steps, is_last_noisy=False, generator=random)
+    assert float(drawn.mean()) == pytest.approx(2, abs=0.03)
+    assert float(drawn.std()) == pytest.approx(0.5, rel=0.1)
+
+
+def test_components__are_those_of_a_singular_value_decomposition() -> None:
+    genotypes = genotypes_of(calls_of(60, 30, seed=1))
+    groups = chromosome_groups(genotypes.variants, is_per_chromosome=True)
+    assert [len(group) for group in groups] == [20, 10]
+    found = fit_components(batches_of(genotypes), groups, kept_share=0.9, found_share=1.0)
+    for group, components in zip(groups, found, strict=True):
+        x = genotypes.to_array()[:, group].astype(np.float64)
+        values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / 60
+        assert components.variances.numpy() == pytest.approx(values, rel=1e-3, abs=1e-5)
+        assert components.n_kept == int((np.cumsum(values) / values.sum() < 0.9).sum()) + 1
+    reached = scores(batches_of(genotypes), found)
+    assert reached.square().mean(dim=0).numpy() == pytest.approx(
+        torch.cat([components.variances[: components.n_kept] for components in found]).numpy(), rel=1e-3
+    )
+
+
+def test_components__of_fewer_samples_than_variants_are_the_same() -> None:
+    genotypes = genotypes_of(calls_of(12, 40, seed=1))
+    (found,) = fit_components(
+        batches_of(genotypes), chromosome_groups(genotypes.variants, is_per_chromosome=False), kept_share=0.5, found_share=1.0
+    )
+    x = genotypes.to_array().astype(np.float64)
+    values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[:11] ** 2 / 12
+    assert found.variances.numpy() == pytest.approx(values, rel=1e-3)
+    assert (found.loadings.T @ found.loadings).numpy() == pytest.approx(np.eye(11), abs=1e-3)
+
+
+def test_learning_rate__warms_up_and_falls_to_a_millionth() -> None:
+    assert learning_rate(0, 20_000, peak=3e-4, n_warm=1000) == pytest.approx(3e-7)
+    assert learning_rate(1000, 20_000, peak=3e-4, n_warm=1000) == pytest.approx(3e-4)
+    assert learning_rate(20_000, 20_000, peak=3e-4, n_warm=1000) == pytest.approx(1e-6)
+
+
+def test_generate__genotypes_have_their_shares_from_training(tmp_path: Path) -> None:
+    train = genotypes_of(calls_of(200, 30, seed=4))
+    synthetic = QUICK.fit(train, context(tmp_path)).generate(2000, seed=5).to_array()
+    expected = (train.to_array() == 1).mean(axis=0)
+    # Thresholds are quantiles of 1,024 generated samples.
+    standard_error = np.sqrt(0.25 * (1 / 2000 + 1 / 1024))
+    assert np.abs((synthetic == 1).mean(axis=0) - expected).max() < 4.5 * standard_error
+
+
+def test_published__rounds_means_and_so_has_too_many_heterozygous_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the training samples' own scores: without the variance that truncation left out, rounded means lie at 1 too often."""
+    train = genotypes_of(np.random.default_rng(3).binomial(2, 0.5, (300, 60)).astype(np.int8))
+    small = {"max_epochs": 1, "widths": (4, 4, 4), "n_timesteps": 3, "kept_share": 0.3}
+    shares = {}
+    for settings in (Diffusion(preset="human-multi", **small), Diffusion(**small)):
+        sampler = settings.fit(train, context(tmp_path / settings.preset))
+        assert isinstance(sampler, NetworkSampler)
+        groups = chromosome_groups(train.variants, is_per_chromosome=True)
+        own = scores(batches_of(train), fit_components(batches_of(train), groups, kept_share=0.3, found_share=0.3))
+        monkeypatch.setattr(sampler.network, "draw_scores", lambda *_, own=own: own)
+        if isinstance(sampler.network, ScoreDiffusion) and settings.preset == "default":
+            sampler.network.calibrate(torch.tensor([0.25, 0.5, 0.25]).repeat(60, 1), torch.zeros(300, 3), torch.Generator().manual_seed(1))
+        shares[settings.preset] = (sampler.generate(300, seed=1).to_array() == 1).mean()
+    assert shares["human-multi"] > 0.65
+    assert shares["default"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_generate__neighbours_stay_linked(tmp_path: Path) -> None:
+    train = genotypes_of(calls_of(300, 30, seed=6))
+    synthetic = Diffusion(widths=(32, 32, 32), max_epochs=30, batch_size=32).fit(train, context(tmp_path)).generate(500, seed=5).to_array()
+
+    def neighbour_r2(calls: np.ndarray) -> float:
+        return float(np.mean(np.diagonal(np.corrcoef(calls[:, np.arange(30) % 3 != 2], rowvar=False), 1) ** 2))
+
+    assert neighbour_r2(synthetic) > 0.5 * neighbour_r2(train.to_array())
+
+
+def test_fit__stops_early_on_validation_samples(tmp_path: Path) -> None:
+    train, validation = genotypes_of(calls_of(40, 30, seed=1)), genotypes_of(calls_of(20, 30, seed=2))
+    points: list[dict[str, float]] = []
+    recording = FitContext(
+        trait=TRAIT,
+        seed=1,
+        device="cpu",
+        folder=tmp_path,
+        validation=validation,
+        report=lambda _, losses: points.append(dict(losses)),
+    )
+    QUICK.fit(train, recording)
+    assert "validation loss" in points[-1]
+
+
+def test_fit__takes_one_variant_and_constant_ones(tmp_path: Path) -> None:
+    train = genotypes_of(np.array([[0], [1], [2], [1]], dtype=np.int8))
+    assert QUICK.fit(train, context(tmp_path / "a")).generate(5, seed=1).to_array().shape == (5, 1)
+    constant = genotypes_of(np.full((4, 3), 2, dtype=np.int8))
+    assert (QUICK.fit(constant, context(tmp_path / "b")).generate(5, seed=1).to_array() == 2).all()
+
+
+def test_settings__are_checked() -> None:
+    with pytest.raises(SettingsError, match=r"preset is 'cow'; it must be one of default, cow-all"):
+        Diffusion(preset="cow")
+    with pytest.raises(SettingsError, match=r"kept_share is 1\.5"):
+        Diffusion(kept_share=1.5)
+    with pytest.raises(SettingsError, match="has no such thing"):
+        Diffusion(preset="cow-all", patience=3)
+
+
+def test_fit__says_that_samples_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(GenobenchError, match="at least 2 samples"):
+        QUICK.fit(genotypes_of(np.array([[0, 1]], dtype=np.int8)), context(tmp_path))
