@@ -85,43 +85,6 @@ class PackedBatches:
         return RowOrder(self.n_samples, batch_size, generator)
 
 
-@dataclass(frozen=True, eq=False)
-class PlainBatches:
-    """Packed training calls in the order of the variant table, on a device, for networks without a layout.
-
-    Args:
-        packed: Two bits a call, uint8, shape (n_samples, ceil(n_variants / 4)).
-        n_variants: Variants a row.
-    """
-
-    packed: torch.Tensor
-    n_variants: int
-
-    @property
-    def device(self) -> torch.device:
-        """Where the calls lie."""
-        return self.packed.device
-
-    @property
-    def n_samples(self) -> int:
-        """Number of samples."""
-        return self.packed.shape[0]
-
-    @classmethod
-    def of_genotypes(cls, genotypes: Genotypes, device: torch.device) -> PlainBatches:
-        """Take genotypes as they are packed."""
-        packed = np.array(genotypes.calls.packed, dtype=np.uint8)
-        return cls(packed=torch.from_numpy(packed).to(device), n_variants=genotypes.n_variants)
-
-    def codes(self, rows: torch.Tensor) -> torch.Tensor:
-        """Calls of some samples: 0, 1, 2 or MISSING_CODE, uint8, shape (n_rows, n_variants)."""
-        return _decoded(self.packed[rows])[:, : self.n_variants]
-
-    def row_order(self, batch_size: int, generator: torch.Generator) -> RowOrder:
-        """Endless batches of positions of these samples."""
-        return RowOrder(self.n_samples, batch_size, generator)
-
-
 class RowOrder:
     """Endless batches of sample positions: every sample once an epoch in random order, over the end of epochs without a gap.
 

@@ -118,13 +118,13 @@ class PublishedTask(StatefulTask):
     def update_generator(self, loss: torch.Tensor) -> None:
         """One update of the generator; the critic's weights take no gradient."""
         self.generator_optimiser.zero_grad()
-        loss.backward(inputs=list(self.generator.parameters()))
+        loss.backward(inputs=list(self.generator.parameters()))  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.generator_optimiser.step()
 
     def update_critic(self, loss: torch.Tensor) -> None:
         """One update of the critic."""
         self.critic_optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.critic_optimiser.step()
 
 

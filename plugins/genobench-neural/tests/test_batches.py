@@ -8,7 +8,7 @@ import torch
 
 from genobench import MISSING, Genotypes, PackedCalls
 from genobench.statgen import BlockLayout
-from genobench_neural.batches import MISSING_CODE, PackedBatches, PlainBatches, RowOrder, unplaced_calls
+from genobench_neural.batches import MISSING_CODE, PackedBatches, RowOrder, unplaced_calls
 
 
 def random_genotypes(n_samples: int, n_variants: int) -> Genotypes:
@@ -41,14 +41,6 @@ def test_block_codes__are_the_codes_of_all_samples() -> None:
     every = batches.codes(torch.arange(6))
     assert torch.equal(batches.block_codes(slice(1, 3)), every[1:3])
     assert int(every.max()) == MISSING_CODE
-
-
-def test_plain_codes__are_the_calls() -> None:
-    genotypes = random_genotypes(9, 53)
-    rows = torch.tensor([4, 0, 8])
-    codes = PlainBatches.of_genotypes(genotypes, torch.device("cpu")).codes(rows).numpy()
-    calls = genotypes.to_array()[rows.numpy()]
-    assert (codes == np.where(calls == MISSING, MISSING_CODE, calls)).all()
 
 
 def test_row_order__shows_each_sample_once_an_epoch() -> None:
