@@ -27,6 +27,8 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench-neural/diffusion": {"max_epochs": 2, "widths": (8, 8, 8), "n_sampling_steps": 5},
         "genobench-neural/gan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4, "n_shared": 2},
         "genobench-neural/vae": {"max_epochs": 2, "n_latent": 4, "n_window": 4, "width": 8},
+        "genobench-classical/copula": {"n_components": 4, "n_rounds": 5},
+        "genobench-classical/rbm": {"max_epochs": 2, "n_local": 4, "n_global": 4, "n_sweeps": 4},
         "genobench-classical/hmm": {"n_clusters": 4, "n_rounds": 2},
         "genobench-neural/ctgan": {"max_epochs": 2, "batch_size": 20, "n_hidden": 16},
         "genobench-neural/dp-autoregressive": {"n_frequency_steps": 3, "n_linkage_steps": 3, "n_lags": 2},

@@ -18,4 +18,7 @@ def genobench_generators() -> list[Offer]:
         Offer("hmm", "genobench_classical.hmm:HaplotypeHmm", "paths through haplotype clusters, a hidden Markov model as in fastPHASE"),
         Offer("gene-drop", "genobench_classical.gene_drop:GeneDrop", "descendants of training samples, mated for some generations"),
         Offer("offspring", "genobench_classical.gene_drop:Offspring", "control: children of training samples, not private at all"),
+        Offer("copula", "genobench_classical.copula:Copula", "normal variables cut at thresholds: factors and blocks along chromosomes"),
+        Offer("markov", "genobench_classical.markov:Markov", "chains of genotypes along chromosomes, of the order that the data choose"),
+        Offer("rbm", "genobench_classical.rbm:Rbm", "restricted Boltzmann machine with local and genome-wide hidden units"),
     ]

@@ -1,0 +1,192 @@
+"""Latent variables along chromosomes: blocks of neighbours, each a linear function of the block before and of fresh noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from genobench.statgen import steps_along
+from genobench_classical.gaussian import call_covariance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from genobench.statgen import BlockLayout
+
+_LEARNING_RATE: Final = 0.03
+_SMALLEST_EIGENVALUE: Final = 1e-3
+_SMALLEST_SPREAD: Final = 0.02
+_LARGEST_START: Final = 0.95
+_WEIGHT_OF_R2: Final = 4.0
+"""Of differences of r2 beside those of r: normal variables fall short of linkage, and it is strong linkage that is wanted most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Block k is `from_before[k] @ block k - 1 + from_noise[k] @ noise`; the first block of a chromosome has noise alone.
+
+    Args:
+        from_before: Shape (n_blocks, block_size, block_size).
+        from_noise: Likewise.
+    """
+
+    from_before: torch.Tensor
+    from_noise: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A block as the next one sees it: white variables, of which directions without variance are left out.
+
+    Args:
+        is_kept: Which white variables have variance, 1 or 0, shape (block_size,).
+        root: Covariance of the block with its white variables, shape (block_size, block_size).
+        whitening: The white variables are `whitening @ block`; likewise.
+    """
+
+    is_kept: torch.Tensor
+    root: torch.Tensor
+    whitening: torch.Tensor
+
+
+def fit_chain(
+    calls_of: Callable[[int], NDArray[np.float32]],
+    *,
+    cut: torch.Tensor,
+    loadings: torch.Tensor,
+    layout: BlockLayout,
+    n_rounds: int,
+    report: Callable[[int, float], None],
+) -> Chain:
+    """Latent correlations whose calls have the correlations of training calls, as near as normal variables can have them.
+
+    A matrix of pairwise tetrachoric or polychoric correlations is no correlation matrix in general (haplotypes are not normal). Here the
+    weights of each block on noise and on the block before, which always make a correlation matrix, minimise the squared differences of
+    call correlations within the block and with the block before, what factors explain counted in.
+
+    Args:
+        calls_of: Standardised training calls of a block, shape (n_samples, block_size), 0 where missing, padding or constant.
+        cut: Finite thresholds, shape (n_blocks, 2, block_size).
+        loadings: Of factors, shape (n_blocks, block_size, n_factors).
+        layout: Where variants lie.
+        n_rounds: Steps of Adam.
+        report: Told of each step along the chromosomes: its number, and the root of the mean squared difference.
+
+    Returns:
+        The chain; block and factors together have variance 1 at every place.
+    """
+    width = layout.block_size
+    chain = Chain(torch.zeros(layout.n_blocks, width, width), torch.zeros(layout.n_blocks, width, width))
+    before: dict[int, _Fitted] = {}
+    calls: dict[int, torch.Tensor] = {}
+    for number, step in enumerate(steps_along(layout.is_followed), start=1):
+        now = {int(block): torch.from_numpy(calls_of(int(block))) for block in step}
+        errors = []
+        done: dict[int, _Fitted] = {}
+        for block, own in now.items():
+            is_first = block - 1 not in before
+            done[block], error = _fit_block(
+                chain, block, own, None if is_first else calls[block - 1], before.get(block - 1), cut, loadings, n_rounds
+            )
+            errors.append(error)
+        before = {block: fitted for block, fitted in done.items() if layout.is_followed[block]}
+        calls = {block: now[block] for block in before}
+        report(number, float(np.mean(errors)))
+    return chain
+
+
+def _fit_block(  # noqa: PLR0917 - the state of a walk
+    chain: Chain,
+    block: int,
+    calls: torch.Tensor,
+    calls_before: torch.Tensor | None,
+    before: _Fitted | None,
+    cut: torch.Tensor,
+    loadings: torch.Tensor,
+    n_rounds: int,
+) -> tuple[_Fitted, float]:
+    own, width = loadings[block], calls.shape[1]
+    room = (1 - (own**2).sum(dim=1)).clamp(min=0.05)
+    wanted, shared = _correlations(calls, calls), own @ own.T
+    edges = cut[block]
+    spread = [_spread(edges)]
+    if before is not None and calls_before is not None:
+        wanted = torch.cat([_correlations(calls, calls_before), wanted], dim=1)
+        shared = torch.cat([own @ loadings[block - 1].T, shared], dim=1)
+        edges = torch.cat([cut[block - 1], edges], dim=1)
+        spread = [_spread(cut[block - 1]), *spread]
+    scale = torch.outer(1 / spread[-1], 1 / torch.cat(spread))
+    mask = torch.ones_like(wanted)
+    mask[:, -width:].fill_diagonal_(0)
+    wanted_squared = wanted * wanted.abs()
+    weights = _start(wanted, shared, room, before).requires_grad_()
+    optimiser = torch.optim.Adam([weights], lr=_LEARNING_RATE)
+    loss = torch.zeros(())
+    for _ in range(n_rounds):
+        unit = _rows_of_length(weights, room, before)
+        latent = _joined(unit, before, width) + shared
+        found = call_covariance(latent, cut[block], edges) * scale
+        squared = (found * found.abs() - wanted_squared) * mask
+        loss = (((found - wanted) * mask).square().sum() + _WEIGHT_OF_R2 * squared.square().sum()) / mask.sum()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        optimiser.step()
+    with torch.no_grad():
+        unit = _rows_of_length(weights, room, before)
+        chain.from_noise[block] = unit[:, -width:]
+        if before is not None:
+            chain.from_before[block] = unit[:, :width] @ before.whitening
+        fitted = _whitened(unit)
+    return fitted, float(loss.detach().sqrt())
+
+
+def _correlations(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    return (left.T @ right / len(left)).clamp(-1, 1)
+
+
+def _spread(cut: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of calls with these thresholds; large for constant ones, so that they weigh nothing."""
+    above = torch.special.ndtr(-cut)
+    variance = above[0] + 3 * above[1] - above.sum(dim=0) ** 2
+    return torch.where(variance > _SMALLEST_SPREAD**2, variance.clamp(min=0).sqrt(), torch.full_like(variance, torch.inf))
+
+
+def _rows_of_length(weights: torch.Tensor, squared: torch.Tensor, before: _Fitted | None) -> torch.Tensor:
+    """Weights on what has variance, with rows of given squared length."""
+    if before is not None:
+        weights = weights * torch.cat([before.is_kept, torch.ones_like(before.is_kept)])
+    return weights * (squared / weights.square().sum(dim=1).clamp(min=1e-9)).sqrt()[:, None]
+
+
+def _joined(unit: torch.Tensor, before: _Fitted | None, width: int) -> torch.Tensor:
+    """Local covariance with the block before, where there is one, and within the block."""
+    within = unit @ unit.T
+    return within if before is None else torch.cat([unit[:, :width] @ before.root.T, within], dim=1)
+
+
+def _whitened(unit: torch.Tensor) -> _Fitted:
+    values, vectors = torch.linalg.eigh((unit @ unit.T).double())
+    is_kept = values > _SMALLEST_EIGENVALUE
+    root = values.clamp(min=_SMALLEST_EIGENVALUE).sqrt()
+    return _Fitted(
+        is_kept=is_kept.float(), root=(vectors * root * is_kept).float(), whitening=(vectors / root * is_kept).T.contiguous().float()
+    )
+
+
+def _start(wanted: torch.Tensor, shared: torch.Tensor, room: torch.Tensor, before: _Fitted | None) -> torch.Tensor:
+    """Weights whose latent correlations are about those of the calls."""
+    width = len(wanted)
+    local = wanted.clamp(-_LARGEST_START, _LARGEST_START) - shared
+    within = local[:, -width:].clone()
+    within.diagonal().copy_(room)
+    if before is not None:
+        carried = local[:, :width] @ before.whitening.T
+        within -= carried @ carried.T
+    values, vectors = torch.linalg.eigh((within + within.T) / 2)
+    fresh = (vectors * values.clamp(min=0.01).sqrt()) @ vectors.T
+    return fresh if before is None else torch.cat([carried, fresh], dim=1)

@@ -1,0 +1,125 @@
+"""The Markov chain: its tables against a known chain and worked counts, and every rule for generators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genobench import FitContext, GenobenchError, Genotypes, SettingsError
+from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench_classical.histories import history_tables
+from genobench_classical.markov import Markov
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOVES = np.array([[0.8, 0.15, 0.05], [0.1, 0.7, 0.2], [0.05, 0.25, 0.7]])
+
+
+class TestMarkov(GeneratorSuite):
+    """Every rule for generators."""
+
+    plugin = Markov
+
+
+def context(folder: Path) -> FitContext:
+    return FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder)
+
+
+def chain(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
+    """Calls of a chain with the moves above, which begins anew at the middle."""
+    rng = np.random.default_rng(seed)
+    calls = np.empty((n_samples, n_variants), dtype=np.int8)
+    for k in range(n_variants):
+        at_most = np.full((n_samples, 3), [1 / 3, 2 / 3, 1]) if k in (0, n_variants // 2) else MOVES.cumsum(axis=1)[calls[:, k - 1]]
+        calls[:, k] = (rng.random(n_samples)[:, None] >= at_most[:, :2]).sum(axis=1)
+    return calls
+
+
+def genotypes_of(calls: np.ndarray) -> Genotypes:
+    table = example_genotypes(n_samples=len(calls), n_variants=calls.shape[1])
+    return Genotypes(calls=calls.astype(np.int8), samples=table.samples, variants=table.variants)
+
+
+def test_history_tables__add_prior_samples_that_follow_the_shorter_history() -> None:
+    calls = np.array([[0, 0], [0, 1], [1, 1], [2, 1]], dtype=np.int8)
+    tables = history_tables(calls, np.array([0, 1]), order=1, prior=2.0)
+    # At the second variant 1/4 of calls are 0; after 0, one of each and two samples of the prior: (1 + 2/4) / 4.
+    np.testing.assert_allclose(tables[1, 0], [1.5 / 4, 1.0])
+    np.testing.assert_allclose(tables[1, 1], [0.5 / 3, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(tables[0], [[0.5, 0.75]] * 3)
+
+
+def test_history_tables__leave_missing_calls_out() -> None:
+    calls = np.array([[0, 0], [-1, 2], [0, -1]], dtype=np.int8)
+    tables = history_tables(calls, np.array([0, 1]), order=1, prior=1e-6)
+    np.testing.assert_allclose(tables[1, 0], [1.0, 1.0], atol=1e-5)
+
+
+def test_markov__reproduces_known_transitions(tmp_path: Path) -> None:
+    sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), context(tmp_path))
+    synthetic = sampler.generate(3000, seed=2).to_array()
+    before = np.concatenate([synthetic[:, :19], synthetic[:, 20:39]], axis=1).ravel()
+    after = np.concatenate([synthetic[:, 1:20], synthetic[:, 21:]], axis=1).ravel()
+    for call in range(3):
+        found = np.bincount(after[before == call], minlength=3) / np.count_nonzero(before == call)
+        # 1,500 samples at 38 places: about 19,000 moves from each call, a standard error of .0036 in training and less here.
+        np.testing.assert_allclose(found, MOVES[call], atol=0.02)
+
+
+def test_markov__chooses_short_histories_for_a_first_order_chain(tmp_path: Path) -> None:
+    sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), context(tmp_path))
+    assert sampler.tables.shape[1] == 3
+
+
+def test_markov__chromosomes_are_independent(tmp_path: Path) -> None:
+    synthetic = Markov().fit(genotypes_of(chain(800, 40, seed=1)), context(tmp_path)).generate(4000, seed=2).to_array()
+    assert abs(np.corrcoef(synthetic[:, 19], synthetic[:, 20])[0, 1]) < 5 / np.sqrt(4000)
+
+
+def test_markov__classes_have_shares_of_their_own(tmp_path: Path) -> None:
+    calls = chain(600, 40, seed=1)
+    train = genotypes_of(calls)
+    sexes = np.where(np.random.default_rng(2).random(600) < 0.5, "female", "male")
+    calls[sexes == "male", 5] = 2
+    train = Genotypes(calls=calls, samples=train.samples.assign(sex=sexes), variants=train.variants)
+    condition = pd.DataFrame({"weight": 0.0, "sex": np.repeat(["female", "male"], 500)})
+    found = Markov().fit(train, context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
+    assert (found[500:] == 2).mean() > 0.9
+    assert (found[:500] == 2).mean() == pytest.approx((calls[sexes == "female", 5] == 2).mean(), abs=0.1)
+
+
+def test_markov__the_trait_moves_calls(tmp_path: Path) -> None:
+    calls = chain(600, 40, seed=1)
+    train = genotypes_of(calls)
+    train = train.with_samples(train.samples.assign(weight=calls[:, 5] + np.random.default_rng(1).normal(0, 0.5, 600)))
+    condition = pd.DataFrame({"weight": np.repeat([0.0, 2.0], 500), "sex": train.samples["sex"].iloc[0]})
+    found = Markov().fit(train, context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
+    assert found[500:].mean() - found[:500].mean() > 0.4
+
+
+def test_markov__constant_variants_stay_constant(tmp_path: Path) -> None:
+    train = example_genotypes(n_constant=6)
+    synthetic = Markov().fit(train, context(tmp_path)).generate(500, seed=1).to_array()
+    assert (synthetic[:, :6] == train.to_array()[0, :6]).all()
+
+
+def test_markov__takes_one_variant_and_two_samples(tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=2, n_variants=1)
+    assert Markov().fit(train, context(tmp_path)).generate(5, seed=1).calls.shape == (5, 1)
+
+
+def test_markov__refuses_a_class_that_training_did_not_have(tmp_path: Path) -> None:
+    sampler = Markov().fit(example_genotypes(), context(tmp_path))
+    with pytest.raises(GenobenchError, match="sex = 'ox', which no training sample has"):
+        sampler.generate(1, seed=1, condition=pd.DataFrame({"weight": [1.0], "sex": ["ox"]}))
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_order", 8), ("max_order", -1), ("stratum_prior", 0.0), ("ridge", 0.0)])
+def test_settings__refuse_values_out_of_range(name: str, value: Any) -> None:
+    changes: dict[str, Any] = {name: value}
+    with pytest.raises(SettingsError, match=f"{name} is {value}"):
+        Markov(**changes)
