@@ -52,7 +52,7 @@ class DpMarkov(Generator):
 
     epsilon: float = 3.0
     n_lags: int = 0
-    frequency_share: float = 0.3
+    frequency_share: float = 0.5
     condition_share: float = 0.2
 
     def __post_init__(self) -> None:
