@@ -161,10 +161,10 @@ class Cell:
         return result if result.status in STATUSES else None
 
     def finish(self, result: FitResult) -> None:
-        """Write how the fit ended; the checkpoints of a good fit are dropped."""
+        """Write how the fit ended; checkpoints are dropped where the fit is good, or where a budget forbids to go on from them."""
         _write_key(self.folder, self.key)
         write_json_atomically(self.folder / "result.json", asdict(result))
-        if result.status == "ok":
+        if result.status == "ok" or self.key.budget:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def clear(self, *, with_checkpoints: bool = False) -> None:

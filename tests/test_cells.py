@@ -57,6 +57,10 @@ def test_finish__keeps_the_checkpoints_of_a_fit_that_failed(tmp_path):
     cell.checkpoints.mkdir()
     cell.finish(replace(OK, status="timeout", phase="fit"))
     assert cell.checkpoints.is_dir()
+    limited = open_cell(tmp_path, replace(KEY, budget="3cpu-min"))
+    limited.checkpoints.mkdir()
+    limited.finish(replace(OK, status="timeout", phase="fit"))
+    assert not limited.checkpoints.exists(), "under a budget the next fit begins anew"
 
 
 def test_clear__forgets_all_but_the_key_and_the_checkpoints(tmp_path):

@@ -51,7 +51,18 @@ def differences(first: Outcome, second: Outcome) -> list[Difference]:
 
 def what_differs(first: Outcome, second: Outcome) -> list[tuple[str, Any, Any]]:
     """What two cells are, where it differs: name, the first one's value, the second one's; settings as `settings.name`."""
-    fields = ("dataset", "dataset_sha256", "trait", "generator", "distribution", "plugin_version", "code_sha256", "seed", "n_generated")
+    fields = (
+        "dataset",
+        "dataset_sha256",
+        "trait",
+        "generator",
+        "distribution",
+        "plugin_version",
+        "code_sha256",
+        "budget",
+        "seed",
+        "n_generated",
+    )
     pairs: list[tuple[str, Any, Any]] = [(name, getattr(first, name), getattr(second, name)) for name in fields]
     pairs += [(f"split.{name}", first.split.get(name, _ABSENT), second.split.get(name, _ABSENT)) for name in ("scheme", "seed", "sha256")]
     names = dict.fromkeys([*first.settings, *second.settings])
@@ -68,6 +79,8 @@ def why_not_comparable(first: Outcome, second: Outcome) -> str:
         reasons.append("another split")
     if first.trait != second.trait:
         reasons.append("another trait")
+    if first.budget != second.budget:
+        reasons.append("another budget")
     return " and ".join(reasons)
 
 
