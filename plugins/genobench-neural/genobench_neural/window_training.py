@@ -42,7 +42,7 @@ class WindowPlan:
     n_residual: int = 1
     ridge: float = 20.0
     average_decay: float = 0.99
-    shrinkage: float = 10.0
+    shrinkage: float = 3.0
     patience: int = 3
 
     def steps(self, n_samples: int, n_variants: int) -> int:
