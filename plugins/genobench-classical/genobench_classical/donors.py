@@ -16,13 +16,15 @@ _OTHER_CLASS: Final = 0.2
 """Weight of a donor outside, for each column in which its class differs."""
 
 _SMALLEST: Final = 1e-12
+_ROWS_AT_A_TIME: Final = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Donors:
     """The conditions of training samples, and weights by them.
 
-    A donor counts by a normal kernel of the distance in each quantitative column. If segments come from donors whose trait is that of
+    A donor counts by a normal kernel of the distance in each quantitative column, around a value so much farther out that the average
+    donor has the one asked for (where values are normal: centre / (1 + width²) is the mean of kernel times density). If segments come from donors whose trait is that of
     the synthetic sample on average, so does its expected genetic value: each segment's share of it is that of the donors, and they add
     up. Donors of the same classes share the weight n / (n + pooling), n being their number; the others, by the columns in which they
     agree, have the rest, so that with some pooling a stratum of three samples is not copied from three samples alone.
@@ -59,7 +61,8 @@ class Donors:
             elif column.classes:
                 n_different += np.abs(encoded[:, None, start:stop] - others[None, :, start:stop]).max(axis=2) > _OTHER_CLASS
             else:
-                nearness *= np.exp(-0.5 * ((encoded[:, start, None] - others[None, :, start]) / self.kernel_width) ** 2)
+                centre = encoded[:, start, None] * (1 + self.kernel_width**2)
+                nearness *= np.exp(-0.5 * ((centre - others[None, :, start]) / self.kernel_width) ** 2)
             start = stop
         nearness += _SMALLEST
         is_own = n_different == 0
@@ -70,6 +73,14 @@ class Donors:
         weights: NDArray[np.float64] = share_own * _normalised(own) + (1 - share_own) * _normalised(outside)
         weights /= weights.sum(axis=1, keepdims=True)
         return weights
+
+    def one_each(self, encoded: NDArray[np.float32], candidates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
+        """One candidate for each condition, drawn by weight some rows at a time, shape (n_samples,)."""
+        drawn = [
+            drawn_donors(self.weights(encoded[start : start + _ROWS_AT_A_TIME], candidates=candidates), 1, rng)[:, 0]
+            for start in range(0, len(encoded), _ROWS_AT_A_TIME)
+        ]
+        return np.concatenate(drawn)
 
 
 def drawn_donors(weights: NDArray[np.float64], n_draws: int, rng: np.random.Generator) -> NDArray[np.int64]:

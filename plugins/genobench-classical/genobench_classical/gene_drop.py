@@ -10,7 +10,7 @@ import numpy as np
 from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
 from genobench.statgen import phased_haplotypes
 from genobench_classical.conditioning import Frame
-from genobench_classical.donors import Donors, drawn_donors
+from genobench_classical.donors import Donors
 from genobench_classical.haplotype_copies import gametes, mosaic_haplotypes, packed_in_chunks
 from genobench_classical.places import GeneticPlaces
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _PER_SIRE: Final = 5.0
 _PER_DAM: Final = 2.0
+_NO_FAMILIES: Final = (1.0, 1.0)
+"""Children of a sire and of a dam before the last generation: few parents would lose alleles in each generation."""
+
 _FEWEST_IN_GENERATION: Final = 40
 _MOST_IN_GENERATION: Final = 2000
 
@@ -35,7 +38,8 @@ class GeneDrop(Generator):
 
     Training calls are phased. In each generation sires and dams are chosen and mated, within classes of the covariates (sex apart),
     and each child gets a gamete of both with crossovers by Haldane's map: 1 cM a Mb where the variant table has no `position_cm`. Sires
-    and dams are few, so that children have sibs. Every generation but the last has as many animals as training had (40 to 2,000).
+    and dams of the last generation are few, so that the synthetic samples have sibs; before it they are many, since few would lose
+    alleles in each generation. Every generation but the last has as many animals as training had (40 to 2,000).
 
     The condition: a child's parents are drawn by a kernel of their trait around the child's, and parents of the last generation were
     chosen likewise, so that the expected genetic value follows the trait. In generations between, traits are drawn from the
@@ -50,7 +54,7 @@ class GeneDrop(Generator):
         n_generations: Generations from the training samples to the synthetic ones.
         founder_rate: Changes of donor a morgan with which founders are put together from training haplotypes, as in `mosaic`; 0: founders
             are the training samples themselves.
-        offspring_per_sire: Mean number of children of a sire; None: as in the training samples' column `sire`, or 5.
+        offspring_per_sire: Mean number of synthetic samples of a sire; None: as in the training samples' column `sire`, or 5.
         offspring_per_dam: Likewise, of a dam; None: as in the column `dam`, or 2.
         kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
     """
@@ -176,11 +180,11 @@ class GeneDropSampler(Sampler):
         generation = self._founders(donors, places, n_animals, rng)
         for _ in range(self.settings.n_generations - 1):
             encoded = encoder.encode(encoder.draw(n_animals, rng))
-            sires, dams = self._parents(generation, encoded, donors, rng)
+            sires, dams = self._parents(generation, encoded, donors, _NO_FAMILIES, rng)
             packed = packed_in_chunks(2 * n_animals, len(self.frame.variants), _handed_down(generation, sires, dams, places, rng))
             haplotypes = PackedCalls(packed=packed, n_variants=len(self.frame.variants))
             generation = _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
-        sires, dams = self._parents(generation, encoder.encode(table), donors, rng)
+        sires, dams = self._parents(generation, encoder.encode(table), donors, self.offspring, rng)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
             return sum(gametes(generation.haplotypes, parents[rows], places, rng) for parents in (sires, dams))  # type: ignore[return-value]
@@ -203,7 +207,7 @@ class GeneDropSampler(Sampler):
         return _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
 
     def _parents(
-        self, generation: _Generation, encoded: Encoded, donors: Donors, rng: np.random.Generator
+        self, generation: _Generation, encoded: Encoded, donors: Donors, offspring: tuple[float, float], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """A sire and a dam for each child: a dam by the child's condition, and the sire that she was mated with."""
         sires, dams = np.empty((2, len(encoded)), dtype=np.int64)
@@ -212,13 +216,12 @@ class GeneDropSampler(Sampler):
             males = females = np.arange(len(generation.is_male))
         for rows in _strata(encoded, donors):
             chosen = []
-            for candidates, per_parent in zip((males, females), self.offspring, strict=True):
+            for candidates, per_parent in zip((males, females), offspring, strict=True):
                 some = rng.choice(rows, size=max(1, round(len(rows) / per_parent)), replace=False)
-                weights = donors.weights(encoded[some], candidates=generation.encoded[candidates])
-                chosen.append(np.unique(candidates[drawn_donors(weights, 1, rng)[:, 0]]))
-            mates = donors.weights(generation.encoded[chosen[1]], candidates=generation.encoded[chosen[0]])
-            mate = chosen[0][drawn_donors(mates, 1, rng)[:, 0]]
-            dam = drawn_donors(donors.weights(encoded[rows], candidates=generation.encoded[chosen[1]]), 1, rng)[:, 0]
+                chosen.append(np.unique(candidates[donors.one_each(encoded[some], generation.encoded[candidates], rng)]))
+            of_sires, of_dams = (generation.encoded[parents] for parents in chosen)
+            mate = chosen[0][donors.one_each(of_dams, of_sires, rng)]
+            dam = donors.one_each(encoded[rows], of_dams, rng)
             sires[rows], dams[rows] = mate[dam], chosen[1][dam]
         return sires, dams
 
