@@ -24,10 +24,11 @@ class Donors:
     """The conditions of training samples, and weights by them.
 
     A donor counts by a normal kernel of the distance in each quantitative column, around a value so much farther out that the average
-    donor has the one asked for (where values are normal: centre / (1 + width²) is the mean of kernel times density). If segments come from donors whose trait is that of
-    the synthetic sample on average, so does its expected genetic value: each segment's share of it is that of the donors, and they add
-    up. Donors of the same classes share the weight n / (n + pooling), n being their number; the others, by the columns in which they
-    agree, have the rest, so that with some pooling a stratum of three samples is not copied from three samples alone.
+    donor has the one asked for (where values are normal, the mean of kernel times density is centre / (1 + width²)). If segments come
+    from donors whose trait is that of the synthetic sample on average, so does its expected genetic value: each segment's share of it is
+    that of the donors, and they add up. Donors of the same classes share the weight n / (n + pooling), n being their number; the others,
+    by the columns in which they agree, have the rest, so that with some pooling a stratum of three samples is not copied from three
+    samples alone.
 
     Args:
         encoder: Conditions as numbers.
