@@ -173,13 +173,13 @@ def cumulative_shares(train: Genotypes, places: Places, n_strata: int) -> Floats
     References:
         Balding D.J., Nichols R.A. 1995. Genetica 96: 3-12. https://doi.org/10.1007/BF01441146
     """
-    counts = np.stack([genotype_counts(train.take_samples(np.flatnonzero(places == s)).calls) for s in range(n_strata - 1)] or [[]])
     pooled = genotype_counts(train.calls).astype(np.float64)
     pooled[0, pooled.sum(axis=0) == 0] = 1
     at_most = np.cumsum(pooled, axis=0)[:2] / pooled.sum(axis=0)
     shares = np.broadcast_to(at_most, (n_strata, *at_most.shape)).copy()
     if n_strata == 1:
         return shares
+    counts = np.stack([genotype_counts(train.take_samples(np.flatnonzero(places == s)).calls) for s in range(n_strata - 1)])
     n_calls = counts.sum(axis=1)
     prior = _prior_samples(counts, pooled, train.variants["chromosome"].to_numpy())
     shares[:-1] = (np.cumsum(counts, axis=1)[:, :2] + prior * at_most) / (n_calls[:, None] + prior)

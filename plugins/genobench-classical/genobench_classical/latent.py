@@ -83,7 +83,8 @@ class LatentScores:
         for block in range(self.layout.n_blocks):
             scores = self.of_block(block)
             total += scores @ scores.T
-        return total / max(1, np.count_nonzero(self.spread > _TINY))
+        relationship: Floats = total / max(1, int(np.count_nonzero(self.spread > _TINY)))
+        return relationship
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from genobench import FitContext, GenobenchError, Genotypes, SettingsError
+from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_classical.copula import Copula
 from genobench_classical.gaussian import call_covariance, category_means
@@ -36,7 +36,7 @@ def context(folder: Path) -> FitContext:
 
 def genotypes_of(calls: np.ndarray) -> Genotypes:
     table = example_genotypes(n_samples=len(calls), n_variants=calls.shape[1])
-    return Genotypes(calls=calls.astype(np.int8), samples=table.samples, variants=table.variants)
+    return Genotypes(calls=PackedCalls.from_calls(calls.astype(np.int8)), samples=table.samples, variants=table.variants)
 
 
 @pytest.mark.parametrize("rho", [-0.8, -0.2, 0.3, 0.9])

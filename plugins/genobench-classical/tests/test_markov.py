@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import FitContext, GenobenchError, Genotypes, SettingsError
+from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_classical.histories import history_tables
 from genobench_classical.markov import Markov
@@ -41,7 +41,7 @@ def chain(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
 
 def genotypes_of(calls: np.ndarray) -> Genotypes:
     table = example_genotypes(n_samples=len(calls), n_variants=calls.shape[1])
-    return Genotypes(calls=calls.astype(np.int8), samples=table.samples, variants=table.variants)
+    return Genotypes(calls=PackedCalls.from_calls(calls.astype(np.int8)), samples=table.samples, variants=table.variants)
 
 
 def test_history_tables__add_prior_samples_that_follow_the_shorter_history() -> None:
@@ -85,7 +85,7 @@ def test_markov__classes_have_shares_of_their_own(tmp_path: Path) -> None:
     train = genotypes_of(calls)
     sexes = np.where(np.random.default_rng(2).random(600) < 0.5, "female", "male")
     calls[sexes == "male", 5] = 2
-    train = Genotypes(calls=calls, samples=train.samples.assign(sex=sexes), variants=train.variants)
+    train = Genotypes(calls=PackedCalls.from_calls(calls), samples=train.samples.assign(sex=sexes), variants=train.variants)
     condition = pd.DataFrame({"weight": 0.0, "sex": np.repeat(["female", "male"], 500)})
     found = Markov().fit(train, context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
     assert (found[500:] == 2).mean() > 0.9
