@@ -3,8 +3,8 @@
 Not a test: minutes long, and no machine is another's. Samples are made up (haplotypes that follow one another for a while, drawn from a
 few founders), imported as a dataset in a fresh home, and the generator is fitted to them by `genobench run` with one cheap metric. What
 counts is the second command, `genobench generate CELL --n 10000 --out x.bed`: its seconds, the memory of its largest process, and the
-largest sum of memory over its processes at one time. Settings that make the fit quick do not change what generation needs; those that change the
-model do.
+largest sum of memory over its processes at one time. Settings that make the fit quick (fewer rounds or epochs) do not change what
+generation needs; those that change the model do.
 """
 
 from __future__ import annotations
