@@ -26,6 +26,7 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench/dgg-recall": {"k": 5},
         "genobench-neural/diffusion": {"max_epochs": 2, "widths": (8, 8, 8), "n_sampling_steps": 5},
         "genobench-neural/gan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4, "n_shared": 2},
+        "genobench-neural/latent-flow": {"n_factors": 2, "n_clusters": 4, "n_rounds": 2, "chain_epochs": 1, "flow_steps": 5, "width": 8},
         "genobench-neural/vae": {"max_epochs": 2, "n_latent": 4, "n_window": 4, "width": 8},
         "genobench-classical/copula": {"n_components": 4, "n_rounds": 5},
         "genobench-classical/rbm": {"max_epochs": 2, "n_local": 4, "n_global": 4, "n_sweeps": 4},

@@ -49,4 +49,9 @@ def genobench_generators() -> list[Offer]:
             target="genobench_neural.diffusion:Diffusion",
             summary="Denoising diffusion over principal component scores, chromosome by chromosome; the published ones as presets.",
         ),
+        Offer(
+            name="latent-flow",
+            target="genobench_neural.latent_flow:LatentFlow",
+            summary="Flow matching over a genome-wide code of families and populations, decoded to haplotype clusters.",
+        ),
     ]

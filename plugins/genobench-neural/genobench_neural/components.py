@@ -116,7 +116,7 @@ def centred(batches: PackedBatches, places: torch.Tensor, mean: torch.Tensor) ->
 
 
 def _chunks(batches: PackedBatches, places: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for rows in torch.arange(batches.n_samples, device=batches.device).split(_ROWS_PER_CHUNK):
+    for rows in torch.split(torch.arange(batches.n_samples, device=batches.device), _ROWS_PER_CHUNK):
         yield rows, batches.codes(rows)[0][:, places]
 
 

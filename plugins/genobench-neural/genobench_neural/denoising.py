@@ -113,7 +113,7 @@ class NoiseNetwork(nn.Module):
         Returns:
             Shape of x_t.
         """
-        columns = condition.split(self.splits, dim=1) if self.splits else ()
+        columns = torch.split(condition, self.splits, dim=1) if self.splits else ()
         context = torch.cat([time_embedding(t, self.n_time), *(entry(c) for entry, c in zip(self.entries, columns, strict=True))], dim=1)
         everything = torch.cat([x_t, context], dim=1)
         hidden = functional.relu(self.norm1(self.fc1(everything)))

@@ -130,7 +130,7 @@ class ScoreDiffusion(GenotypeNetwork):
         """Means and scores back to the scale of calls, not yet whole numbers, shape (n_samples, n_variants)."""
         values = torch.zeros(len(kept), self.size.n_variants, device=kept.device)
         n_kept = [group[2] for group in self.size.groups]
-        for number, part in enumerate(kept.split(n_kept, dim=1)):
+        for number, part in enumerate(torch.split(kept, n_kept, dim=1)):
             spread = self.get_buffer(f"spread_{number}")[n_kept[number] :]
             rest = torch.zeros(len(kept), len(spread), device=kept.device)
             if not self.size.is_rounded:
