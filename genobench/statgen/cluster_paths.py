@@ -34,7 +34,7 @@ def cluster_pairs(
         Clusters, shape (n_blocks, n_samples, 2).
 
     References:
-        Scheet and Stephens 2006, doi:10.1086/502802, appendix C ("sampling pairs of haplotypes").
+        Scheet and Stephens 2006, doi:10.1086/502802.
     """
     n_clusters = clusters.alleles.shape[1]
     pairs = np.empty((layout.n_blocks, calls.n_samples, 2), dtype=np.uint8)
@@ -68,12 +68,12 @@ def _path(likelihood: torch.Tensor, transitions: torch.Tensor, generator: torch.
         if block + 1 < n_blocks:
             onward = transitions[block + 1].T
             weight = weight * onward[path[block + 1, :, 0]][:, :, None] * onward[path[block + 1, :, 1]][:, None, :]
-        chosen = drawn_or_likeliest(weight.flatten(1), generator)
+        chosen = _drawn_or_likeliest(weight.flatten(1), generator)
         path[block, :, 0], path[block, :, 1] = chosen // n_clusters, chosen % n_clusters
     return path
 
 
-def drawn_or_likeliest(weights: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+def _drawn_or_likeliest(weights: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     """A column for each row: drawn by weight, or the heaviest one without a generator; shape (n_rows,)."""
     if generator is None:
         return weights.argmax(dim=1)

@@ -133,7 +133,17 @@ def fit_haplotype_clusters(
 
 
 def genotype_probabilities(alleles: torch.Tensor) -> torch.Tensor:
-    """P(0, 1 or 2 ALT alleles) given a pair of clusters, shape (n_blocks, n_clusters, n_clusters, block_size, 3)."""
+    """P(0, 1 or 2 ALT alleles) given a pair of clusters.
+
+    Args:
+        alleles: P(ALT) of each cluster, shape (n_blocks, n_clusters, block_size).
+
+    Returns:
+        Shape (n_blocks, n_clusters, n_clusters, block_size, 3); never 0 or 1.
+
+    References:
+        Scheet and Stephens 2006, doi:10.1086/502802.
+    """
     theta = alleles.clamp(_SMALLEST, 1 - _SMALLEST)
     first, second = theta[:, :, None], theta[:, None, :]
     return torch.stack([(1 - first) * (1 - second), first * (1 - second) + (1 - first) * second, first * second], dim=-1)
@@ -238,7 +248,18 @@ def _posterior(likelihood: torch.Tensor, transitions: torch.Tensor, steps: list[
 
 
 def moved_pairs(pairs: torch.Tensor, move: torch.Tensor) -> torch.Tensor:
-    """move.T @ pairs @ move for symmetric pairs, shape (n_chromosomes, n_samples, n_clusters, n_clusters), as two large products."""
+    """Probabilities of pairs a block on, as two large products: move.T @ pairs @ move for symmetric pairs.
+
+    Args:
+        pairs: Shape (n_chromosomes, n_samples, n_clusters, n_clusters).
+        move: Transitions, shape (n_chromosomes, n_clusters, n_clusters).
+
+    Returns:
+        Shape of `pairs`.
+
+    References:
+        Scheet and Stephens 2006, doi:10.1086/502802: the two haplotypes move independently.
+    """
     once = (pairs.flatten(1, 2) @ move).view_as(pairs)
     return (once.transpose(2, 3).flatten(1, 2) @ move).view_as(pairs)
 
