@@ -34,7 +34,7 @@ _MOST_IN_GENERATION: Final = 2000
 
 @dataclass(frozen=True)
 class GeneDrop(Generator):
-    """Descendants of training samples, several generations on, in synthetic families (MacCluer et al. 1986, doi:10.1002/zoo.1430050206).
+    """Descendants of training samples, several generations on, in synthetic families (MacCluer et al. 1986, doi:10.1002/zoo.1430050209).
 
     Training calls are phased. In each generation sires and dams are chosen and mated, within classes of the covariates (sex apart),
     and each child gets a gamete of both with crossovers by Haldane's map: 1 cM a Mb where the variant table has no `position_cm`. Sires
