@@ -54,4 +54,9 @@ def genobench_generators() -> list[Offer]:
             target="genobench_neural.latent_flow:LatentFlow",
             summary="Flow matching over a genome-wide code of families and populations, decoded to haplotype clusters.",
         ),
+        Offer(
+            name="haplotype-autoregression",
+            target="genobench_neural.haplotype_autoregression:HaplotypeAutoregression",
+            summary="New offspring of parents inferred from families, their mates' gametes from an autoregression over haplotype blocks.",
+        ),
     ]

@@ -1,0 +1,289 @@
+"""Haplotypes of parents who have no genotypes themselves, inferred from their offspring, and the gametes that offspring got from them.
+
+Offspring of a parent carry, at each place, one of two haplotypes. Expectation-maximisation over which one it is (a walk along the
+chromosome that crosses over at the recombination fraction) finds both haplotypes and phases the offspring on the way. A parent with enough
+offspring is known as well from any of them as from those left out, so that new offspring are as near to the training samples as to their
+unseen sibs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from genobench.statgen import steps_along
+from genobench_neural.batches import MISSING_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from genobench import Trait
+    from genobench.statgen import BlockLayout
+    from genobench_neural.batches import PackedBatches
+
+_ERROR: Final = 0.004
+"""Chance that a haplotype is read with the other allele."""
+
+_MORGANS_PER_BP: Final = 1e-8
+_SAMPLES_PER_CHUNK: Final = 64
+_STATES_PER_GROUP: Final = 1 << 21
+_N_INNER_ROUNDS: Final = 3
+"""Rounds within a block before the first guess goes on to the next."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matings:
+    """Who the parents of each sample are, as far as they have enough offspring to be inferred.
+
+    Args:
+        sires: Number of a parent for each sample, n_parents where it is not inferred; shape (n_samples,).
+        dams: Likewise; parents share one numbering.
+        n_parents: Parents that are inferred.
+    """
+
+    sires: torch.Tensor
+    dams: torch.Tensor
+    n_parents: int
+
+    @classmethod
+    def of_samples(cls, samples: pd.DataFrame, trait: Trait, *, min_offspring: int) -> Matings:
+        """Read the columns `sire` and `dam`, or, without them, take the trait's family as what a common parent has."""
+        columns = [name for name in ("sire", "dam") if name in samples.columns]
+        if not columns and trait.family in samples.columns:
+            columns = [str(trait.family)]
+        coded = [np.full(len(samples), -1) for _ in range(2)]
+        n_parents = 0
+        for place, name in enumerate(columns):
+            counts = samples[name].value_counts()
+            kept = sorted(counts.index[counts >= min_offspring].astype(str))
+            number = {parent: n_parents + k for k, parent in enumerate(kept)}
+            coded[place] = np.array([number.get(str(parent), -1) for parent in samples[name]], dtype=np.int64)
+            n_parents += len(kept)
+        sires, dams = (torch.from_numpy(np.where(codes < 0, n_parents, codes).astype(np.int64)) for codes in coded)
+        return cls(sires=sires, dams=dams, n_parents=n_parents)
+
+    def rows(self, rows: torch.Tensor) -> Matings:
+        """The matings of some samples."""
+        return Matings(sires=self.sires[rows], dams=self.dams[rows], n_parents=self.n_parents)
+
+
+@dataclass(frozen=True, eq=False)
+class ParentalHaplotypes:
+    """What was inferred.
+
+    Args:
+        haplotypes: Two of each parent, 0 or 1, uint8, shape (n_blocks, n_parents, 2, block_size).
+        gametes: First what each sample got from its sire, then from its dam, uint8, shape (n_blocks, 2, n_samples, block_size); a
+            heterozygous call goes to the likelier side, a missing one to what the parent has.
+    """
+
+    haplotypes: torch.Tensor
+    gametes: torch.Tensor
+
+
+def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
+    """Recombination fraction between each block and the one before it, one half where a chromosome begins; shape (n_blocks,).
+
+    By Haldane's map function (1919, Journal of Genetics 8: 299-309) from `position_cm`, else at 1 cM a Mb, else one Morgan a chromosome.
+    """
+    chromosomes = variants["chromosome"].to_numpy(dtype=object)
+    if "position_cm" in variants.columns and variants["position_cm"].notna().any():
+        morgans = variants["position_cm"].to_numpy(dtype=np.float64, na_value=np.nan) / 100
+    else:
+        morgans = variants["position_bp"].to_numpy(dtype=np.float64, na_value=np.nan) * _MORGANS_PER_BP
+    for name in dict.fromkeys(chromosomes):
+        rows = np.flatnonzero(chromosomes == name)
+        if np.isnan(morgans[rows]).any():
+            morgans[rows] = np.linspace(0, 1, len(rows))
+    middles = np.array([morgans[block[block >= 0]].mean() for block in layout.variant_at])
+    distance = np.abs(np.diff(middles, prepend=middles[0])).clip(1e-6)
+    fraction = (1 - np.exp(-2 * distance)) / 2
+    fraction[np.append(True, ~layout.is_followed[:-1])] = 0.5
+    return torch.from_numpy(fraction.astype(np.float32))
+
+
+def infer_parents(
+    batches: PackedBatches,
+    layout: BlockLayout,
+    fractions: torch.Tensor,
+    matings: Matings,
+    *,
+    rows: torch.Tensor,
+    n_rounds: int,
+    prior: float,
+    generator: torch.Generator,
+) -> ParentalHaplotypes:
+    """Infer haplotypes of parents and gametes of samples, some chromosomes at a time.
+
+    Args:
+        batches: The training samples.
+        layout: Where their variants lie.
+        fractions: From `recombination`.
+        matings: Parents of `rows`.
+        rows: The samples to read, shape (n_samples,).
+        n_rounds: Rounds of expectation-maximisation.
+        prior: Weight, in gametes, of what the family and the population have on average.
+        generator: Draws the offspring whose calls tell a parent's two haplotypes apart at the start.
+    """
+    haplotypes, gametes = [], []
+    for blocks in chromosome_groups(layout, most_blocks=_STATES_PER_GROUP // max(1, 4 * len(rows))):
+        codes = batches.block_codes(blocks)[:, rows].transpose(0, 1).contiguous()
+        steps = [torch.from_numpy(step).to(codes.device) for step in steps_along(layout.is_followed[blocks])]
+        family = _Family(codes, matings, fractions[blocks].to(codes.device), steps, prior=prior, generator=generator)
+        family.begin()
+        for _ in range(n_rounds):
+            family.improve()
+        haplotypes.append((family.alleles[:-1] > 0.5).byte().permute(2, 0, 1, 3))
+        gametes.append(family.gametes().permute(2, 0, 1, 3))
+    return ParentalHaplotypes(haplotypes=torch.cat(haplotypes), gametes=torch.cat(gametes))
+
+
+def chromosome_groups(layout: BlockLayout, *, most_blocks: int) -> Iterator[slice]:
+    """Runs of whole chromosomes of at most so many blocks, or of one chromosome."""
+    ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
+    start = 0
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > most_blocks:
+            yield slice(start, end)
+            start = end
+
+
+class _Family:
+    """Expectation-maximisation over some chromosomes of all families at a time.
+
+    `alleles` is P(ALT) of each parent's haplotypes, shape (n_parents + 1, 2, n_blocks, block_size); the last row is the population, for
+    parents that are not inferred. `codes` are calls, shape (n_samples, n_blocks, block_size).
+    """
+
+    def __init__(
+        self,
+        codes: torch.Tensor,
+        matings: Matings,
+        fractions: torch.Tensor,
+        steps: list[torch.Tensor],
+        *,
+        prior: float,
+        generator: torch.Generator,
+    ) -> None:
+        self.codes, self.fractions, self.steps, self.prior = codes, fractions, steps, prior
+        self.sires, self.dams = matings.sires.to(codes.device), matings.dams.to(codes.device)
+        n_samples, n_blocks, block_size = codes.shape
+        is_call = codes != MISSING_CODE
+        self.frequency = (codes * is_call).float().sum(dim=0) / (2 * is_call.sum(dim=0)).clamp(min=1)
+        deviation = torch.where(is_call, codes.float() - 2 * self.frequency, 0.0)
+        total = codes.new_zeros(matings.n_parents + 1, n_blocks, block_size, dtype=torch.float32)
+        n_offspring = codes.new_zeros(matings.n_parents + 1, dtype=torch.float32)
+        pivots = torch.zeros(matings.n_parents + 1, dtype=torch.long, device=codes.device)
+        for parents in (self.sires, self.dams):
+            total.index_add_(0, parents, deviation)
+            n_offspring.index_add_(0, parents, torch.ones(n_samples, device=codes.device))
+            order = torch.randperm(n_samples, generator=generator, device=codes.device)
+            pivots[parents[order]] = order
+        mean = total / n_offspring.clamp(min=1)[:, None, None]
+        self.expected = (self.frequency + mean / 4).clamp(_ERROR, 1 - _ERROR)
+        middle, tilt = (self.frequency + 0.7 * mean).clamp(0.05, 0.95), deviation[pivots].clamp(-1, 1) / 4
+        self.alleles = torch.stack([middle + tilt, middle - tilt], dim=1).clamp(0.02, 0.98)
+        self.alleles[-1] = self.frequency
+
+    def begin(self) -> None:
+        """Guess along each chromosome, forth and back: who got which haplotype so far says which alleles the next block of each has.
+
+        A guess at all blocks together would tell haplotypes apart in many places, but not the same one by the same name.
+        """
+        weights = self.codes.new_full((len(self.codes), 2, 2, self.codes.shape[1]), 0.25, dtype=torch.float32)
+        for step, blocks in enumerate(self.steps):
+            if step:
+                weights[..., blocks] = self._moved(weights[..., blocks - 1].permute(3, 0, 1, 2), blocks).permute(1, 2, 3, 0)
+            self._settle(blocks, weights, is_first=step == 0)
+        for blocks in self.steps[:0:-1]:
+            weights[..., blocks - 1] = self._moved(weights[..., blocks].permute(3, 0, 1, 2), blocks).permute(1, 2, 3, 0)
+            self._settle(blocks - 1, weights, is_first=False)
+
+    def _settle(self, blocks: torch.Tensor, weights: torch.Tensor, *, is_first: bool) -> None:
+        """Expectation-maximisation within some blocks, whose states so far are the prior; `weights` take the posterior in."""
+        prior = weights[..., blocks]
+        for n_round in range(_N_INNER_ROUNDS):
+            if n_round or not is_first:
+                self._maximise(weights, blocks)
+            log = self._log_likelihood(blocks)
+            posterior = prior * (log - log.amax(dim=(1, 2), keepdim=True)).exp()
+            weights[..., blocks] = posterior / posterior.sum(dim=(1, 2), keepdim=True)
+
+    def improve(self) -> None:
+        """One round over whole chromosomes."""
+        self._maximise(self._posterior(), torch.arange(self.codes.shape[1], device=self.codes.device))
+
+    def _maximise(self, weights: torch.Tensor, blocks: torch.Tensor) -> None:
+        """Alleles in some blocks from P(haplotype of the sire, of the dam), shape (n_samples, 2, 2, n_blocks)."""
+        alt = torch.zeros_like(self.alleles[:, :, blocks])
+        total = torch.zeros_like(alt)
+        for some in torch.arange(len(self.codes), device=self.codes.device).split(_SAMPLES_PER_CHUNK):
+            codes = self.codes[some][:, None, None, blocks]
+            from_sire, from_dam = self._origins(some, blocks)
+            weight = weights[some][..., blocks, None] * (codes != MISSING_CODE)
+            for parents, origin, axis in ((self.sires[some], from_sire, 2), (self.dams[some], from_dam, 1)):
+                alt.index_add_(0, parents, (weight * origin).sum(dim=axis))
+                total.index_add_(0, parents, weight.sum(dim=axis))
+        self.alleles[:, :, blocks] = (alt + self.prior * self.expected[:, None, blocks]) / (total + self.prior)
+        self.alleles[-1] = self.frequency
+
+    def gametes(self) -> torch.Tensor:
+        """The allele that came from the sire, then that from the dam, shape (2, n_samples, n_blocks, block_size)."""
+        weights, blocks = self._posterior(), torch.arange(self.codes.shape[1], device=self.codes.device)
+        gametes = torch.empty(2, *self.codes.shape, dtype=torch.uint8, device=self.codes.device)
+        for some in torch.arange(len(self.codes), device=self.codes.device).split(_SAMPLES_PER_CHUNK):
+            codes, weight = self.codes[some], weights[some][..., None]
+            first, second = ((weight * origin).sum(dim=(1, 2)) for origin in self._origins(some, blocks))
+            is_first = (first > second) | ((first == second) & (first > 0.5))
+            gametes[0, some] = torch.where(codes == 1, is_first, torch.where(codes == MISSING_CODE, first > 0.5, codes == 2)).byte()
+            gametes[1, some] = torch.where(codes == 1, ~is_first, torch.where(codes == MISSING_CODE, second > 0.5, codes == 2)).byte()
+        return gametes
+
+    def _pairs(self, some: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        alleles = self.alleles[:, :, blocks].clamp(_ERROR, 1 - _ERROR)
+        return alleles[self.sires[some]][:, :, None], alleles[self.dams[some]][:, None]
+
+    def _origins(self, some: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """P(ALT from the sire | call, haplotypes), then from the dam, shape (n_some, 2, 2, n_blocks, block_size)."""
+        sire, dam = self._pairs(some, blocks)
+        codes, both = self.codes[some][:, None, None, blocks], sire * dam
+        first = (sire - both) / (sire + dam - 2 * both)
+        is_missing, certain = codes == MISSING_CODE, (codes == 2).float()
+        return (
+            torch.where(codes == 1, first, torch.where(is_missing, sire, certain)),
+            torch.where(codes == 1, 1 - first, torch.where(is_missing, dam, certain)),
+        )
+
+    def _log_likelihood(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Of the calls in some blocks, shape (n_samples, 2, 2, n_blocks)."""
+        logs = []
+        for some in torch.arange(len(self.codes), device=self.codes.device).split(_SAMPLES_PER_CHUNK):
+            sire, dam = self._pairs(some, blocks)
+            codes, both = self.codes[some][:, None, None, blocks], sire * dam
+            chance = torch.where(codes == 1, sire + dam - 2 * both, torch.where(codes == 2, both, 1 - sire - dam + both))
+            logs.append(torch.where(codes == MISSING_CODE, 1.0, chance).log().sum(dim=-1))
+        return torch.cat(logs)
+
+    def _posterior(self) -> torch.Tensor:
+        """P(haplotype of the sire, haplotype of the dam | all calls of a chromosome), shape (n_samples, 2, 2, n_blocks)."""
+        log = self._log_likelihood(torch.arange(self.codes.shape[1], device=self.codes.device)).permute(3, 0, 1, 2)
+        likelihood = (log - log.amax(dim=(2, 3), keepdim=True)).exp()
+        forward, backward = torch.empty_like(likelihood), torch.ones_like(likelihood)
+        for step, blocks in enumerate(self.steps):
+            here = self._moved(forward[blocks - 1], blocks) * likelihood[blocks] if step else likelihood[blocks]
+            forward[blocks] = here / here.sum(dim=(2, 3), keepdim=True)
+        for blocks in self.steps[:0:-1]:
+            behind = self._moved(likelihood[blocks] * backward[blocks], blocks)
+            backward[blocks - 1] = behind / behind.sum(dim=(2, 3), keepdim=True)
+        posterior = forward * backward
+        return (posterior / posterior.sum(dim=(2, 3), keepdim=True)).permute(1, 2, 3, 0)
+
+    def _moved(self, states: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
+        fraction = self.fractions[blocks][:, None, None, None]
+        states = torch.lerp(states, states.flip(2), fraction)
+        return torch.lerp(states, states.flip(3), fraction)
