@@ -25,7 +25,7 @@ _FREQUENCY_CLIP: Final = 0.6
 
 _LINKAGE_CLIP: Final = 0.9
 _AVERAGE_DECAY: Final = 0.95
-_PRIOR: Final = 0.6
+_PRIOR: Final = 1.5
 """Standard deviation of weights under their prior, whose penalty is weighed against what the noise is known to be."""
 
 _CURVATURE: Final = 0.25
