@@ -142,5 +142,7 @@ class GameteTraining(StatefulTask):
             return float(torch.cat(list(self._kept_losses())).mean())
 
     def _kept_losses(self) -> Iterator[torch.Tensor]:
-        for tokens, condition in zip(self.kept[0].split(self.batch_size, dim=1), self.kept[1].split(self.batch_size), strict=True):
+        for tokens, condition in zip(
+            torch.split(self.kept[0], self.batch_size, dim=1), torch.split(self.kept[1], self.batch_size), strict=True
+        ):
             yield self.network.losses(tokens, condition)

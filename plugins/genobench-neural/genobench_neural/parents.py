@@ -222,7 +222,7 @@ class _Family:
         """Alleles in some blocks from P(haplotype of the sire, of the dam), shape (n_samples, 2, 2, n_blocks)."""
         alt = torch.zeros_like(self.alleles[:, :, blocks])
         total = torch.zeros_like(alt)
-        for some in torch.arange(len(self.codes), device=self.codes.device).split(_SAMPLES_PER_CHUNK):
+        for some in self._chunks():
             codes = self.codes[some][:, None, None, blocks]
             from_sire, from_dam = self._origins(some, blocks)
             weight = weights[some][..., blocks, None] * (codes != MISSING_CODE)
@@ -236,13 +236,18 @@ class _Family:
         """The allele that came from the sire, then that from the dam, shape (2, n_samples, n_blocks, block_size)."""
         weights, blocks = self._posterior(), torch.arange(self.codes.shape[1], device=self.codes.device)
         gametes = torch.empty(2, *self.codes.shape, dtype=torch.uint8, device=self.codes.device)
-        for some in torch.arange(len(self.codes), device=self.codes.device).split(_SAMPLES_PER_CHUNK):
+        for some in self._chunks():
             codes, weight = self.codes[some], weights[some][..., None]
             first, second = ((weight * origin).sum(dim=(1, 2)) for origin in self._origins(some, blocks))
             is_first = (first > second) | ((first == second) & (first > 0.5))
             gametes[0, some] = torch.where(codes == 1, is_first, torch.where(codes == MISSING_CODE, first > 0.5, codes == 2)).byte()
             gametes[1, some] = torch.where(codes == 1, ~is_first, torch.where(codes == MISSING_CODE, second > 0.5, codes == 2)).byte()
         return gametes
+
+    def _chunks(self) -> tuple[torch.Tensor, ...]:
+        """Positions of samples, some at a time."""
+        chunks: tuple[torch.Tensor, ...] = torch.split(torch.arange(len(self.codes), device=self.codes.device), _SAMPLES_PER_CHUNK)
+        return chunks
 
     def _pairs(self, some: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         alleles = self.alleles[:, :, blocks].clamp(_ERROR, 1 - _ERROR)
@@ -262,7 +267,7 @@ class _Family:
     def _log_likelihood(self, blocks: torch.Tensor) -> torch.Tensor:
         """Of the calls in some blocks, shape (n_samples, 2, 2, n_blocks)."""
         logs = []
-        for some in torch.arange(len(self.codes), device=self.codes.device).split(_SAMPLES_PER_CHUNK):
+        for some in self._chunks():
             sire, dam = self._pairs(some, blocks)
             codes, both = self.codes[some][:, None, None, blocks], sire * dam
             chance = torch.where(codes == 1, sire + dam - 2 * both, torch.where(codes == 2, both, 1 - sire - dam + both))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,14 @@ from genobench_neural.progeny import trait_effects
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK = {"n_clusters": 4, "n_cluster_rounds": 2, "n_parent_rounds": 3, "training_blocks": 2000, "batch_size": 16, "n_hidden": 4}
+QUICK: dict[str, Any] = {
+    "n_clusters": 4,
+    "n_cluster_rounds": 2,
+    "n_parent_rounds": 3,
+    "training_blocks": 2000,
+    "batch_size": 16,
+    "n_hidden": 4,
+}
 TRAIT = Trait(column="weight", kind="quantitative")
 N_VARIANTS = 240
 
@@ -191,6 +198,6 @@ def test_generate__gives_families_back(tmp_path: Path) -> None:
         ({"grandparents": 1.5}, "at most 1"),
     ],
 )
-def test_settings__out_of_range_are_refused(settings: dict[str, float], message: str) -> None:
+def test_settings__out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         dataclasses.replace(HaplotypeAutoregression(), **settings)
