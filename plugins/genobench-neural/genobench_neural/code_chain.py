@@ -23,7 +23,7 @@ class CodeChain(nn.Module):
     """P(cluster in a block | cluster in the block before, code).
 
     Log-odds are those of the clusters' Markov chain plus loadings x code: whom a sample descends from changes how often it has each
-    cluster everywhere, and neighbours stay linked as they are. It begins as the chain alone.
+    cluster everywhere. The chain stays as expectation-maximisation found it; only loadings are learned, from zero.
 
     Args:
         is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
@@ -32,11 +32,13 @@ class CodeChain(nn.Module):
         device: Where the weights lie.
     """
 
+    log_transitions: torch.Tensor
+
     def __init__(self, is_followed: torch.Tensor, *, n_clusters: int, n_code: int, device: torch.device) -> None:
         super().__init__()
         n_blocks = len(is_followed)
         self.n_clusters = n_clusters
-        self.log_transitions = nn.Parameter(torch.zeros(n_blocks, n_clusters, n_clusters, device=device))
+        self.register_buffer("log_transitions", torch.zeros(n_blocks, n_clusters, n_clusters, device=device))
         self.loadings = nn.Parameter(torch.zeros(n_blocks, n_code, n_clusters, device=device))
         self._steps = [torch.from_numpy(step) for step in steps_along(is_followed.cpu().numpy())]
         self._is_first = torch.ones(n_blocks, dtype=torch.bool, device=device)
@@ -44,8 +46,7 @@ class CodeChain(nn.Module):
 
     def begin_with(self, clusters: HaplotypeClusters) -> None:
         """Take the chain of the clusters."""
-        with torch.no_grad():
-            self.log_transitions.copy_(clusters.transitions.clamp(min=_SMALLEST).log())
+        self.log_transitions.copy_(clusters.transitions.clamp(min=_SMALLEST).log())
 
     def losses(self, paths: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of paths, in nats, shape (n_blocks, n_samples, 2).

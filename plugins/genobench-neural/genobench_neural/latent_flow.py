@@ -59,13 +59,13 @@ class LatentFlow(Generator):
         Scheet and Stephens 2006, doi:10.1086/502802 (haplotype clusters).
     """
 
-    n_factors: int = 32
+    n_factors: int = 8
     block_size: int = 16
     n_clusters: int = 16
     n_rounds: int = 12
-    sharpness: float = 3.0
-    chain_epochs: int = 40
-    chain_rate: float = 0.03
+    sharpness: float = 4.0
+    chain_epochs: int = 60
+    chain_rate: float = 0.01
     ridge: float = 1.0
     flow_steps: int = 1500
     flow_rate: float = 2e-3
@@ -85,9 +85,9 @@ class LatentFlow(Generator):
     def suggest(cls, trial: Trial) -> Self:
         """Size of the code, clusters, and how much both are smoothed."""
         return cls(
-            n_factors=trial.suggest_categorical("n_factors", [8, 16, 32, 64]),
+            n_factors=trial.suggest_categorical("n_factors", [4, 8, 16, 32]),
             n_clusters=trial.suggest_categorical("n_clusters", [12, 16, 20]),
-            sharpness=trial.suggest_float("sharpness", 1.5, 4.0),
+            sharpness=trial.suggest_float("sharpness", 2.0, 6.0),
             ridge=trial.suggest_float("ridge", 0.1, 10.0, log=True),
             smoothing=trial.suggest_float("smoothing", 0.05, 0.5, log=True),
         )

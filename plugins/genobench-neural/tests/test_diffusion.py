@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -173,7 +173,7 @@ def test_generate__genotypes_have_their_shares_from_training(tmp_path: Path) -> 
 def test_published__rounds_means_and_so_has_too_many_heterozygous_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the training samples' own scores: without the variance that truncation left out, rounded means lie at 1 too often."""
     train = genotypes_of(np.random.default_rng(3).binomial(2, 0.5, (300, 60)).astype(np.int8))
-    small = {"max_epochs": 1, "widths": (4, 4, 4), "n_timesteps": 3, "kept_share": 0.3}
+    small: dict[str, Any] = {"max_epochs": 1, "widths": (4, 4, 4), "n_timesteps": 3, "kept_share": 0.3}
     shares = {}
     for settings in (Diffusion(preset="human-multi", **small), Diffusion(**small)):
         sampler = settings.fit(train, context(tmp_path / settings.preset))
