@@ -13,7 +13,7 @@ from genobench.statgen import BlockLayout, phased_haplotypes
 from genobench_neural.autoregression import GameteTraining
 from genobench_neural.batches import PackedBatches
 from genobench_neural.gametes import fit_gamete_clusters
-from genobench_neural.parents import Matings, infer_parents, recombination
+from genobench_neural.parents import Matings, block_size_within, infer_parents, recombination
 from genobench_neural.progeny import MatingTable, ProgenyNetwork, ProgenySize, trait_effects
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import checked_device, fit_identity, run
@@ -54,6 +54,7 @@ class HaplotypeAutoregression(Generator):
     Args:
         min_offspring: A parent with fewer training offspring is not inferred, since these would be betrayed.
         block_size: The most variants in a block, within which nobody crosses over.
+        block_cm: The most length of a block, in centimorgans, where variants are few; a block has four variants at least.
         n_parent_rounds: Rounds of expectation-maximisation for parents.
         prior: Weight, in gametes, of the family's average in a parent's haplotype.
         n_clusters: Haplotype clusters a block.
@@ -76,6 +77,7 @@ class HaplotypeAutoregression(Generator):
 
     min_offspring: int = 8
     block_size: int = 12
+    block_cm: float = 2.0
     n_parent_rounds: int = 8
     prior: float = 1.0
     n_clusters: int = 64
@@ -94,7 +96,7 @@ class HaplotypeAutoregression(Generator):
         for name, low in _LOWEST.items():
             if not getattr(self, name) >= low:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
-        for name in ("prior", "sharpness", "learning_rate"):
+        for name in ("block_cm", "prior", "sharpness", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.grandparents > 1:
@@ -122,7 +124,8 @@ class HaplotypeAutoregression(Generator):
             )
         device = checked_device(context.device)
         random = torch.Generator(device).manual_seed(context.seed)
-        layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
+        size_of_block = block_size_within(train.variants, most_variants=self.block_size, most_cm=self.block_cm)
+        layout = BlockLayout.of_variants(train.variants, block_size=size_of_block)
         encoder = ConditionEncoder.of_samples(train.samples, context.trait)
         batches = PackedBatches.of_genotypes(train, layout, device)
         rows = torch.randperm(train.n_samples, generator=random, device=device)[:_MOST_SAMPLES].sort().values

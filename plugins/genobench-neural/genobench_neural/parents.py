@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pandas as pd
 import torch
 
 from genobench.statgen import steps_along
@@ -20,7 +21,7 @@ from genobench_neural.batches import MISSING_CODE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from genobench import Trait
     from genobench.statgen import BlockLayout
@@ -86,11 +87,29 @@ class ParentalHaplotypes:
     gametes: torch.Tensor
 
 
+def block_size_within(variants: pd.DataFrame, *, most_variants: int, most_cm: float) -> int:
+    """Variants a block so that blocks are about `most_cm` long at most: at least four, never more than `most_variants`."""
+    morgans = _morgans(variants)
+    spans = pd.Series(morgans).groupby(variants["chromosome"].to_numpy(dtype=object)).agg(np.ptp)
+    span_cm = 100 * float(spans.sum())
+    return most_variants if span_cm <= 0 else max(4, min(most_variants, int(len(morgans) * most_cm / span_cm)))
+
+
 def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
     """Recombination fraction between each block and the one before it, one half where a chromosome begins; shape (n_blocks,).
 
     By Haldane's map function (1919, Journal of Genetics 8: 299-309) from `position_cm`, else at 1 cM a Mb, else one Morgan a chromosome.
     """
+    morgans = _morgans(variants)
+    middles = np.array([morgans[block[block >= 0]].mean() for block in layout.variant_at])
+    distance = np.abs(np.diff(middles, prepend=middles[0])).clip(1e-6)
+    fraction = (1 - np.exp(-2 * distance)) / 2
+    fraction[np.append(True, ~layout.is_followed[:-1])] = 0.5
+    return torch.from_numpy(fraction.astype(np.float32))
+
+
+def _morgans(variants: pd.DataFrame) -> NDArray[np.float64]:
+    """Genetic position of each variant on its chromosome."""
     chromosomes = variants["chromosome"].to_numpy(dtype=object)
     if "position_cm" in variants.columns and variants["position_cm"].notna().any():
         morgans = variants["position_cm"].to_numpy(dtype=np.float64, na_value=np.nan) / 100
@@ -100,11 +119,7 @@ def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
         rows = np.flatnonzero(chromosomes == name)
         if np.isnan(morgans[rows]).any():
             morgans[rows] = np.linspace(0, 1, len(rows))
-    middles = np.array([morgans[block[block >= 0]].mean() for block in layout.variant_at])
-    distance = np.abs(np.diff(middles, prepend=middles[0])).clip(1e-6)
-    fraction = (1 - np.exp(-2 * distance)) / 2
-    fraction[np.append(True, ~layout.is_followed[:-1])] = 0.5
-    return torch.from_numpy(fraction.astype(np.float32))
+    return morgans
 
 
 def infer_parents(

@@ -17,7 +17,7 @@ from genobench_neural.autoregression import GameteNetwork
 from genobench_neural.batches import PackedBatches
 from genobench_neural.gametes import fit_gamete_clusters
 from genobench_neural.haplotype_autoregression import HaplotypeAutoregression
-from genobench_neural.parents import Matings, infer_parents, recombination
+from genobench_neural.parents import Matings, block_size_within, infer_parents, recombination
 from genobench_neural.progeny import trait_effects
 
 if TYPE_CHECKING:
@@ -116,6 +116,12 @@ def test_recombination__follows_haldane() -> None:
     variants = pd.DataFrame({"chromosome": "1", "position_bp": 1, "position_cm": np.repeat([0.0, 20.0], 4)})
     fractions = recombination(variants, BlockLayout.of_variants(variants, block_size=4))
     np.testing.assert_allclose(fractions.numpy(), [0.5, (1 - np.exp(-0.4)) / 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("span_cm", "size"), [(10.0, 16), (100.0, 8), (1000.0, 4), (0.0, 16)])
+def test_block_size__follows_the_map(span_cm: float, size: int) -> None:
+    variants = pd.DataFrame({"chromosome": "1", "position_bp": 1, "position_cm": np.linspace(0, span_cm, 400)})
+    assert block_size_within(variants, most_variants=16, most_cm=2.0) == size
 
 
 def test_gamete_network__begins_as_the_chain() -> None:
