@@ -20,33 +20,51 @@ _ROWS_PER_BATCH: Final = 64
 
 
 class CodeChain(nn.Module):
-    """P(cluster in a block | cluster in the block before, code).
+    """P(cluster in a block | clusters in the `order` blocks before it, code).
 
-    Log-odds are those of the clusters' Markov chain plus loadings x code: whom a sample descends from changes how often it has each
-    cluster everywhere. The chain stays as expectation-maximisation found it; only loadings are learned, from zero.
+    Log-odds are those of a Markov chain plus loadings x code: whom a sample descends from changes how often it has each cluster
+    everywhere. The chain stays as it was counted; only loadings are learned, from zero.
 
     Args:
         is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
         n_clusters: Clusters a block.
+        order: Blocks of memory, from 1.
         n_code: Numbers of the code and the condition together.
         device: Where the weights lie.
     """
 
     log_transitions: torch.Tensor
 
-    def __init__(self, is_followed: torch.Tensor, *, n_clusters: int, n_code: int, device: torch.device) -> None:
+    def __init__(self, is_followed: torch.Tensor, *, n_clusters: int, order: int, n_code: int, device: torch.device) -> None:
         super().__init__()
         n_blocks = len(is_followed)
-        self.n_clusters = n_clusters
-        self.register_buffer("log_transitions", torch.zeros(n_blocks, n_clusters, n_clusters, device=device))
+        self.n_clusters, self.order = n_clusters, order
+        self.register_buffer("log_transitions", torch.zeros(n_blocks, n_clusters**order, n_clusters, device=device))
         self.loadings = nn.Parameter(torch.zeros(n_blocks, n_code, n_clusters, device=device))
         self._steps = [torch.from_numpy(step) for step in steps_along(is_followed.cpu().numpy())]
-        self._is_first = torch.ones(n_blocks, dtype=torch.bool, device=device)
-        self._is_first[1:] = ~is_followed[:-1].to(device)
+        self._place = torch.zeros(n_blocks, dtype=torch.long, device=device)
+        for place, blocks in enumerate(self._steps):
+            self._place[blocks] = place
 
-    def begin_with(self, clusters: HaplotypeClusters) -> None:
-        """Take the chain of the clusters."""
-        self.log_transitions.copy_(clusters.transitions.clamp(min=_SMALLEST).log())
+    def begin_with(self, clusters: HaplotypeClusters, paths: torch.Tensor, *, prior: float) -> None:
+        """Count the chain in the paths of the training samples, each order drawn towards the one below, the first to that of the clusters.
+
+        Args:
+            clusters: Haplotype clusters with their first-order chain.
+            paths: Clusters of both haplotypes of the training samples, shape (n_blocks, n_samples, 2).
+            prior: Weight of the lower order, in haplotypes.
+        """
+        chain, flat = clusters.transitions, paths.flatten(1)
+        for order in range(1, self.order + 1):
+            below = chain if order == 1 else chain.repeat(1, self.n_clusters, 1)
+            counts = torch.zeros_like(below)
+            contexts = self._contexts(paths, torch.arange(len(paths), device=paths.device), order).flatten(1)
+            for block in range(len(paths)):
+                counts[block].view(-1).index_add_(0, contexts[block] * self.n_clusters + flat[block], torch.ones_like(flat[block]).float())
+            counted = (counts + prior * below) / (counts.sum(dim=-1, keepdim=True) + prior)
+            has_memory = (self._place >= order)[:, None, None]
+            chain = torch.where(has_memory, counted, below)
+        self.log_transitions.copy_(chain.clamp(min=_SMALLEST).log())
 
     def losses(self, paths: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of paths, in nats, shape (n_blocks, n_samples, 2).
@@ -55,12 +73,8 @@ class CodeChain(nn.Module):
             paths: Clusters of both haplotypes, shape (n_blocks, n_samples, 2).
             codes: What each block sees, shape (n_blocks, n_samples, n_code).
         """
-        n_blocks = len(paths)
-        before = torch.cat([paths[:1], paths[:-1]])
-        before = before.masked_fill(self._is_first[:, None, None], 0).flatten(1)
-        chain = self.log_transitions[torch.arange(n_blocks, device=paths.device)[:, None], before]
-        bent = torch.bmm(codes, self.loadings)[:, :, None].expand(-1, -1, 2, -1)
-        logits = chain.view(bent.shape) + bent
+        blocks = torch.arange(len(paths), device=paths.device)
+        logits = self._log_chain(paths, blocks) + torch.bmm(codes, self.loadings)[:, :, None]
         return functional.cross_entropy(logits.flatten(0, 2), paths.flatten(), reduction="none").view(paths.shape)
 
     @torch.no_grad()
@@ -75,13 +89,24 @@ class CodeChain(nn.Module):
             Shape (n_blocks, n_samples, 2).
         """
         paths = torch.zeros(len(self.loadings), len(codes), 2, dtype=torch.long, device=codes.device)
-        for place, blocks in enumerate(self._steps):
-            before = paths[blocks - 1] if place else paths[blocks]
+        for step in self._steps:
+            blocks = step.to(codes.device)
             bent = torch.matmul(codes, self.loadings[blocks])[:, :, None]
-            p = (self.log_transitions[blocks[:, None, None], before] + bent).softmax(dim=-1)
-            uniform = torch.rand(before.shape, generator=generator, device=codes.device)
+            p = (self._log_chain(paths, blocks) + bent).softmax(dim=-1)
+            uniform = torch.rand(p.shape[:-1], generator=generator, device=codes.device)
             paths[blocks] = (p.cumsum(dim=-1) < uniform[..., None]).sum(dim=-1).clamp(max=self.n_clusters - 1)
         return paths
+
+    def _log_chain(self, paths: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
+        return self.log_transitions[blocks[:, None, None], self._contexts(paths, blocks, self.order)]
+
+    def _contexts(self, paths: torch.Tensor, blocks: torch.Tensor, order: int) -> torch.Tensor:
+        """The clusters before some blocks as one number, shape (n_some_blocks, n_samples, 2); 0 for those before the chromosome."""
+        contexts = torch.zeros((len(blocks), *paths.shape[1:]), dtype=torch.long, device=paths.device)
+        for back in range(1, order + 1):
+            is_there = (self._place[blocks] >= back)[:, None, None]
+            contexts += torch.where(is_there, paths[(blocks - back).clamp(min=0)], 0) * self.n_clusters ** (back - 1)
+        return contexts
 
 
 class ChainTask(StatefulTask):

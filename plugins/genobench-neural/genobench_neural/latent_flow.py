@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from genobench.statgen import HaplotypeClusters
-
 
 @dataclass(frozen=True)
 class LatentFlow(Generator):
@@ -31,7 +29,7 @@ class LatentFlow(Generator):
 
     A sample is a code (its scores on genome-wide principal components: families, lines, populations) and two paths through haplotype
     clusters along each chromosome. A flow carries normal noise to codes, given trait and covariates (quantitative ones standardised,
-    classes one-hot). The decoder walks along each chromosome: the chance of a cluster follows from the one before, the code and the
+    classes one-hot). The decoder walks along each chromosome: the chance of a cluster follows from those before it, the code and the
     condition. Alleles are drawn from the cluster, sharpened.
 
     For privacy the decoder learns each chromosome from codes in which that chromosome has no part, it stops by samples that were held
@@ -42,6 +40,8 @@ class LatentFlow(Generator):
         block_size: The most variants in a block, within which a haplotype does not change its cluster.
         n_clusters: Haplotype clusters of each block.
         n_rounds: Rounds of expectation-maximisation.
+        order: Blocks of memory of the chain of clusters.
+        chain_prior: Haplotypes that the chain of one order less counts for; more follow training samples less closely.
         sharpness: Factor on the log-odds of the clusters' alleles: above 1 undoes what averaging over few calls blurs.
         chain_epochs: The most often that the decoder sees a sample.
         chain_rate: Learning rate of the decoder's Adam.
@@ -63,6 +63,8 @@ class LatentFlow(Generator):
     block_size: int = 16
     n_clusters: int = 16
     n_rounds: int = 12
+    order: int = 2
+    chain_prior: float = 10.0
     sharpness: float = 4.0
     chain_epochs: int = 60
     chain_rate: float = 0.01
@@ -78,6 +80,8 @@ class LatentFlow(Generator):
     def __post_init__(self) -> None:
         check_lowest(self, _LOWEST)
         check_positive(self, ("sharpness", "chain_rate", "flow_rate"))
+        if self.order > _MOST_MEMORY:
+            raise SettingsError(f"order is {self.order}; it must be at most {_MOST_MEMORY}, since the chain has n_clusters ** order rows.")
         if self.n_clusters > _MOST_CLUSTERS:
             raise SettingsError(f"n_clusters is {self.n_clusters}; it must be at most {_MOST_CLUSTERS}.")
 
@@ -87,6 +91,7 @@ class LatentFlow(Generator):
         return cls(
             n_factors=trial.suggest_categorical("n_factors", [4, 8, 16, 32]),
             n_clusters=trial.suggest_categorical("n_clusters", [12, 16, 20]),
+            order=trial.suggest_int("order", 1, 2),
             sharpness=trial.suggest_float("sharpness", 2.0, 6.0),
             ridge=trial.suggest_float("ridge", 0.1, 10.0, log=True),
             smoothing=trial.suggest_float("smoothing", 0.05, 0.5, log=True),
@@ -111,16 +116,18 @@ class LatentFlow(Generator):
             block_size=layout.block_size,
             n_condition=encoder.width,
             n_clusters=clusters.alleles.shape[1],
+            order=self.order,
             n_factors=self.n_factors,
             width=self.width,
             n_residual=self.n_residual,
             ode_steps=self.ode_steps,
         )
         network = LatentFlowNetwork(size, torch.from_numpy(layout.is_followed), random)
-        network.begin_with(clusters, sharpness=self.sharpness)
+        paths = torch.from_numpy(cluster_pairs(batches, layout, clusters, generator=random)).to(device, torch.long)
+        network.chain.begin_with(clusters, paths, prior=self.chain_prior)
+        network.alleles.copy_(torch.sigmoid(self.sharpness * clusters.alleles.logit(eps=_SMALLEST)))
         if _varies(train):
             whole, without, names = codes_by_chromosome(train, n_factors=self.n_factors, seed=context.seed)
-            paths = torch.from_numpy(cluster_pairs(batches, layout, clusters, generator=random)).to(device, torch.long)
             held_back = torch.randperm(train.n_samples, generator=random, device=device)[: int(train.n_samples * _HELD_BACK)]
             chain_task = ChainTask(
                 network.chain,
@@ -182,6 +189,7 @@ class LatentFlow(Generator):
 
 
 _MOST_CLUSTERS: Final = 256
+_MOST_MEMORY: Final = 3
 _HELD_BACK: Final = 0.1
 _PATIENCE: Final = 3
 _SMALLEST: Final = 1e-5
@@ -191,6 +199,8 @@ _LOWEST: Final = {
     "block_size": 4,
     "n_clusters": 1,
     "n_rounds": 0,
+    "order": 1,
+    "chain_prior": 0.1,
     "chain_epochs": 0,
     "ridge": 0,
     "flow_steps": 0,
@@ -210,6 +220,7 @@ class LatentFlowSize:
     block_size: int
     n_condition: int
     n_clusters: int
+    order: int
     n_factors: int
     width: int
     n_residual: int
@@ -230,7 +241,9 @@ class LatentFlowNetwork(GenotypeNetwork):
     def __init__(self, size: LatentFlowSize, is_followed: torch.Tensor, generator: torch.Generator) -> None:
         super().__init__()
         self.size, device = size, generator.device
-        self.chain = CodeChain(is_followed, n_clusters=size.n_clusters, n_code=size.n_factors + size.n_condition, device=device)
+        self.chain = CodeChain(
+            is_followed, n_clusters=size.n_clusters, order=size.order, n_code=size.n_factors + size.n_condition, device=device
+        )
         self.velocity = VelocityNetwork(
             n_latent=size.n_factors,
             n_condition=size.n_condition,
@@ -240,11 +253,6 @@ class LatentFlowNetwork(GenotypeNetwork):
             device=device,
         )
         self.register_buffer("alleles", torch.zeros(size.n_blocks, size.n_clusters, size.block_size, device=device))
-
-    def begin_with(self, clusters: HaplotypeClusters, *, sharpness: float) -> None:
-        """Take haplotype clusters, the log-odds of their alleles times `sharpness`."""
-        self.chain.begin_with(clusters)
-        self.alleles.copy_(torch.sigmoid(sharpness * clusters.alleles.logit(eps=_SMALLEST)))
 
     @torch.no_grad()
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

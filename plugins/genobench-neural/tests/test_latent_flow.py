@@ -81,16 +81,28 @@ def test_flow__learns_means_that_follow_the_condition() -> None:
 
 
 def two_block_chain() -> CodeChain:
-    chain = CodeChain(torch.tensor([True, False]), n_clusters=2, n_code=1, device=torch.device("cpu"))
+    chain = CodeChain(torch.tensor([True, False]), n_clusters=2, order=1, n_code=1, device=torch.device("cpu"))
     transitions = torch.tensor([[[0.3, 0.7], [0.3, 0.7]], [[0.9, 0.1], [0.2, 0.8]]])
-    chain.begin_with(HaplotypeClusters(alleles=torch.zeros(2, 2, 4), transitions=transitions))
+    clusters = HaplotypeClusters(alleles=torch.zeros(2, 2, 4), transitions=transitions)
+    chain.begin_with(clusters, torch.zeros(2, 1, 2, dtype=torch.long), prior=1e9)
     return chain
 
 
 def test_chain__begins_with_the_probabilities_of_the_clusters() -> None:
     paths = torch.tensor([[[0, 1]], [[1, 1]]])
     losses = two_block_chain().losses(paths, torch.zeros(2, 1, 1))
-    assert (-losses).exp()[:, 0].flatten().tolist() == pytest.approx([0.3, 0.7, 0.1, 0.8])
+    assert (-losses).exp()[:, 0].flatten().tolist() == pytest.approx([0.3, 0.7, 0.1, 0.8], rel=1e-4)
+
+
+def test_chain__of_order_two_counts_pairs_before_a_block() -> None:
+    """The third block repeats the first whatever the second; one haplotype of prior weight counts against two seen."""
+    chain = CodeChain(torch.tensor([True, True, False]), n_clusters=2, order=2, n_code=1, device=torch.device("cpu"))
+    clusters = HaplotypeClusters(alleles=torch.zeros(3, 2, 4), transitions=torch.full((3, 2, 2), 0.5))
+    paths = torch.tensor([[[0, 1], [0, 1]], [[0, 0], [0, 0]], [[0, 1], [0, 1]]])
+    chain.begin_with(clusters, paths, prior=1.0)
+    losses = chain.losses(paths, torch.zeros(3, 2, 1))
+    # First order: 2 of 4 after cluster 0 and the prior's half: 1/2. Second: (2 + 1/2) / (2 + 1).
+    assert (-losses).exp()[2].flatten().tolist() == pytest.approx([2.5 / 3] * 4, rel=1e-4)
 
 
 def test_chain__walks_as_often_as_it_says() -> None:
