@@ -146,7 +146,9 @@ def _fit_block(  # noqa: PLR0917 - the state of a walk
 
 
 def _correlations(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    return (left.T @ right / len(left)).clamp(-1, 1)
+    """Correlations, less what chance alone shows: r (1 - 1 / (n r²)), or 0, so that small sets are not learned by heart."""
+    r = (left.T @ right / len(left)).clamp(-1, 1)
+    return r * (1 - 1 / (len(left) * r.square()).clamp(min=1e-12)).clamp(min=0)
 
 
 def _spread(cut: torch.Tensor) -> torch.Tensor:

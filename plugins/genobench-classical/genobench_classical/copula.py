@@ -56,7 +56,7 @@ class Copula(Generator):
     is kept. The copula knows pairs of variants only; blocks of few haplotypes are beyond it.
 
     Args:
-        n_components: The most genome-wide factors tried.
+        n_components: The most genome-wide factors tried; never more than one for 50 training samples.
         block_size: The most variants in a block; a variant is linked directly with those of its block and the one before.
         n_rounds: Steps of Adam for each block's weights.
         least_relationship: Groups of training samples that are less related than this on average are not one family; 1: no families.

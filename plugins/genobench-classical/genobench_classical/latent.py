@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LARGEST_COMMUNALITY: Final = 0.8
 _SMOOTHED_OVER: Final = 11
 _TINY: Final = 1e-6
+_SAMPLES_PER_COMPONENT: Final = 50
 _MOST_IN_FAMILY: Final = 128
 _SMALLEST_EIGENVALUE: Final = 0.02
 
@@ -143,12 +144,13 @@ def fit_factors(scores: LatentScores, judges: LatentScores, gram: Floats, *, n_c
         scores: Of training samples.
         judges: Of other samples.
         gram: `scores.gram()`.
-        n_components: The most directions tried.
+        n_components: The most directions tried; never more than one for 50 samples.
 
     Returns:
         Loadings in the places of the layout, shape (n_places, n_factors).
     """
-    n_components = min(n_components, len(gram) - 2)
+    # Directions of few samples are those samples' own, and give them away.
+    n_components = min(n_components, len(gram) // _SAMPLES_PER_COMPONENT)
     layout = scores.layout
     n_places = layout.n_blocks * layout.block_size
     if n_components < 1:
