@@ -60,8 +60,8 @@ class LatentFlow(Generator):
     """
 
     n_factors: int = 8
-    block_size: int = 16
-    n_clusters: int = 16
+    block_size: int = 32
+    n_clusters: int = 20
     n_rounds: int = 12
     order: int = 2
     chain_prior: float = 10.0
@@ -90,7 +90,7 @@ class LatentFlow(Generator):
         """Size of the code, clusters, and how much both are smoothed."""
         return cls(
             n_factors=trial.suggest_categorical("n_factors", [4, 8, 16, 32]),
-            n_clusters=trial.suggest_categorical("n_clusters", [12, 16, 20]),
+            n_clusters=trial.suggest_categorical("n_clusters", [16, 20, 24]),
             order=trial.suggest_int("order", 1, 2),
             sharpness=trial.suggest_float("sharpness", 2.0, 6.0),
             ridge=trial.suggest_float("ridge", 0.1, 10.0, log=True),
