@@ -54,13 +54,14 @@ class CodeChain(nn.Module):
             paths: Clusters of both haplotypes of the training samples, shape (n_blocks, n_samples, 2).
             prior: Weight of the lower order, in haplotypes.
         """
-        chain, flat = clusters.transitions, paths.flatten(1)
+        chain = clusters.transitions
         for order in range(1, self.order + 1):
             below = chain if order == 1 else chain.repeat(1, self.n_clusters, 1)
             counts = torch.zeros_like(below)
-            contexts = self._contexts(paths, torch.arange(len(paths), device=paths.device), order).flatten(1)
             for block in range(len(paths)):
-                counts[block].view(-1).index_add_(0, contexts[block] * self.n_clusters + flat[block], torch.ones_like(flat[block]).float())
+                here = paths[block].long().flatten()
+                contexts = self._contexts(paths, torch.tensor([block], device=paths.device), order).flatten()
+                counts[block].view(-1).index_add_(0, contexts * self.n_clusters + here, torch.ones_like(here, dtype=counts.dtype))
             counted = (counts + prior * below) / (counts.sum(dim=-1, keepdim=True) + prior)
             has_memory = (self._place >= order)[:, None, None]
             chain = torch.where(has_memory, counted, below)
@@ -75,7 +76,7 @@ class CodeChain(nn.Module):
         """
         blocks = torch.arange(len(paths), device=paths.device)
         logits = self._log_chain(paths, blocks) + torch.bmm(codes, self.loadings)[:, :, None]
-        return functional.cross_entropy(logits.flatten(0, 2), paths.flatten(), reduction="none").view(paths.shape)
+        return functional.cross_entropy(logits.flatten(0, 2), paths.long().flatten(), reduction="none").view(paths.shape)
 
     @torch.no_grad()
     def walk(self, codes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -105,7 +106,7 @@ class CodeChain(nn.Module):
         contexts = torch.zeros((len(blocks), *paths.shape[1:]), dtype=torch.long, device=paths.device)
         for back in range(1, order + 1):
             is_there = (self._place[blocks] >= back)[:, None, None]
-            contexts += torch.where(is_there, paths[(blocks - back).clamp(min=0)], 0) * self.n_clusters ** (back - 1)
+            contexts += torch.where(is_there, paths[(blocks - back).clamp(min=0)].long(), 0) * self.n_clusters ** (back - 1)
         return contexts
 
 

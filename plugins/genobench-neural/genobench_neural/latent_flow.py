@@ -123,7 +123,7 @@ class LatentFlow(Generator):
             ode_steps=self.ode_steps,
         )
         network = LatentFlowNetwork(size, torch.from_numpy(layout.is_followed), random)
-        paths = torch.from_numpy(cluster_pairs(batches, layout, clusters, generator=random)).to(device, torch.long)
+        paths = torch.from_numpy(cluster_pairs(batches, layout, clusters, generator=random)).to(device)
         network.chain.begin_with(clusters, paths, prior=self.chain_prior)
         network.alleles.copy_(torch.sigmoid(self.sharpness * clusters.alleles.logit(eps=_SMALLEST)))
         if _varies(train):
