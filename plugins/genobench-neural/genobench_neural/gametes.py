@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from genobench.statgen import HaplotypeClusters, steps_along
+from genobench_neural.parents import chromosome_groups
 
 if TYPE_CHECKING:
     from genobench.statgen import BlockLayout
@@ -16,6 +17,7 @@ _ALLELE_PRIOR: Final = 0.5
 _TRANSITION_PRIOR: Final = 0.1
 _SMALLEST: Final = 1e-3
 _TINY: Final = 1e-30
+_PROBABILITIES_PER_GROUP: Final = 1 << 26
 
 
 def fit_gamete_clusters(
@@ -33,23 +35,33 @@ def fit_gamete_clusters(
     Returns:
         The clusters, and the likeliest cluster of each gamete in each block, shape (n_blocks, n_gametes).
     """
-    n_blocks, n_gametes, _ = gametes.shape
+    n_gametes = gametes.shape[1]
     n_clusters = min(n_clusters, n_gametes)
-    x = gametes.float()
-    frequency = x.mean(dim=1, keepdim=True)
     chosen = torch.randperm(n_gametes, generator=generator, device=gametes.device)[:n_clusters]
+    learned: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    for blocks in chromosome_groups(layout, most_blocks=_PROBABILITIES_PER_GROUP // (n_gametes * n_clusters)):
+        steps = [torch.from_numpy(step).to(gametes.device) for step in steps_along(layout.is_followed[blocks])]
+        learned.append(_learned(gametes[blocks].float(), chosen, steps, n_rounds))
+    alleles, transitions, tokens = (torch.cat(parts) for parts in zip(*learned, strict=True))
+    return HaplotypeClusters(alleles=alleles, transitions=transitions), tokens
+
+
+def _learned(
+    x: torch.Tensor, chosen: torch.Tensor, steps: list[torch.Tensor], n_rounds: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Alleles and transitions of clusters that begin as the chosen gametes, and the likeliest cluster of each gamete."""
+    n_clusters = len(chosen)
+    frequency = x.mean(dim=1, keepdim=True)
     alleles = 0.25 * frequency + 0.75 * x[:, chosen]
-    steps = [torch.from_numpy(step).to(gametes.device) for step in steps_along(layout.is_followed)]
-    stay = _STAYING * torch.eye(n_clusters, device=gametes.device) + (1 - _STAYING) / n_clusters
-    transitions = stay.repeat(n_blocks, 1, 1)
+    stay = _STAYING * torch.eye(n_clusters, device=x.device) + (1 - _STAYING) / n_clusters
+    transitions = stay.repeat(len(x), 1, 1)
     transitions[steps[0]] = 1 / n_clusters
     for _ in range(n_rounds):
         posterior, moves = _posterior(x, alleles, transitions, steps)
         alleles = (posterior.transpose(1, 2) @ x + _ALLELE_PRIOR * frequency) / (posterior.sum(dim=1)[..., None] + _ALLELE_PRIOR)
         moves += _TRANSITION_PRIOR / n_clusters
         transitions = moves / moves.sum(dim=-1, keepdim=True)
-    tokens = _posterior(x, alleles, transitions, steps)[0].argmax(dim=-1)
-    return HaplotypeClusters(alleles=alleles, transitions=transitions), tokens
+    return alleles, transitions, _posterior(x, alleles, transitions, steps)[0].argmax(dim=-1)
 
 
 def _posterior(
