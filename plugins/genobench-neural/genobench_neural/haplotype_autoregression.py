@@ -140,7 +140,7 @@ class HaplotypeAutoregression(Generator):
             )
         gametes, of_samples = _population_gametes(train, layout, matings, parents, rows=rows, seed=context.seed)
         order = torch.randperm(gametes.shape[1], generator=random, device=device)
-        gametes, of_gametes = gametes[:, order].to(device), condition[of_samples.to(device)][order]
+        gametes, of_gametes = gametes.to(device)[:, order], condition[of_samples.to(device)][order]
         clusters, tokens = fit_gamete_clusters(
             gametes, layout, n_clusters=self.n_clusters, n_rounds=self.n_cluster_rounds, generator=random
         )
