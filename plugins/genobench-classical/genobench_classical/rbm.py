@@ -69,15 +69,15 @@ class Rbm(Generator):
         contrastive divergence. Neural Computation 14: 1771-1800. https://doi.org/10.1162/089976602760128018
     """
 
-    training_calls: int = 1_500_000_000
+    training_calls: int = 1_000_000_000
     max_epochs: int = 400
     batch_size: int = 128
     block_size: int = 32
     n_local: int = 32
-    n_global: int = 64
+    n_global: int = 16
     learning_rate: float = 0.003
-    weight_decay: float = 0.0
-    n_sweeps: int = 100
+    weight_decay: float = 0.01
+    n_sweeps: int = 60
     is_bf16: bool = True
 
     def __post_init__(self) -> None:
