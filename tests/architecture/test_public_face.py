@@ -57,7 +57,6 @@ PLAIN_DEFINITIONS: Final = frozenset(
         "sample_groups",
         "sample_heterozygosity",
         "steps_along",
-        "steps_along",
         "true_positive_rate",
         "variant_blocks",
         "variant_call_rate",

@@ -26,8 +26,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from genobench import FitContext, Genotypes, PackedCalls, Trait
-from genobench_neural.presets import WGANS
-from genobench_neural.published_gan import PublishedTask, published_task
+from genobench_neural.published.gan import PublishedTask, published_task
+from genobench_neural.published.presets import WGANS
 from genobench_neural.simplex import table_layout
 from genobench_neural.training_data import TrainingData
 

@@ -33,7 +33,12 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench-classical/hmm": {"n_clusters": 4, "n_rounds": 2},
         "genobench-neural/ctgan": {"max_epochs": 2, "batch_size": 20, "n_hidden": 16},
         "genobench-neural/dp-autoregressive": {"n_frequency_steps": 3, "n_linkage_steps": 3, "n_lags": 2},
-        "genobench-neural/haplotype-autoregression": {"n_clusters": 4, "n_cluster_rounds": 2, "n_parent_rounds": 2, "training_blocks": 2000},
+        "genobench-neural/haplotype-autoregression": {
+            "n_clusters": 4,
+            "n_cluster_rounds": 2,
+            "n_parent_rounds": 2,
+            "training_blocks": 2000,
+        },
         "genobench-neural/wgan": {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4},
         "genobench-simulation/cattle-sim": {
             "n_samples": 120,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
-from genobench_neural.components import chromosome_groups, fit_components, scores
-from genobench_neural.denoising import place
-from genobench_neural.dense import n_parameters
-from genobench_neural.presets import DEFAULT, check_lowest, check_positive, check_preset, overridden
-from genobench_neural.sampling import NetworkSampler, load_sampler
-from genobench_neural.score_diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts
-from genobench_neural.score_diffusion_plan import DIFFUSIONS, DiffusionPlan
+from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
+from genobench_neural.component_scores.denoising import place
+from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts
+from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
+from genobench_neural.published.dense import n_parameters
+from genobench_neural.published.presets import DEFAULT, check_lowest, check_positive, check_preset, overridden
 from genobench_neural.simplex import table_layout
+from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import fit_identity, run
 from genobench_neural.training_data import TrainingData
 

@@ -10,10 +10,10 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
 from genobench_neural.batches import PackedBatches
-from genobench_neural.diploid_chain import DiploidChain, DiploidSize
-from genobench_neural.private_accounting import PrivacyBudget, check_epsilon
-from genobench_neural.private_descent import DescentPlan, PrivateGradients
-from genobench_neural.private_inputs import PublicInputs
+from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
+from genobench_neural.private.descent import DescentPlan, PrivateGradients
+from genobench_neural.private.diploid_chain import DiploidChain, DiploidSize
+from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import StatefulTask, WeightAverage, checked_device, fit_identity, run
 

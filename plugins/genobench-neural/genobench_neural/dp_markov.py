@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
-from genobench_neural.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
-from genobench_neural.private_accounting import PrivacyBudget, check_epsilon
-from genobench_neural.private_inputs import PublicInputs
-from genobench_neural.private_moments import MomentMechanism, PrivateMoments
+from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
+from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
+from genobench_neural.private.inputs import PublicInputs
+from genobench_neural.private.moments import MomentMechanism, PrivateMoments
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import checked_device
 

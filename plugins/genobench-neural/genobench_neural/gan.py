@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
-from genobench_neural.family_gan import FamilyPlan, fit_family_gan, loaded_family_gan
-from genobench_neural.presets import DEFAULT, GANS, check_lowest, check_positive, check_preset, overridden
-from genobench_neural.published_gan import fit_published_gan, loaded_gan
+from genobench_neural.clusters.family_gan import FamilyPlan, fit_family_gan, loaded_family_gan
+from genobench_neural.published.gan import fit_published_gan, loaded_gan
+from genobench_neural.published.presets import DEFAULT, GANS, check_lowest, check_positive, check_preset, overridden
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training import fit_identity
 

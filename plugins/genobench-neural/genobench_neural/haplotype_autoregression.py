@@ -10,18 +10,18 @@ import torch
 
 from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
 from genobench.statgen import BlockLayout, phased_haplotypes
-from genobench_neural.autoregression import GameteTraining
 from genobench_neural.batches import PackedBatches
-from genobench_neural.gametes import fit_gamete_clusters
-from genobench_neural.parents import Matings, block_size_within, infer_parents, recombination
-from genobench_neural.progeny import MatingTable, ProgenyNetwork, ProgenySize, trait_effects
+from genobench_neural.lineages.autoregression import GameteTraining
+from genobench_neural.lineages.gametes import fit_gamete_clusters
+from genobench_neural.lineages.parents import Matings, block_size_within, infer_parents, recombination
+from genobench_neural.lineages.progeny import MatingTable, ProgenyNetwork, ProgenySize, trait_effects
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import checked_device, fit_identity, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genobench_neural.parents import ParentalHaplotypes
+    from genobench_neural.lineages.parents import ParentalHaplotypes
 
 _MOST_SAMPLES: Final = 4096
 """Parents and clusters are learned from at most so many training samples, drawn at random."""
@@ -37,10 +37,9 @@ class HaplotypeAutoregression(Generator):
 
     Real samples come in families: all chromosomes of one come from the same few parents. Samples that are mosaics of the whole population
     lie far from all real ones, and mosaics of near training samples betray these. What a family's training samples and their unseen sibs
-    share alike is their parents. So the haplotypes of parents with enough offspring are inferred (`genobench_neural.parents`), and a
-    synthetic sample is made by meiosis. A parent who is not known is made up of a gamete of a known one and a gamete of the population:
-    an autoregressive network over haplotype clusters, block after block along the genome, conditional on trait and covariates
-    (`genobench_neural.autoregression`), which begins as a Markov chain of clusters.
+    share alike is their parents. So the haplotypes of parents with enough offspring are inferred (`genobench_neural.lineages.parents`), and
+    a synthetic sample is made by meiosis. A parent who is not known is made up of a gamete of a known one and a gamete of the population: an autoregressive network over haplotype clusters, block after block along the genome, conditional on trait and covariates
+    (`genobench_neural.lineages.autoregression`), which begins as a Markov chain of clusters.
 
     Inferred parents do not mate as they did in training, since new full sibs of training samples would betray these; each dam goes to a
     sire whose offspring had like conditions.

@@ -11,10 +11,10 @@ import torch
 from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
 from genobench.statgen import BlockLayout, cluster_pairs, fit_haplotype_clusters, genotype_counts
 from genobench_neural.batches import PackedBatches
-from genobench_neural.code_chain import ChainTask, CodeChain
-from genobench_neural.flow_matching import FlowTask, VelocityNetwork, carried
-from genobench_neural.latent_codes import chromosome_of_blocks, codes_by_chromosome
-from genobench_neural.presets import check_lowest, check_positive
+from genobench_neural.codes.chain import ChainTask, CodeChain
+from genobench_neural.codes.flow_matching import FlowTask, VelocityNetwork, carried
+from genobench_neural.codes.latent_codes import chromosome_of_blocks, codes_by_chromosome
+from genobench_neural.published.presets import check_lowest, check_positive
 from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
 from genobench_neural.training import checked_device, fit_identity, run
 

@@ -39,7 +39,7 @@ def genotype_shares(batches: PackedBatches) -> torch.Tensor:
     """
     n_places = batches.packed.shape[1] * 4
     counts = torch.zeros(n_places, 3, device=batches.device)
-    for rows in torch.arange(batches.n_samples, device=batches.device).split(max(1, _CALLS_PER_CHUNK // n_places)):
+    for rows in torch.split(torch.arange(batches.n_samples, device=batches.device), max(1, _CALLS_PER_CHUNK // n_places)):
         codes = batches.codes(rows)[0]
         counts += torch.stack([(codes == genotype).sum(dim=0) for genotype in range(3)], dim=-1)
     total = counts.sum(dim=-1, keepdim=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
-from genobench_neural.presets import DEFAULT, VAES, check_lowest, check_positive, check_preset, overridden
-from genobench_neural.published_vae import fit_published_vae, loaded_vae
+from genobench_neural.published.presets import DEFAULT, VAES, check_lowest, check_positive, check_preset, overridden
+from genobench_neural.published.vae import fit_published_vae, loaded_vae
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training import fit_identity
-from genobench_neural.window_training import WindowPlan, fit_window_vae, loaded_window_vae
+from genobench_neural.windows.training import WindowPlan, fit_window_vae, loaded_window_vae
 
 if TYPE_CHECKING:
     from pathlib import Path

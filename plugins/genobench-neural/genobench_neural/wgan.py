@@ -11,11 +11,11 @@ import torch
 from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
 from genobench.statgen import BlockLayout, fit_haplotype_clusters
 from genobench_neural.batches import PackedBatches
-from genobench_neural.effects import fit_effects
+from genobench_neural.clusters.effects import fit_effects
+from genobench_neural.clusters.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.layers import HardAlleles, logistic_noise
-from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
-from genobench_neural.presets import DEFAULT, WGANS, check_preset, overridden
-from genobench_neural.published_gan import fit_published_gan, loaded_gan
+from genobench_neural.published.gan import fit_published_gan, loaded_gan
+from genobench_neural.published.presets import DEFAULT, WGANS, check_preset, overridden
 from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
 from genobench_neural.training import StatefulTask, WeightAverage, adam, autocast, checked_device, fit_identity, run
 
@@ -29,13 +29,14 @@ class Wgan(Generator):
     """Conditional Wasserstein GAN with gradient penalty whose genotypes are drawn by Gumbel-softmax.
 
     The generator begins as haplotype clusters and effects of the condition, both fitted to the training samples in closed form (see
-    `genobench.statgen.haplotype_clusters` and `genobench_neural.effects`): its linkage disequilibrium is near right before the
+    `genobench.statgen.haplotype_clusters` and `genobench_neural.clusters.effects`): its linkage disequilibrium is near right before the
     first step, and adversarial training bends it from there. Both networks have weights along the genome, so that a step costs
     n_variants x (channels of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as
     the average in a batch.
 
     With `preset`, it is one of the WGANs of Xie et al. 2025, faults included: fully connected, condition as raw scalars beside what each
-    stage sees, simplex noise drawn once, all critic updates of a step on one batch, 1,000 epochs (see `genobench_neural.presets`).
+    stage sees, simplex noise drawn once, all critic updates of a step on one batch, 1,000 epochs (see
+    `genobench_neural.published.presets`).
 
     Args:
         preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". Of the other settings, batch_size, n_critic,

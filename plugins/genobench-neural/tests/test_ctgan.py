@@ -14,7 +14,7 @@ from genobench.statgen import BlockLayout
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import PackedBatches
 from genobench_neural.ctgan import Ctgan
-from genobench_neural.ctgan_columns import ClassColumns, TrainingBySampling
+from genobench_neural.tabular.columns import ClassColumns, TrainingBySampling
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genobench_neural.dense import DenseCritic
-from genobench_neural.dense_steps import critic_scores, penalised_distance
+from genobench_neural.published.dense import DenseCritic
+from genobench_neural.published.dense_steps import critic_scores, penalised_distance
 
 N, M = 6, 5
 

@@ -13,13 +13,20 @@ import torch
 from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.testing import GeneratorSuite
 from genobench_neural.batches import PackedBatches
-from genobench_neural.components import chromosome_groups, fit_components, scores
-from genobench_neural.denoising import ConditionPart, NoiseNetwork, NoiseSchedule, ancestral_draw, antithetic_timesteps, time_embedding
+from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
+from genobench_neural.component_scores.denoising import (
+    ConditionPart,
+    NoiseNetwork,
+    NoiseSchedule,
+    ancestral_draw,
+    antithetic_timesteps,
+    time_embedding,
+)
+from genobench_neural.component_scores.diffusion import ScoreDiffusion, learning_rate
+from genobench_neural.component_scores.plan import DIFFUSIONS
 from genobench_neural.diffusion import Diffusion
-from genobench_neural.sampling import NetworkSampler
-from genobench_neural.score_diffusion import ScoreDiffusion, learning_rate
-from genobench_neural.score_diffusion_plan import DIFFUSIONS
 from genobench_neural.simplex import table_layout
+from genobench_neural.sampling import NetworkSampler
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ import torch
 from genobench import FitContext, PackedCalls, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.dp_markov import DpMarkov
-from genobench_neural.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
-from genobench_neural.private_accounting import PrivacyBudget, gaussian_delta, gaussian_mu
-from genobench_neural.private_moments import MomentMechanism, _Products, shrunk_frequencies
+from genobench_neural.private.accounting import PrivacyBudget, gaussian_delta, gaussian_mu
+from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
+from genobench_neural.private.moments import MomentMechanism, _Products, shrunk_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

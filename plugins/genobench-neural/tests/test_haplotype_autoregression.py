@@ -13,12 +13,12 @@ import torch
 from genobench import FitContext, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
-from genobench_neural.autoregression import GameteNetwork
 from genobench_neural.batches import PackedBatches
-from genobench_neural.gametes import fit_gamete_clusters
 from genobench_neural.haplotype_autoregression import HaplotypeAutoregression
-from genobench_neural.parents import Matings, block_size_within, infer_parents, recombination
-from genobench_neural.progeny import trait_effects
+from genobench_neural.lineages.autoregression import GameteNetwork
+from genobench_neural.lineages.gametes import fit_gamete_clusters
+from genobench_neural.lineages.parents import Matings, block_size_within, infer_parents, recombination
+from genobench_neural.lineages.progeny import trait_effects
 
 if TYPE_CHECKING:
     from pathlib import Path

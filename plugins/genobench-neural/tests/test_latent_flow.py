@@ -13,9 +13,9 @@ import torch
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import HaplotypeClusters
 from genobench.testing import GeneratorSuite
-from genobench_neural.code_chain import CodeChain
-from genobench_neural.flow_matching import FlowTask, VelocityNetwork, carried
-from genobench_neural.latent_codes import codes_by_chromosome
+from genobench_neural.codes.chain import CodeChain
+from genobench_neural.codes.flow_matching import FlowTask, VelocityNetwork, carried
+from genobench_neural.codes.latent_codes import codes_by_chromosome
 from genobench_neural.latent_flow import LatentFlow
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from genobench import SettingsError
-from genobench_neural.private_accounting import (
+from genobench_neural.private.accounting import (
     PrivacyBudget,
     check_epsilon,
     gaussian_delta,

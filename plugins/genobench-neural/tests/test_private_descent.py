@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from genobench import SettingsError
-from genobench_neural.private_accounting import PrivacyBudget
-from genobench_neural.private_descent import DescentPlan, PrivateGradients, clipped_sums
+from genobench_neural.private.accounting import PrivacyBudget
+from genobench_neural.private.descent import DescentPlan, PrivateGradients, clipped_sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,9 @@ import torch
 
 from genobench import FitContext
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
-from genobench_neural.dense import Beside
 from genobench_neural.gan import Gan
-from genobench_neural.published_networks import condition_scalars
+from genobench_neural.published.dense import Beside
+from genobench_neural.published.networks import condition_scalars
 from genobench_neural.wgan import Wgan
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def packed(calls: np.ndarray) -> PackedBatches:
 def test_genotype_shares__leave_missing_calls_out() -> None:
     calls = np.array([[0, 2, MISSING], [1, 2, MISSING], [1, MISSING, MISSING]])
     shares = genotype_shares(packed(calls))
-    expected = [[1 / 3, 2 / 3, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]]
+    expected = np.array([[1 / 3, 2 / 3, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]])
     np.testing.assert_allclose(shares.numpy(), expected, rtol=1e-6)
 
 

@@ -14,7 +14,7 @@ from genobench import FitContext, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.vae import Vae
-from genobench_neural.window_vae import WindowVae, WindowVaeSize, line_layout
+from genobench_neural.windows.networks import WindowVae, WindowVaeSize, line_layout
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ import torch
 from torch.func import grad, vmap
 
 from genobench import SettingsError
-from genobench_neural.private_accounting import PrivacyBudget, noise_of_budget, sampled_gaussian_epsilon
+from genobench_neural.private.accounting import PrivacyBudget, noise_of_budget, sampled_gaussian_epsilon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

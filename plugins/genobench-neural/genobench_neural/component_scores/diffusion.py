@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from genobench_neural.components import scores
-from genobench_neural.denoising import ConditionPart, NoiseNetwork, NoiseSchedule, ancestral_draw, antithetic_timesteps, noise_loss
+from genobench_neural.component_scores.components import scores
+from genobench_neural.component_scores.denoising import (
+    ConditionPart,
+    NoiseNetwork,
+    NoiseSchedule,
+    ancestral_draw,
+    antithetic_timesteps,
+    noise_loss,
+)
 from genobench_neural.sampling import GenotypeNetwork
 from genobench_neural.training import StatefulTask, WeightAverage, adam
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder
-    from genobench_neural.components import ChromosomeComponents
-    from genobench_neural.score_diffusion_plan import DiffusionPlan
+    from genobench_neural.component_scores.components import ChromosomeComponents
+    from genobench_neural.component_scores.plan import DiffusionPlan
     from genobench_neural.training_data import TrainingData
 
 _LAST_RATE: Final = 1e-6

@@ -12,7 +12,7 @@ from genobench_neural.factors import leading_scores
 
 if TYPE_CHECKING:
     from genobench_neural.training_data import TrainingData
-    from genobench_neural.window_vae import WindowVae
+    from genobench_neural.windows.networks import WindowVae
 
 _MOST_SAMPLES: Final = 4096
 _N_ROUNDS: Final = 8

@@ -8,16 +8,16 @@ import torch
 from torch.nn import functional
 
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.dense import DenseEncoder, placed
-from genobench_neural.published_networks import VaeNetwork, vae_description, vae_encoder
-from genobench_neural.sampling import NetworkSampler
+from genobench_neural.published.dense import DenseEncoder, placed
+from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
 from genobench_neural.simplex import one_hot, table_layout
+from genobench_neural.sampling import NetworkSampler
 from genobench_neural.training import StatefulTask, adam, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
-    from genobench_neural.presets import PublishedVae
+    from genobench_neural.published.presets import PublishedVae
 
 _XAVIER_BIAS = 0.01
 

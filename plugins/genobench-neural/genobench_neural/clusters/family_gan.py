@@ -12,10 +12,10 @@ from torch.nn import functional
 from genobench import ConditionEncoder, GenobenchError
 from genobench.statgen import BlockLayout, fit_haplotype_clusters
 from genobench_neural.batches import PackedBatches
-from genobench_neural.effects import ConditionEffects, fit_effects
+from genobench_neural.clusters.effects import ConditionEffects, fit_effects
+from genobench_neural.clusters.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.factors import leading_scores
 from genobench_neural.layers import HardAlleles, logistic_noise
-from genobench_neural.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.training import StatefulTask, WeightAverage, adam, autocast, checked_device, run
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from genobench.statgen import steps_along
-from genobench_neural.private_inputs import chromosome_numbers
+from genobench_neural.private.inputs import chromosome_numbers
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from genobench_neural.dense import DenseCritic, placed
-from genobench_neural.dense_steps import critic_scores, penalised_distance
 from genobench_neural.onehot import soft_genotypes
-from genobench_neural.published_networks import GanNetwork, gan_critic, gan_description, scalars_of
-from genobench_neural.sampling import NetworkSampler
+from genobench_neural.published.dense import DenseCritic, placed
+from genobench_neural.published.dense_steps import critic_scores, penalised_distance
+from genobench_neural.published.networks import GanNetwork, gan_critic, gan_description, scalars_of
 from genobench_neural.simplex import SimplexNoise, one_hot, published_temperature, table_layout
+from genobench_neural.sampling import NetworkSampler
 from genobench_neural.training import StatefulTask, adam, autocast, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
-    from genobench_neural.presets import PublishedGan
+    from genobench_neural.published.presets import PublishedGan
 
 
 def fit_published_gan(preset: PublishedGan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from genobench.statgen import steps_along
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.private_inputs import chromosome_numbers
+from genobench_neural.private.inputs import chromosome_numbers
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from genobench.statgen import HaplotypeClusters, steps_along
-from genobench_neural.parents import chromosome_groups
+from genobench_neural.lineages.parents import chromosome_groups
 
 if TYPE_CHECKING:
     from genobench.statgen import BlockLayout

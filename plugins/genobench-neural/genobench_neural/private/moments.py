@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from genobench import MISSING
-from genobench_neural.private_accounting import PrivacyBudget, gaussian_mu
+from genobench_neural.private.accounting import PrivacyBudget, gaussian_mu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

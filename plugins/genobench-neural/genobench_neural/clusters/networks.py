@@ -15,7 +15,7 @@ from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
     from genobench.statgen import HaplotypeClusters
-    from genobench_neural.effects import ConditionEffects
+    from genobench_neural.clusters.effects import ConditionEffects
 
 
 _SAMPLES_PER_CALIBRATION: Final = 64

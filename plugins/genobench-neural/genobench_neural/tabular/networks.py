@@ -14,7 +14,7 @@ from genobench_neural.onehot import gumbel_noise
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
-    from genobench_neural.ctgan_columns import ClassColumns
+    from genobench_neural.tabular.columns import ClassColumns
 
 _SLOPE: Final = 0.2
 _LEAST_SHARE: Final = 1e-4

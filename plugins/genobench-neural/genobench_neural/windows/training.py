@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.published_vae import kl_divergence
+from genobench_neural.published.vae import kl_divergence
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.training import StatefulTask, WeightAverage, adam, run
 from genobench_neural.training_data import TrainingData
-from genobench_neural.window_start import begin_with_data
-from genobench_neural.window_vae import WindowVae, WindowVaeSize, line_layout
+from genobench_neural.windows.networks import WindowVae, WindowVaeSize, line_layout
+from genobench_neural.windows.start import begin_with_data
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes

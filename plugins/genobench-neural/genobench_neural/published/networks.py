@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from genobench_neural.dense import DenseCritic, DenseDecoder, DenseEncoder, DenseGenerator
-from genobench_neural.sampling import GenotypeNetwork
+from genobench_neural.published.dense import DenseCritic, DenseDecoder, DenseEncoder, DenseGenerator
 from genobench_neural.simplex import drawn_genotypes
+from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder
-    from genobench_neural.presets import PublishedGan, PublishedVae
+    from genobench_neural.published.presets import PublishedGan, PublishedVae
 
 
 class VaeNetwork(GenotypeNetwork):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from genobench_neural.autoregression import GameteNetwork
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.lineages.autoregression import GameteNetwork
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder
     from genobench.statgen import HaplotypeClusters
     from genobench_neural.batches import PackedBatches
-    from genobench_neural.parents import Matings, ParentalHaplotypes
+    from genobench_neural.lineages.parents import Matings, ParentalHaplotypes
 
 _LARGEST_LOGIT: Final = 9.0
 _SMALLEST_VARIANCE: Final = 0.02

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch.nn import functional
 
-from genobench_neural.dense import NEGATIVE_SLOPE
+from genobench_neural.published.dense import NEGATIVE_SLOPE
 
 if TYPE_CHECKING:
-    from genobench_neural.dense import DenseCritic
+    from genobench_neural.published.dense import DenseCritic
 
 
 def penalised_distance(
@@ -59,7 +59,7 @@ def _entered(critic: DenseCritic, x: torch.Tensor, condition: torch.Tensor) -> t
     n_before = critic.beside.n_before * condition.shape[1]
     cuts = [n_before, x.shape[1], first.in_features - n_before - x.shape[1]]
     # A split, not slices: the gradient of each slice would be a matrix of its own, as large as the whole.
-    before, of_genotypes, after = torch.split(first.weight, cuts, dim=1)  # type: ignore[no-untyped-call] # torch leaves it untyped
+    before, of_genotypes, after = torch.split(first.weight, cuts, dim=1)
     # Contiguous, so that both products with it give its gradient in the same layout.
     weight: torch.Tensor = of_genotypes.to(x.dtype).contiguous()
     beside = critic.beside(x.new_zeros(len(condition), 0), condition.to(x.dtype))

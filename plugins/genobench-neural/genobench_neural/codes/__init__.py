@@ -1,0 +1,1 @@
+"""Genome-wide codes of samples: flow matching over them, and their decoding to haplotype clusters."""

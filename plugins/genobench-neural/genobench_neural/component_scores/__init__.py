@@ -1,0 +1,1 @@
+"""Principal component scores of chromosomes, and diffusion over them."""

@@ -1,0 +1,1 @@
+"""Families: haplotypes inferred of parents, gametes drawn from a chain of haplotype clusters, and their progeny."""

@@ -1,0 +1,1 @@
+"""Genotypes, trait and covariates as the columns of a table: the parts of CTGAN."""

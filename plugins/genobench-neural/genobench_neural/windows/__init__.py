@@ -1,0 +1,1 @@
+"""The autoencoder whose decoder sees the variants before each one."""
