@@ -15,8 +15,8 @@ from genobench_neural.component_scores.diffusion import DiffusionSize, Diffusion
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
 from genobench_neural.published.dense import n_parameters
 from genobench_neural.published.presets import DEFAULT, check_lowest, check_positive, check_preset, overridden
-from genobench_neural.simplex import table_layout
 from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.simplex import table_layout
 from genobench_neural.training import fit_identity, run
 from genobench_neural.training_data import TrainingData
 

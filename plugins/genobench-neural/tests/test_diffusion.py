@@ -25,8 +25,8 @@ from genobench_neural.component_scores.denoising import (
 from genobench_neural.component_scores.diffusion import ScoreDiffusion, learning_rate
 from genobench_neural.component_scores.plan import DIFFUSIONS
 from genobench_neural.diffusion import Diffusion
-from genobench_neural.simplex import table_layout
 from genobench_neural.sampling import NetworkSampler
+from genobench_neural.simplex import table_layout
 
 if TYPE_CHECKING:
     from pathlib import Path

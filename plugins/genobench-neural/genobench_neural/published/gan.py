@@ -15,8 +15,8 @@ from genobench_neural.onehot import soft_genotypes
 from genobench_neural.published.dense import DenseCritic, placed
 from genobench_neural.published.dense_steps import critic_scores, penalised_distance
 from genobench_neural.published.networks import GanNetwork, gan_critic, gan_description, scalars_of
-from genobench_neural.simplex import SimplexNoise, one_hot, published_temperature, table_layout
 from genobench_neural.sampling import NetworkSampler
+from genobench_neural.simplex import SimplexNoise, one_hot, published_temperature, table_layout
 from genobench_neural.training import StatefulTask, adam, autocast, run
 from genobench_neural.training_data import TrainingData
 

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from genobench_neural.published.dense import DenseCritic, DenseDecoder, DenseEncoder, DenseGenerator
-from genobench_neural.simplex import drawn_genotypes
 from genobench_neural.sampling import GenotypeNetwork
+from genobench_neural.simplex import drawn_genotypes
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder

@@ -10,8 +10,8 @@ from torch.nn import functional
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.published.dense import DenseEncoder, placed
 from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
-from genobench_neural.simplex import one_hot, table_layout
 from genobench_neural.sampling import NetworkSampler
+from genobench_neural.simplex import one_hot, table_layout
 from genobench_neural.training import StatefulTask, adam, run
 from genobench_neural.training_data import TrainingData
 
