@@ -33,7 +33,7 @@ QUICK: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench-classical/hmm": {"n_clusters": 4, "n_rounds": 2},
         "genobench-neural/ctgan": {"max_epochs": 2, "batch_size": 20, "n_hidden": 16},
         "genobench-neural/dp-autoregressive": {"n_frequency_steps": 3, "n_linkage_steps": 3, "n_lags": 2},
-        "genobench-neural/haplotype-autoregression": {
+        "genobench-neural/virtual-progeny": {
             "n_clusters": 4,
             "n_cluster_rounds": 2,
             "n_parent_rounds": 2,

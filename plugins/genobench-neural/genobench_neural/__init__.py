@@ -55,8 +55,8 @@ def genobench_generators() -> list[Offer]:
             summary="Flow matching over a genome-wide code of families and populations, decoded to haplotype clusters.",
         ),
         Offer(
-            name="haplotype-autoregression",
-            target="genobench_neural.haplotype_autoregression:HaplotypeAutoregression",
+            name="virtual-progeny",
+            target="genobench_neural.virtual_progeny:VirtualProgeny",
             summary="New offspring of parents inferred from families, their mates' gametes from an autoregression over haplotype blocks.",
         ),
     ]

@@ -32,15 +32,15 @@ _N_EMBEDDING: Final = 16
 
 
 @dataclass(frozen=True)
-class HaplotypeAutoregression(Generator):
+class VirtualProgeny(Generator):
     """New offspring of inferred parents, whose unknown mates carry gametes from an autoregression over haplotype blocks.
 
-    Real samples come in families: all chromosomes of one come from the same few parents. Samples that are mosaics of the whole population
-    lie far from all real ones, and mosaics of near training samples betray these. What a family's training samples and their unseen sibs
-    share alike is their parents. So the haplotypes of parents with enough offspring are inferred (`genobench_neural.lineages.parents`), and
-    a synthetic sample is made by meiosis. A parent who is not known is made up of a gamete of a known one and a gamete of the population: an
-    autoregressive network over haplotype clusters, block after block along the genome, conditional on trait and covariates
-    (`genobench_neural.lineages.autoregression`), which begins as a Markov chain of clusters.
+    Real samples come in families: all chromosomes of one come from the same few parents. Samples that are mosaics of the whole
+    population lie far from all real ones, and mosaics of near training samples betray these. What a family's training samples and their
+    unseen sibs share alike is their parents. So the haplotypes of parents with enough offspring are inferred
+    (`genobench_neural.lineages.parents`), and a synthetic sample is made by meiosis. A parent who is not known is made up of a gamete of a
+    known one and a gamete of the population: an autoregressive network over haplotype clusters, block after block along the genome,
+    conditional on trait and covariates (`genobench_neural.lineages.autoregression`), which begins as a Markov chain of clusters.
 
     Inferred parents do not mate as they did in training, since new full sibs of training samples would betray these; each dam goes to a
     sire whose offspring had like conditions.

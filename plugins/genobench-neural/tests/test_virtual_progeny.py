@@ -14,11 +14,11 @@ from genobench import FitContext, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import PackedBatches
-from genobench_neural.haplotype_autoregression import HaplotypeAutoregression
 from genobench_neural.lineages.autoregression import GameteNetwork
 from genobench_neural.lineages.gametes import fit_gamete_clusters
 from genobench_neural.lineages.parents import Matings, block_size_within, infer_parents, recombination
 from genobench_neural.lineages.progeny import trait_effects
+from genobench_neural.virtual_progeny import VirtualProgeny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,8 @@ TRAIT = Trait(column="weight", kind="quantitative")
 N_VARIANTS = 240
 
 
-class TestHaplotypeAutoregression(GeneratorSuite):
-    plugin = HaplotypeAutoregression
+class TestVirtualProgeny(GeneratorSuite):
+    plugin = VirtualProgeny
     settings = QUICK
 
 
@@ -178,7 +178,7 @@ def test_fit__takes_few_and_constant_variants(n_variants: int, tmp_path: Path) -
     calls[:, -1] = 0
     train = Genotypes(PackedCalls.from_calls(calls), train.samples, train.variants)
     context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
-    synthetic = HaplotypeAutoregression(**QUICK).fit(train, context).generate(9, seed=2)
+    synthetic = VirtualProgeny(**QUICK).fit(train, context).generate(9, seed=2)
     assert synthetic.calls.shape == (9, n_variants)
     assert (synthetic.to_array()[:, -1] == 0).all()
 
@@ -186,7 +186,7 @@ def test_fit__takes_few_and_constant_variants(n_variants: int, tmp_path: Path) -
 def test_generate__gives_families_back(tmp_path: Path) -> None:
     """Offspring of inferred sires are related to one another as half sibs are; samples of the population alone would not be."""
     train, _ = families(n_families=3, n_offspring=12, has_one_dam=False, seed=6)
-    settings = HaplotypeAutoregression(**{**QUICK, "n_parent_rounds": 15, "grandparents": 0.0})
+    settings = VirtualProgeny(**{**QUICK, "n_parent_rounds": 15, "grandparents": 0.0})
     context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
     synthetic = settings.fit(train, context).generate(60, seed=3)
     x = synthetic.to_array() - 1.0
@@ -206,4 +206,4 @@ def test_generate__gives_families_back(tmp_path: Path) -> None:
 )
 def test_settings__out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        dataclasses.replace(HaplotypeAutoregression(), **settings)
+        dataclasses.replace(VirtualProgeny(), **settings)
