@@ -74,7 +74,8 @@ def rank_rows(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 def is_attack(column: Column) -> bool:
     """Whether a score says what an attack finds: a privacy score that had better be low, and is an AUC or a share of something.
 
-    The AUC alone would not do. A generator that hands out one training sample in twenty lifts it by .025, less than its noise.
+    The AUC alone would not do. A generator that hands out one training sample in twenty lifts it by .025, less than its noise. A share with
+    another unit, such as that of the worst-hit training samples, is evidence of another kind: its noise is not normal.
     """
     return column.family == "privacy" and column.direction == "lower" and column.unit in {"AUC", "share", "share of calls", "correlation"}
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from genobench.builtin.privacy.nearest import MembershipDistance
 from genobench.leaderboard import standings
 from genobench.leaderboard.estimates import Estimate
 from genobench.leaderboard.ranking import loss_bounds
 from genobench.leaderboard.standings import Column
 from genobench.outcomes import Band
 
+WORST_HIT = next(spec for spec in MembershipDistance.scores if spec.name == "worst_hit_share")
 BAND = Band(mean=0.5, standard_deviation=0.02, low=0.46, high=0.54, n_draws=100)
 
 
@@ -155,3 +157,12 @@ def test_rank__a_copy_is_a_leak_however_few_there_are(make_outcome, make_score):
     others = [replace(make_score("membership_auc", 0.50, error=0.02), metric=f"attack{number}_auc") for number in range(29)]
     assert standings([make_outcome("a", scores=(copied, *others))]).rows[0].leaks
     assert not standings([make_outcome("a", scores=(replace(copied, value=0.0, interval=(0.0, 0.03)), *others))]).rows[0].leaks
+
+
+def test_rank__the_worst_hit_are_no_mark_of_a_leak(make_outcome, make_score):
+    """Above the most exposed of 292 nonmembers lie 2.1 % of members once in 500 times, five times the spread of such a share."""
+    band = Band(mean=0.004, standard_deviation=0.003, low=0.003, high=0.012, n_draws=100)
+    share = replace(make_score("membership_auc", 0.0214, error=None), metric="hit_share", unit="share", band=band, interval=(0.011, 0.025))
+    assert standings([make_outcome("a", scores=(share,))]).rows[0].leaks
+    worst = replace(share, metric=WORST_HIT.name, unit=WORST_HIT.unit)
+    assert not standings([make_outcome("a", scores=(worst,))]).rows[0].leaks

@@ -38,7 +38,8 @@ class MembershipDistance(Metric):
     is what the generator leaked. An AUC near 0.5 means that this attack, the simplest, found nothing; it is no proof that none would.
     A true-positive rate at a small false-positive rate sees a leak of a few samples that the AUC averages away (Carlini N. et al. 2022.
     https://doi.org/10.1109/SP46214.2022.9833649), but needs enough nonmembers to place the threshold. `worst_hit_share` asks the same of
-    the single samples that are hit worst: which share of members is more exposed than every one of n nonmembers; 1 / (n + 1) by chance.
+    the single samples that are hit worst: which share of members is more exposed than every one of n nonmembers; 1 / (n + 1) by chance,
+    but then with a long tail, P(share > s) = (1 - s)^n, so that boards show it and do not mark leaks by it.
 
     A near copy is nearer to its nearest training sample than all but one in a hundred nonmembers are to
     theirs: a synthetic sample that is as far from training as unseen relatives are is one with a chance of (floor(n / 100) + 1) / (n + 1),
@@ -56,7 +57,8 @@ class MembershipDistance(Metric):
         ScoreSpec(
             name="worst_hit_share",
             summary="share of training samples nearer to a synthetic sample than every nonmember; 1 / (nonmembers + 1) by chance",
-            unit="share",
+            # Not "share": boards mark leaks by normal noise, and this one, above a single extreme, is exponential by chance.
+            unit="share of training samples",
             direction="lower",
             ideal=None,
             version=1,
