@@ -14,6 +14,7 @@ from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.descent import DescentPlan, PrivateGradients
 from genobench_neural.private.diploid_chain import DiploidChain, DiploidSize
 from genobench_neural.private.inputs import PublicInputs
+from genobench_neural.private.streams import stream
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import StatefulTask, WeightAverage, checked_device, fit_identity, run
 
@@ -108,7 +109,7 @@ class DpAutoregressive(Generator):
         n_steps = self.n_frequency_steps + self.n_linkage_steps
         budget = PrivacyBudget.of_samples(self.epsilon, train.n_samples)
         plan = DescentPlan.of_budget(budget, rate=self.rate, n_steps=n_steps)
-        random = torch.Generator(device).manual_seed(context.seed)
+        random = stream(context.seed, "noise", device)
         condition = torch.from_numpy(public.white_condition).to(device)
         gradients = PrivateGradients(plan, train.n_samples, random)
         batches = PackedBatches.of_genotypes(train, public.layout, device)
@@ -116,7 +117,7 @@ class DpAutoregressive(Generator):
         run(task, n_steps, context, identity=fit_identity(self, train, context))
         task.linkage_average.install()
         network.requires_grad_(False).to("cpu").eval()
-        network.calibrate(condition.cpu(), torch.Generator().manual_seed(context.seed))
+        network.calibrate(condition.cpu(), stream(context.seed, "calibration"))
         privacy = plan.to_json()
         context.report(n_steps, {"epsilon": privacy["epsilon_reached"], "delta": budget.delta, "total_steps": float(n_steps)})
         return NetworkSampler(

@@ -14,6 +14,7 @@ from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
 from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.private.moments import MomentMechanism, PrivateMoments
+from genobench_neural.private.streams import stream
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.training import checked_device
 
@@ -86,7 +87,7 @@ class DpMarkov(Generator):
             public.order,
             torch.from_numpy(public.reach).to(device),
             torch.from_numpy(public.white_condition).to(device),
-            torch.Generator(device).manual_seed(context.seed),
+            stream(context.seed, "noise", device),
         )
         layout = public.layout
         size = ChainSize(layout.n_blocks, layout.block_size, len(public.order), moments.covariance.shape[1], public.encoder.width)
@@ -94,7 +95,7 @@ class DpMarkov(Generator):
         network.place.copy_(torch.from_numpy(public.place))
         network.is_followed.copy_(torch.from_numpy(public.is_followed))
         _load(network, moments, public)
-        network.calibrate(torch.from_numpy(public.condition.astype(np.float32)), torch.Generator().manual_seed(context.seed))
+        network.calibrate(torch.from_numpy(public.condition.astype(np.float32)), stream(context.seed, "calibration"))
         context.report(1, {"epsilon": budget.epsilon, "delta": budget.delta, "total_steps": 1.0})
         return NetworkSampler(
             network=network,

@@ -163,7 +163,9 @@ class VirtualProgeny(Generator):
         )
         network = ProgenyNetwork(size, random)
         network.begin_with(clusters, parents, table, fractions)
-        network.effects.copy_(trait_effects(batches, condition[:, :n_trait], rows, heritability=self.heritability))
+        effects, centre = trait_effects(batches, condition[:, :n_trait], rows, heritability=self.heritability)
+        network.effects.copy_(effects)
+        network.centre.copy_(centre)
         task = GameteTraining(
             network.gametes,
             tokens,

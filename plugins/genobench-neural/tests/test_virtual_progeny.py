@@ -162,13 +162,15 @@ def test_trait_effects__are_those_of_ridge_regression() -> None:
     layout = BlockLayout.of_variants(train.variants, block_size=8)
     batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
     y = torch.randn(30, 1, generator=torch.Generator().manual_seed(5))
-    effects = trait_effects(batches, y, torch.arange(30), heritability=0.25).reshape(-1)[torch.from_numpy(layout.place_of)]
+    by_place, centre = trait_effects(batches, y, torch.arange(30), heritability=0.25)
+    effects = by_place.reshape(-1)[torch.from_numpy(layout.place_of)]
     calls = train.to_array().astype(float)
-    x = np.ma.masked_less(calls, 0)
-    x = (x - x.mean(axis=0)).filled(0.0)
+    masked = np.ma.masked_less(calls, 0)
+    x = (masked - masked.mean(axis=0)).filled(0.0)
     scale = np.mean((x**2).sum(axis=1))
     expected = np.linalg.solve(x.T @ x / scale + 3 * np.eye(x.shape[1]), x.T @ y.numpy()[:, 0] / scale)
     np.testing.assert_allclose(effects.numpy(), expected, rtol=1e-2, atol=1e-5)
+    np.testing.assert_allclose(centre.numpy(), [masked.mean(axis=0).filled(0.0) @ effects.numpy()], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("n_variants", [1, 6])

@@ -76,6 +76,7 @@ class ProgenyNetwork(GenotypeNetwork):
     precision: torch.Tensor
     alleles: torch.Tensor
     effects: torch.Tensor
+    centre: torch.Tensor
 
     def __init__(self, size: ProgenySize, generator: torch.Generator) -> None:
         super().__init__()
@@ -96,6 +97,7 @@ class ProgenyNetwork(GenotypeNetwork):
             "precision": (size.n_condition,),
             "alleles": (size.n_blocks, size.n_clusters, size.block_size),
             "effects": (size.n_blocks, size.block_size, size.n_trait),
+            "centre": (size.n_trait,),
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape, device=device))
@@ -122,7 +124,7 @@ class ProgenyNetwork(GenotypeNetwork):
         pools = [self._meioses(self._parent(sides[:, side], condition, generator), generator) for side in range(2)]
         values = [torch.einsum("ncbv,bvt->nct", pool.float(), self.effects) for pool in pools]
         wanted = condition[:, None, None, : self.size.n_trait]
-        away = (wanted - values[0][:, :, None] - values[1][:, None]).square().sum(dim=-1)
+        away = (wanted + self.centre - values[0][:, :, None] - values[1][:, None]).square().sum(dim=-1)
         weights = (-away / (2 * self.size.residual)).flatten(1).softmax(dim=-1)
         chosen = torch.multinomial(weights, 1, generator=generator)[:, 0]
         rows, n_second = torch.arange(len(condition), device=condition.device), pools[1].shape[1]
@@ -223,7 +225,9 @@ def _exchanged(
     return mates
 
 
-def trait_effects(batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, *, heritability: float) -> torch.Tensor:
+def trait_effects(
+    batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, *, heritability: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Effects of ALT alleles on the numbers of a trait: the best linear predictor (Meuwissen et al. 2001, doi:10.1093/genetics/157.4.1819).
 
     Args:
@@ -233,7 +237,8 @@ def trait_effects(batches: PackedBatches, condition: torch.Tensor, rows: torch.T
         heritability: Share of the trait's variance that variants explain.
 
     Returns:
-        Shape (n_blocks, block_size, n_trait).
+        The effects, shape (n_blocks, block_size, n_trait), and what they give the average sample, shape (n_trait,), which a prediction must
+        leave out: it depends on which allele is called ALT.
     """
     slices = [slice(start, start + _BLOCKS_PER_CHUNK) for start in range(0, batches.n_blocks, _BLOCKS_PER_CHUNK)]
     relationship = torch.zeros(len(rows), len(rows), device=condition.device)
@@ -243,11 +248,19 @@ def trait_effects(batches: PackedBatches, condition: torch.Tensor, rows: torch.T
     scale = relationship.diagonal().mean().clamp(min=1e-6)
     penalty = (1 - heritability) / heritability * torch.eye(len(rows), device=condition.device)
     weights = torch.linalg.solve(relationship / scale + penalty, condition) / scale
-    return torch.cat([torch.einsum("nbv,nt->bvt", _centred(batches, blocks, rows), weights) for blocks in slices])
+    effects = torch.cat([torch.einsum("nbv,nt->bvt", _centred(batches, blocks, rows), weights) for blocks in slices])
+    means = torch.cat([_means(batches, blocks, rows) for blocks in slices])
+    return effects, torch.einsum("bv,bvt->t", means, effects)
 
 
 def _centred(batches: PackedBatches, blocks: slice, rows: torch.Tensor) -> torch.Tensor:
+    """Calls less the variant's mean, 0 where missing, shape (n_rows, n_some_blocks, block_size)."""
     codes = batches.block_codes(blocks)[:, rows].transpose(0, 1)
+    return torch.where(codes != MISSING_CODE, codes.float() - _means(batches, blocks, rows), 0.0)
+
+
+def _means(batches: PackedBatches, blocks: slice, rows: torch.Tensor) -> torch.Tensor:
+    """Mean ALT alleles of the calls, shape (n_some_blocks, block_size)."""
+    codes = batches.block_codes(blocks)[:, rows]
     is_call = codes != MISSING_CODE
-    mean = (codes * is_call).sum(dim=0) / is_call.sum(dim=0).clamp(min=1)
-    return torch.where(is_call, codes.float() - mean, 0.0)
+    return (codes * is_call).sum(dim=1) / is_call.sum(dim=1).clamp(min=1)
