@@ -119,6 +119,21 @@ class ConditionEncoder:
             parts.append(one_hot)
         return np.concatenate(parts, axis=1).astype(np.float32)
 
+    def encode_known(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """Numbers for each row, shape (n_rows, width), a class that was never seen in training read as missing.
+
+        For samples that a fit judges itself by, not for what is asked of it.
+
+        Raises:
+            GenobenchError: If a column is absent.
+        """
+        known = table.copy()
+        for column in self.columns:
+            if column.classes and column.name in known.columns:
+                texts = pd.Series(_texts(known[column.name]), index=known.index)
+                known[column.name] = texts.where(texts.isin(column.classes), None)
+        return self.encode(known)
+
     def draw(self, n_samples: int, generator: np.random.Generator) -> pd.DataFrame:
         """Conditions from the distribution seen in training: classes by their counts, values normal within classes."""
         weights = np.array([stratum.count for stratum in self.strata], dtype=np.float64)

@@ -76,3 +76,11 @@ def test_draw__classes_alone() -> None:
 def test_from_json__is_the_reverse_of_to_json() -> None:
     encoder = ConditionEncoder.of_samples(table(), TRAIT)
     assert ConditionEncoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
+
+
+def test_encode_known__an_unseen_class_is_missing_and_the_others_stay() -> None:
+    encoder = ConditionEncoder.of_samples(table(), TRAIT)
+    rows = pd.DataFrame({"weight": [21.0, 25.0], "sex": ["other", "male"], "age": [9.0, 11.0]})
+    with pytest.raises(GenobenchError, match="'other', which no training sample has"):
+        encoder.encode(rows)
+    assert (encoder.encode_known(rows) == encoder.encode(rows.assign(sex=[None, "male"]))).all()

@@ -306,14 +306,11 @@ def _set_apart(family_of: Places, seed: int) -> NDArray[np.bool_]:
 
 
 def _validation_scores(scores: LatentScores, context: FitContext, frame: Frame, strata: ClassStrata) -> LatentScores | None:
-    """Scores of validation samples of classes that training has; None where they are too few."""
+    """Scores of validation samples; None where they are too few. Those of a class that training lacks are of the stratum of all samples."""
     validation = context.validation
     if validation is None or validation.n_samples < _FEWEST_JUDGES:
         return None
-    try:
-        places = strata.places(frame.encoder.encode(validation.samples))
-    except GenobenchError:
-        return None
+    places = strata.places(frame.encoder.encode_known(validation.samples))
     return LatentScores(calls=validation.calls, strata=places, means=scores.means, layout=scores.layout, spread=scores.spread)
 
 

@@ -187,7 +187,8 @@ class GeneDropSampler(Sampler):
         sires, dams = self._parents(generation, encoder.encode(table), donors, self.offspring, rng)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
-            return sum(gametes(generation.haplotypes, parents[rows], places, rng) for parents in (sires, dams))  # type: ignore[return-value]
+            first, second = (gametes(generation.haplotypes, parents[rows], places, rng) for parents in (sires, dams))
+            return first + second
 
         return self.frame.genotypes(packed_in_chunks(n_samples, len(self.frame.variants), drawn), table)
 

@@ -121,7 +121,8 @@ class MosaicSampler(Sampler):
             weights = donors.weights(asked[rows])
             if is_diploid:
                 return self._diploid(weights, places, frequency, rng)
-            return sum(self._haplotypes(weights, places, frequency, rng) for _ in range(2))  # type: ignore[return-value]
+            first, second = (self._haplotypes(weights, places, frequency, rng) for _ in range(2))
+            return first + second
 
         return self.frame.genotypes(packed_in_chunks(n_samples, len(frequency), drawn), table)
 

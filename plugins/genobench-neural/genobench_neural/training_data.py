@@ -86,10 +86,5 @@ class TrainingData:
         """Validation samples and their conditions, on the device, None where there are none; a class not in training reads as missing."""
         if context.validation is None or context.validation.n_samples == 0:
             return None
-        table = context.validation.samples.copy()
-        for column in self.encoder.columns:
-            if column.classes:
-                values = table[column.name].astype(object)
-                table[column.name] = values.where(values.astype(str).isin(column.classes), None)
-        condition = torch.from_numpy(self.encoder.encode(table)).to(self.device)
+        condition = torch.from_numpy(self.encoder.encode_known(context.validation.samples)).to(self.device)
         return PackedBatches.of_genotypes(context.validation, self.layout, self.device), condition

@@ -118,7 +118,17 @@ def test_recombination__follows_haldane() -> None:
     np.testing.assert_allclose(fractions.numpy(), [0.5, (1 - np.exp(-0.4)) / 2], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("span_cm", "size"), [(10.0, 16), (100.0, 8), (1000.0, 4), (0.0, 16)])
+def test_recombination__a_chromosome_without_a_map_goes_by_base_pairs() -> None:
+    """As a PLINK file has it whose second chromosome has 0 cM throughout: blocks 100 Mb apart are a Morgan apart."""
+    positions = [1, 2, 100_000_001, 100_000_002]
+    variants = pd.DataFrame(
+        {"chromosome": ["1"] * 4 + ["2"] * 4, "position_bp": positions * 2, "position_cm": [0.0, 0.0, 20.0, 20.0] + [0.0] * 4}
+    )
+    fractions = recombination(variants, BlockLayout.of_variants(variants, block_size=2)).reshape(2, -1)[:, 1:]
+    np.testing.assert_allclose(fractions[:, 0], [(1 - np.exp(-2 * d)) / 2 for d in (0.2, 1.0)], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("span_cm", "size"), [(10.0, 16), (100.0, 8), (1000.0, 4), (0.0, 8)])
 def test_block_size__follows_the_map(span_cm: float, size: int) -> None:
     variants = pd.DataFrame({"chromosome": "1", "position_bp": 1, "position_cm": np.linspace(0, span_cm, 400)})
     assert block_size_within(variants, most_variants=16, most_cm=2.0) == size

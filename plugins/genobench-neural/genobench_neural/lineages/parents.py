@@ -98,7 +98,9 @@ def block_size_within(variants: pd.DataFrame, *, most_variants: int, most_cm: fl
 def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
     """Recombination fraction between each block and the one before it, one half where a chromosome begins; shape (n_blocks,).
 
-    By Haldane's map function (1919, Journal of Genetics 8: 299-309) from `position_cm`, else at 1 cM a Mb, else one Morgan a chromosome.
+    By Haldane's map function (1919, Journal of Genetics 8: 299-309). Distances are those of `position_cm` where a chromosome has it
+    throughout and it varies (zero throughout says that it is not known), else those of `position_bp` at 1 cM a Mb, else the chromosome
+    is one Morgan long.
     """
     morgans = _morgans(variants)
     middles = np.array([morgans[block[block >= 0]].mean() for block in layout.variant_at])
@@ -111,15 +113,18 @@ def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
 def _morgans(variants: pd.DataFrame) -> NDArray[np.float64]:
     """Genetic position of each variant on its chromosome."""
     chromosomes = variants["chromosome"].to_numpy(dtype=object)
-    if "position_cm" in variants.columns and variants["position_cm"].notna().any():
-        morgans = variants["position_cm"].to_numpy(dtype=np.float64, na_value=np.nan) / 100
-    else:
-        morgans = variants["position_bp"].to_numpy(dtype=np.float64, na_value=np.nan) * _MORGANS_PER_BP
+    morgans = np.empty(len(variants))
     for name in dict.fromkeys(chromosomes):
         rows = np.flatnonzero(chromosomes == name)
-        if np.isnan(morgans[rows]).any():
-            morgans[rows] = np.linspace(0, 1, len(rows))
+        morgans[rows] = _morgans_of_chromosome(variants.iloc[rows])
     return morgans
+
+
+def _morgans_of_chromosome(variants: pd.DataFrame) -> NDArray[np.float64]:
+    for column, morgans_each in (("position_cm", 0.01), ("position_bp", _MORGANS_PER_BP)):
+        if column in variants.columns and variants[column].notna().all() and variants[column].min() < variants[column].max():
+            return variants[column].to_numpy(dtype=np.float64) * morgans_each
+    return np.linspace(0, 1, len(variants))
 
 
 def infer_parents(
