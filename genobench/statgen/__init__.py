@@ -30,6 +30,7 @@ from genobench.statgen.frequency import (
     sample_counts,
     variant_call_rate,
 )
+from genobench.statgen.genetic_path import GeneticPath
 from genobench.statgen.haplotype_clusters import BlockedCallMatrix, BlockedCalls, HaplotypeClusters, fit_haplotype_clusters
 from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
 from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
@@ -86,6 +87,7 @@ __all__ = [
     "BlockedCalls",
     "FarAgreement",
     "FstTerms",
+    "GeneticPath",
     "HaplotypeClusters",
     "Imputer",
     "LdDecay",

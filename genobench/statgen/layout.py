@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import pandas as pd
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,46 @@ class BlockLayout:
         place_of = np.empty(len(places), dtype=np.int64)
         place_of[self.variant_at.reshape(-1)[places]] = places
         return place_of
+
+    def runs(self, most_blocks: int | None = None) -> Iterator[slice]:
+        """Blocks in runs of whole chromosomes.
+
+        Args:
+            most_blocks: Chromosomes are joined up to so many blocks; one that is longer is a run of its own. None: every chromosome is.
+
+        Yields:
+            Slices of blocks, one after the other.
+        """
+        ends = np.flatnonzero(~self.is_followed) + 1
+        start = 0
+        for end, following in zip(ends.tolist(), [*ends[1:].tolist(), None], strict=True):
+            if most_blocks is None or following is None or following - start > most_blocks:
+                yield slice(start, end)
+                start = end
+
+    def placed(self, values: NDArray[Number], fill: float) -> NDArray[Number]:
+        """Numbers of variants at their places.
+
+        Args:
+            values: A number, or several, for each variant, shape (..., n_variants).
+            fill: What stands at padding.
+
+        Returns:
+            Shape (..., n_blocks, block_size).
+        """
+        placed = np.full((*values.shape[:-1], self.variant_at.size), fill, dtype=values.dtype)
+        placed[..., self.place_of] = values
+        return placed.reshape(*values.shape[:-1], *self.variant_at.shape)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What `from_arrays` reads, by name: to be saved with a sampler's own arrays."""
+        return {"variant_at": self.variant_at, "is_followed": self.is_followed}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, ArrayLike]) -> BlockLayout:
+        """The layout among saved arrays (or tensors on the CPU); a KeyError if it is not among them."""
+        variant_at, is_followed = (np.asarray(arrays[name]) for name in ("variant_at", "is_followed"))
+        return cls(variant_at=variant_at.astype(np.int64), is_followed=is_followed.astype(np.bool_))
 
     @classmethod
     def of_variants(cls, variants: pd.DataFrame, *, block_size: int) -> BlockLayout:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from genobench.statgen.genetic_path import BP_PER_MORGAN
 from genobench.statgen.products import MISSING_CODE, call_codes, inner_products
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from genobench.calls import CallMatrix, Calls
 
-_BP_PER_CM: Final = 1e6
+_BP_PER_CM: Final = BP_PER_MORGAN / 100
 _WIDEST_SPAN: Final = 4
 
 
