@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import ConditionEncoder, FitContext, GenobenchError, SettingsError, Trait
+from genobench import MISSING, ConditionEncoder, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import BlockLayout
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import PackedBatches
 from genobench_neural.ctgan import Ctgan
 from genobench_neural.tabular.columns import ClassColumns, TrainingBySampling
+from genobench_neural.tabular.networks import CtganGenerator, CtganSize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +30,15 @@ class TestCtgan(GeneratorSuite):
     settings = QUICK
 
 
-def sampling(trait_share: float, *, n_samples: int = 200) -> tuple[TrainingBySampling, np.ndarray, torch.Tensor]:
-    train = example_genotypes(n_samples=n_samples)
+def without_calls(train: Genotypes, n_variants: int) -> Genotypes:
+    """The same with no call at the first variants."""
+    calls = train.to_array().copy()
+    calls[:, :n_variants] = MISSING
+    return Genotypes(calls=PackedCalls.from_calls(calls), samples=train.samples, variants=train.variants)
+
+
+def sampling(trait_share: float, *, n_samples: int = 200, n_without_calls: int = 0) -> tuple[TrainingBySampling, np.ndarray, torch.Tensor]:
+    train = without_calls(example_genotypes(n_samples=n_samples), n_without_calls)
     layout = BlockLayout.of_variants(train.variants, block_size=16)
     encoder = ConditionEncoder.of_samples(train.samples, EXAMPLE_TRAITS["categorical"])
     encoded = encoder.encode(train.samples)
@@ -74,6 +82,37 @@ def test_training_by_sampling__a_condition_on_the_trait_asks_for_all_covariates_
     drawn = source.draw(300, torch.arange(200))
     assert torch.equal(drawn.classes, classes[drawn.rows])
     assert (drawn.variants == 3 * placed.shape[1]).all()
+
+
+@pytest.mark.parametrize("n_without_calls", [12, 60])
+def test_training_by_sampling__shows_all_samples_alike_where_variants_have_no_calls(n_without_calls: int) -> None:
+    source, _, _ = sampling(0.0, n_without_calls=n_without_calls)
+    drawn = source.draw(20_000, torch.arange(200))
+    # The first sample fulfils no more conditions than others do on average, so its share varies about 1 / 200 as theirs does.
+    share = np.bincount(drawn.rows.numpy(), minlength=200) / 20_000
+    assert share[0] < 1 / 200 + 5 * share[1:].std()
+    if n_without_calls < 60:
+        assert (drawn.variants < 3 * len(source.counts)).all()
+
+
+def test_training_by_sampling__a_condition_that_no_sample_of_the_pool_fulfils_becomes_what_one_of_it_has() -> None:
+    source, placed, _ = sampling(0.0)
+    pool = torch.tensor([7, 8])
+    drawn = source.draw(4000, pool)
+    places, genotypes = drawn.variants.numpy() // 3, drawn.variants.numpy() % 3
+    assert (placed[drawn.rows.numpy(), places] == genotypes).all()
+    is_alike = placed[7, places] == placed[8, places]
+    # Where both are alike either is as good, whether they fulfil the condition or not.
+    assert np.mean(drawn.rows.numpy()[is_alike] == 7) == pytest.approx(0.5, abs=5 * 0.5 / is_alike.sum() ** 0.5)
+
+
+def test_begin_with__a_variant_without_calls_begins_at_no_alt_allele() -> None:
+    source, _, _ = sampling(0.0, n_without_calls=1)
+    size = CtganSize(len(source.counts) // 16, 16, n_noise=4, n_hidden=8, n_embedding=2, pac=1)
+    network = CtganGenerator(size, ClassColumns(columns=()), torch.Generator().manual_seed(1))
+    network.begin_with(torch.zeros_like(source.counts))
+    shares = network.exit.bias.view(3, -1).softmax(dim=0)
+    assert (shares[0] > 0.999).all()
 
 
 def test_class_columns__cut_quantitative_values_at_quantiles() -> None:

@@ -119,7 +119,7 @@ class Conditioned:
 
 
 class TrainingBySampling:
-    """Draws conditions evenly over columns, and over the classes of a column by the logarithm of their counts.
+    """Draws conditions evenly over columns that have a value, and over the classes of a column by the logarithm of their counts.
 
     Args:
         batches: The training samples.
@@ -143,7 +143,7 @@ class TrainingBySampling:
         trait_share: float,
         random: torch.Generator,
     ) -> None:
-        self.batches, self.classes, self.place_of = batches, classes, place_of
+        self.batches, self.classes = batches, classes
         self.trait_share, self.random = trait_share, random
         self.slices = list(columns.slices())
         counts = torch.cat(
@@ -153,6 +153,8 @@ class TrainingBySampling:
             ]
         )
         self.counts = counts
+        has_calls = counts[place_of].sum(dim=1) > 0
+        self.place_of = place_of[has_calls] if has_calls.any() else place_of
         self.log_counts = (counts.float() + 1).log()
         self.class_log_counts = [(classes[:, part].sum(dim=0) + 1).log() * (classes[:, part].sum(dim=0) > 0) for part in self.slices]
 
@@ -171,9 +173,9 @@ class TrainingBySampling:
         genotypes = torch.multinomial(self.log_counts[places].clamp(min=1e-6), 1, generator=self.random)[:, 0]
         fulfils = codes[places] == genotypes[:, None]
         fulfils[asks_trait] = self._has_class(int(asks_trait.sum()), pool)
-        chosen = (wanted * fulfils).argmax(dim=1)
+        # Where no sample of the pool fulfils it, any may be drawn, and the condition becomes what that one has.
+        chosen = torch.where(fulfils.any(dim=1, keepdim=True), wanted * fulfils, wanted).argmax(dim=1)
         rows = pool[chosen]
-        # Where no sample of the pool fulfils it, the condition becomes what the drawn one has.
         found = codes[places, chosen].long()
         is_asked = ~asks_trait & (found != MISSING_CODE)
         variants = torch.where(is_asked, 3 * places + found, 3 * len(codes))

@@ -76,10 +76,11 @@ class CtganGenerator(GenotypeNetwork):
         """Let the output begin at the genotype shares of training, and the rest of it small.
 
         Args:
-            counts: Of each genotype at each place, shape (n_places, 3).
+            counts: Of each genotype at each place, shape (n_places, 3); a place without a call begins at 0 ALT alleles.
         """
         with torch.no_grad():
-            shares = (counts / counts.sum(dim=1, keepdim=True).clamp(min=1)).clamp(min=_LEAST_SHARE)
+            total = counts.sum(dim=1, keepdim=True)
+            shares = torch.where(total > 0, counts / total.clamp(min=1), torch.eye(3, device=counts.device)[0]).clamp(min=_LEAST_SHARE)
             self.exit.bias[: 3 * self.size.n_places] = shares.log().T.reshape(-1)
             self.exit.weight.mul_(0.3)
 
