@@ -21,8 +21,9 @@ from genobench.declarations import check_specs, declared
 from genobench.draws import BAND_VERSION, N_DRAWS
 from genobench.errors import CellError, GenobenchError, PluginLoadError
 from genobench.outcomes import Z_95, Band, ScoreRecord
-from genobench.registry import Registered, Registry, code_sha256, package_sha256
+from genobench.registry import Registered, Registry, code_sha256
 from genobench.scoring import ScoringJob, empty_record
+from genobench.sources import package_sha256
 from genobench.storage import read_store
 
 if TYPE_CHECKING:

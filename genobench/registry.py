@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pluggy
@@ -20,7 +18,7 @@ import pluggy
 from genobench import hookspecs
 from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, UnknownNameError
 from genobench.hookspecs import Offer
-from genobench.sources import source_sha256
+from genobench.sources import package_sha256, source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -239,21 +237,3 @@ def code_sha256(entry: Registered) -> str:
         return source_sha256(module) if entry.kind == "generator" else package_sha256(module)
     except (Exception, SystemExit) as error:
         raise PluginLoadError(f"The code of {entry.qualified_name} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def package_sha256(module_name: str) -> str:
-    """Hash of the Python files of the outermost package that holds a module, tests left out; of the file alone where there is no package.
-
-    For what ships with genobench it is the package right below it (`genobench.builtin`, `genobench.statgen`).
-    """
-    file = Path(str(import_module(module_name).__file__))
-    package, core = file.parent, Path(__file__).parent
-    if not (package / "__init__.py").exists():
-        return hashlib.sha256(file.name.encode() + b"\0" + file.read_bytes() + b"\0").hexdigest()
-    while package.parent != core and (package.parent / "__init__.py").exists():
-        package = package.parent
-    digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
-        if "tests" not in source.relative_to(package).parts:
-            digest.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-    return digest.hexdigest()

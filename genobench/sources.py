@@ -1,17 +1,23 @@
 """Which source files a module's behaviour hangs on: its own, and those that it imports from its distribution and from the public face.
 
 Imports are read from the source, without running it, so that the answer is the same on every machine. Where a file imports by a name
-that is only known when it runs (`importlib`, `__import__`), its whole package counts.
+that is only known when it runs (`importlib`, `__import__`), its whole package counts. Comments, docstrings, blank lines and imports for
+type checkers do not count: what is said of a model may be mended without another row on the boards.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import io
+import tokenize
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CORE: Final = ("genobench.statgen", "genobench.encoding")
 """What of the core a generator's numbers hang on; the rest only carries them."""
@@ -28,8 +34,53 @@ def source_sha256(module: str) -> str:
     """
     digest = hashlib.sha256()
     for name, path in sorted(source_files(module).items()):
-        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(name.encode() + b"\0" + _code_of(path) + b"\0")
     return digest.hexdigest()
+
+
+def package_sha256(module: str) -> str:
+    """Hash of the files of the outermost package that holds a module, tests left out; of the file alone where there is no package.
+
+    For what ships with genobench it is the package right below it (`genobench.builtin`, `genobench.statgen`).
+
+    Raises:
+        ModuleNotFoundError: If the module is not there.
+    """
+    file = _file_of(module)
+    if file is None:
+        raise ModuleNotFoundError(f"There is no module named {module!r} with a source file.", name=module)
+    package, core = file.parent, Path(__file__).parent
+    if not (package / "__init__.py").exists():
+        return hashlib.sha256(file.name.encode() + b"\0" + _code_of(file)).hexdigest()
+    while package.parent != core and (package.parent / "__init__.py").exists():
+        package = package.parent
+    digest = hashlib.sha256()
+    for source in sorted(package.rglob("*.py")):
+        if "tests" not in source.relative_to(package).parts:
+            digest.update(source.relative_to(package).as_posix().encode() + b"\0" + _code_of(source) + b"\0")
+    return digest.hexdigest()
+
+
+def running_code(source: str) -> str:
+    """A Python source without comments, docstrings, blank lines, and what only type checkers read.
+
+    Text is cut out, not written anew from the syntax tree, whose printed form differs between versions of Python.
+
+    Raises:
+        SyntaxError: If the source is not Python.
+    """
+    lines = [line.encode() for line in source.split("\n")]
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = token.line[:column].encode()
+    for node in _not_running(ast.parse(source)):
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        behind = lines[last][node.end_col_offset :]
+        lines[first] = lines[first][: node.col_offset] + (behind if first == last else b"")
+        if first < last:
+            lines[first + 1 : last + 1] = [b""] * (last - first - 1) + [behind]
+    return "\n".join(line.decode().rstrip() for line in lines if line.strip())
 
 
 def source_files(module: str) -> dict[str, Path]:
@@ -97,6 +148,24 @@ class _Search:
                 self.found.setdefault(".".join([package, *parts]).removesuffix(".__init__"), source)
 
 
+def _not_running(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Statements without effect: texts that stand alone, such as docstrings, and imports for type checkers."""
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        is_typing = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" and not node.orelse
+        if isinstance(node, ast.stmt) and (is_text or is_typing):
+            yield node
+
+
+def _code_of(path: Path) -> bytes:
+    """What of a file is hashed; all of it where it is not Python of this version."""
+    source = path.read_bytes()
+    try:
+        return running_code(source.decode()).encode()
+    except (SyntaxError, ValueError, tokenize.TokenError):
+        return source
+
+
 def _file_of(module: str) -> Path | None:
     """The source file of a module; None where there is none. Its parent packages are imported, as `find_spec` does."""
     try:
@@ -112,7 +181,11 @@ def _imports(module: str, path: Path) -> list[tuple[str, str]]:
     """Each import of a file: the module, and the name taken from it ("" for `import module`)."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     imports: list[tuple[str, str]] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    tree = ast.parse(path.read_bytes())
+    skipped = {id(inner) for node in _not_running(tree) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
         if isinstance(node, ast.Import):
             imports.extend((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -8,7 +8,7 @@ import pytest
 
 from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, UnknownNameError
 from genobench.hookspecs import Offer, hookimpl
-from genobench.registry import Registered, Registry, code_sha256, load_registry, load_target, package_sha256
+from genobench.registry import Registered, Registry, code_sha256, load_registry, load_target
 
 
 def _entry(name: str, distribution: str = "dist-a", **changes) -> Registered:
@@ -98,11 +98,6 @@ def test_find__one_name_of_two_distributions():
         registry.find("generator", "wgan")
     assert registry.find("generator", "dist-b/wgan").distribution == "dist-b"
 
-
-def test_package_sha256__covers_the_modules_that_a_module_shares():
-    """A metric of `genobench.builtin.fidelity` calls `genobench.builtin.estimates`: its records must not outlive a change there."""
-    assert package_sha256("genobench.builtin.fidelity.linkage") == package_sha256("genobench.builtin.controls")
-    assert package_sha256("genobench.builtin") != package_sha256("genobench.statgen")
 
 
 def test_code_sha256__changes_with_the_code(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genobench.sources import source_files, source_sha256
+from genobench.sources import package_sha256, running_code, source_files, source_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +40,51 @@ def test_source_files__are_those_that_a_module_imports(package: Path) -> None:
 def test_source_sha256__changes_with_what_is_imported_alone(package: Path, changed: str, is_another: bool) -> None:
     before = source_sha256(f"{package.name}.first")
     with (package / changed).open("a") as file:
-        file.write("\n# changed\n")
+        file.write("\nCHANGED = 1\n")
     assert (source_sha256(f"{package.name}.first") != before) is is_another
+
+
+SOURCE = '''"""What it is."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE = 0.5  # µ = ½
+"""What a rate is,
+and why."""
+NAME = "# no comment"; "a text"
+
+
+class Settings:
+    """Settings."""
+
+
+def fit(x: int) -> str:
+    """Fit: naïve."""
+    # By hand.
+    return f"{x} # {RATE}"
+'''
+
+
+def test_running_code__is_the_source_without_what_does_not_run() -> None:
+    assert running_code(SOURCE).split("\n") == [
+        "from typing import TYPE_CHECKING",
+        "RATE = 0.5",
+        'NAME = "# no comment";',
+        "class Settings:",
+        "def fit(x: int) -> str:",
+        '    return f"{x} # {RATE}"',
+    ]
+
+
+def test_source_sha256__comments_and_docstrings_do_not_count(package: Path) -> None:
+    loop, hashes = package / "shared" / "loop.py", []
+    for said in ("Run.", "Run what is asked."):
+        loop.write_text(f'def run():\n    """{said}"""\n    return 1  # {said}\n')
+        hashes.append(source_sha256(f"{package.name}.first"))
+    assert hashes[0] == hashes[1]
 
 
 def test_source_files__imports_by_name_count_the_whole_package(package: Path) -> None:
@@ -52,3 +95,9 @@ def test_source_files__imports_by_name_count_the_whole_package(package: Path) ->
 def test_source_files__a_module_that_is_not_there() -> None:
     with pytest.raises(ModuleNotFoundError, match="'genobench_nowhere'"):
         source_files("genobench_nowhere")
+
+
+def test_package_sha256__covers_the_modules_that_a_module_shares() -> None:
+    """A metric of `genobench.builtin.fidelity` calls `genobench.builtin.estimates`: its records must not outlive a change there."""
+    assert package_sha256("genobench.builtin.fidelity.linkage") == package_sha256("genobench.builtin.controls")
+    assert package_sha256("genobench.builtin") != package_sha256("genobench.statgen")

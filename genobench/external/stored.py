@@ -13,7 +13,7 @@ from genobench.cells import hash_json
 from genobench.contracts import Comparison, Trait
 from genobench.external.parts import read_parts
 from genobench.home import write_json_atomically
-from genobench.registry import package_sha256
+from genobench.sources import package_sha256
 from genobench.storage import content_sha256, is_store, read_store, write_store
 
 if TYPE_CHECKING:
