@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from genobench.formats import read_genotypes, write_genotypes
     from genobench.genotypes import Genotypes
     from genobench.hookspecs import Offer, hookimpl
-    from genobench.storage import content_sha256
+    from genobench.sampler_tables import SamplerTables
+    from genobench.settings import check_below, check_lowest, check_positive, check_share
+    from genobench.storage import content_sha256, read_store, write_store
 
 __version__: Final = "0.1.0"
 
@@ -67,16 +69,23 @@ __all__ = [
     "Predictions",
     "Predictor",
     "Sampler",
+    "SamplerTables",
     "Score",
     "ScoreSpec",
     "SettingsError",
     "Trait",
     "Trial",
     "align_to_variants",
+    "check_below",
+    "check_lowest",
+    "check_positive",
+    "check_share",
     "content_sha256",
     "hookimpl",
     "read_genotypes",
+    "read_store",
     "write_genotypes",
+    "write_store",
 ]
 
 _MODULES: Final = {
@@ -87,7 +96,9 @@ _MODULES: Final = {
     "formats": ("read_genotypes", "write_genotypes"),
     "genotypes": ("Genotypes",),
     "hookspecs": ("Offer", "hookimpl"),
-    "storage": ("content_sha256",),
+    "sampler_tables": ("SamplerTables",),
+    "settings": ("check_below", "check_lowest", "check_positive", "check_share"),
+    "storage": ("content_sha256", "read_store", "write_store"),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 

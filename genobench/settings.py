@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from genobench.errors import ContractError, GenobenchError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
@@ -66,3 +66,68 @@ def settings_json(plugin: Any) -> dict[str, Any]:
     except TypeError as error:
         raise ContractError(f"The settings of {type(plugin).__name__} must be values that JSON knows ({error}): {values}.") from error
     return settings
+
+
+def check_lowest(settings: Any, lowest: Mapping[str, float]) -> None:
+    """Refuse values below the lowest that is allowed. Here as in the other checks, None stands for not set, and NaN is refused.
+
+    Args:
+        settings: A plugin's settings.
+        lowest: The lowest value by the setting's name.
+
+    Raises:
+        SettingsError: If a value is lower.
+    """
+    for name, value in _values(settings, lowest):
+        if not value >= lowest[name]:
+            raise SettingsError(f"{name} is {value}; it must be at least {lowest[name]}.")
+
+
+def check_below(settings: Any, limits: Mapping[str, float]) -> None:
+    """Refuse values that are not below a limit.
+
+    Args:
+        settings: A plugin's settings.
+        limits: The limit by the setting's name; the limit itself is refused.
+
+    Raises:
+        SettingsError: If a value is the limit, or above.
+    """
+    for name, value in _values(settings, limits):
+        if not value < limits[name]:
+            raise SettingsError(f"{name} is {value}; it must be below {limits[name]}.")
+
+
+def check_positive(settings: Any, names: Iterable[str]) -> None:
+    """Refuse values that are not above 0.
+
+    Args:
+        settings: A plugin's settings.
+        names: The settings' names.
+
+    Raises:
+        SettingsError: If a value is 0 or negative.
+    """
+    for name, value in _values(settings, names):
+        if not value > 0:
+            raise SettingsError(f"{name} is {value}; it must be above 0.")
+
+
+def check_share(settings: Any, names: Iterable[str]) -> None:
+    """Refuse values outside [0, 1].
+
+    Args:
+        settings: A plugin's settings.
+        names: The settings' names.
+
+    Raises:
+        SettingsError: If a value is negative, or above 1.
+    """
+    for name, value in _values(settings, names):
+        if not 0 <= value <= 1:
+            raise SettingsError(f"{name} is {value}; it must lie in [0, 1].")
+
+
+def _values(settings: Any, names: Iterable[str]) -> list[tuple[str, Any]]:
+    """Those that are set."""
+    return [(name, getattr(settings, name)) for name in names if getattr(settings, name) is not None]

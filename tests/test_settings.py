@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from genobench.errors import ContractError, SettingsError
-from genobench.settings import settings_json, with_settings
+from genobench.settings import check_below, check_lowest, check_positive, check_share, settings_json, with_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,33 @@ def test_with_settings__class_that_raises_or_is_no_dataclass():
         with_settings(_Strange, {"thing": "odd"})
     with pytest.raises(ContractError, match="must be a frozen dataclass"):
         with_settings(int, {})
+
+
+@dataclass(frozen=True)
+class _Checked:
+    steps: int | None = 2
+    rate: float | None = 0.5
+
+
+@pytest.mark.parametrize("value", [-0.1, 0.0, 0.5, 1.0, 1.5, float("nan"), None])
+def test_checks__take_what_they_say(value: float | None) -> None:
+    """Each check against its interval, written out; None is not set."""
+    checks: list[tuple[Callable[[Any], None], list[float]]] = [
+        (lambda settings: check_lowest(settings, {"rate": 0.5}), [0.5, 1.0, 1.5]),
+        (lambda settings: check_below(settings, {"rate": 1.0}), [-0.1, 0.0, 0.5]),
+        (lambda settings: check_positive(settings, ("rate",)), [0.5, 1.0, 1.5]),
+        (lambda settings: check_share(settings, ("rate",)), [0.0, 0.5, 1.0]),
+    ]
+    for check, allowed in checks:
+        if value is None or value in allowed:
+            check(_Checked(rate=value))
+        else:
+            with pytest.raises(SettingsError, match=f"^rate is {value}; it must"):
+                check(_Checked(rate=value))
+
+
+def test_checks__say_what_would_be_right() -> None:
+    with pytest.raises(SettingsError, match=r"^steps is 0; it must be at least 1\.$"):
+        check_lowest(_Checked(steps=0), {"steps": 1})
+    with pytest.raises(SettingsError, match=r"^rate is 1\.5; it must lie in \[0, 1\]\.$"):
+        check_share(_Checked(rate=1.5), ("rate",))
