@@ -10,10 +10,9 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
 from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
-from genobench_neural.component_scores.denoising import place
 from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
-from genobench_neural.published.dense import n_parameters
+from genobench_neural.layers import n_parameters, placed
 from genobench_neural.published.presets import DEFAULT, check_lowest, check_positive, check_preset, overridden
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.simplex import table_layout
@@ -121,7 +120,7 @@ class Diffusion(Generator):
             is_rounded=plan.is_published,
         )
         network = ScoreDiffusion(size)
-        place(network.noise, data.device, data.random)
+        placed(network.noise, data.device, data.random)
         network.to(data.device)
         network.take(components, scale)
         n_steps = plan.steps(data.n_samples, n_parameters(network.noise))

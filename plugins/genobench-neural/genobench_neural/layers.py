@@ -1,19 +1,21 @@
-"""Layers along the genome: each block of variants has weights of its own and sees its neighbours.
+"""Layers along the genome, and what several networks share.
 
-Tensors have shape (n_blocks, n_samples, n_channels). A dense layer over all variants costs n_variants x width a sample and learns every
-pair of distant variants alike; these cost n_variants x (channels of a block) and look where linkage disequilibrium is.
+Along the genome each block of variants has weights of its own and sees its neighbours; tensors have shape (n_blocks, n_samples,
+n_channels). A dense layer over all variants costs n_variants x width a sample and learns every pair of distant variants alike; these cost
+n_variants x (channels of a block) and look where linkage disequilibrium is.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-NEGATIVE_SLOPE = 0.2
+NEGATIVE_SLOPE: Final = 0.2
+_BASE: Final = 10_000.0
 
 
 class Dense(nn.Module):
@@ -153,3 +155,44 @@ def drawn(shape: tuple[int, ...], *, fan_in: int, generator: torch.Generator | N
     if generator is None:
         return torch.zeros(shape, device=device)
     return torch.randn(shape, generator=generator, device=device) * math.sqrt(2 / max(1, fan_in))
+
+
+def time_embedding(t: torch.Tensor, n_numbers: int) -> torch.Tensor:
+    """Sines, then cosines, of t at rates from 1 down to 1 / 10,000, shape (n_samples, n_numbers)."""
+    half = n_numbers // 2
+    rates = torch.exp(-math.log(_BASE) / max(1, half - 1) * torch.arange(half, device=t.device))
+    angles = t[:, None].float() * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+    """Divergence of N(mean, exp(log_variance)) from N(0, I), in nats, summed over samples (Kingma and Welling 2014, appendix B)."""
+    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
+
+
+def n_parameters(network: nn.Module) -> int:
+    """How many numbers of a network are learned."""
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def placed(network: nn.Module, device: torch.device, generator: torch.Generator, *, xavier_bias: float | None = None) -> None:
+    """Give a network that was built on the meta device its place and its first weights, without the global generator.
+
+    Args:
+        network: Linear and normalising layers.
+        device: Where it goes.
+        generator: Draws the weights: uniform in ±1 / sqrt(n_in), torch's default for linear layers.
+        xavier_bias: If given, weights are Xavier-uniform (Glorot and Bengio 2010) and every bias is this.
+    """
+    network.to_empty(device=device)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.LayerNorm):
+            layer.reset_parameters()
+        elif isinstance(layer, nn.Linear):
+            if xavier_bias is None:
+                bound = 1 / math.sqrt(layer.in_features)
+                for weight in layer.parameters():
+                    nn.init.uniform_(weight, -bound, bound, generator=generator)
+            else:
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.constant_(layer.bias, xavier_bias)

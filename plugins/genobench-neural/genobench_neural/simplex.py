@@ -109,8 +109,3 @@ def drawn_genotypes(logits: torch.Tensor, generator: torch.Generator) -> torch.T
     reached = functional.softmax(logits, dim=-1).cumsum(dim=-1)[..., :2]
     uniform = torch.rand(*logits.shape[:-1], 1, generator=generator, device=logits.device)
     return (uniform > reached).sum(dim=-1, dtype=torch.uint8)
-
-
-def published_temperature(epoch: int, n_epochs: int) -> float:
-    """Temperature of the Gumbel-softmax in an epoch, counted from 1: 1 - 0.9 epoch / n_epochs (Xie et al. 2025)."""
-    return 1 - 0.9 * epoch / n_epochs

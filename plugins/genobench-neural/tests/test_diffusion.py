@@ -20,7 +20,6 @@ from genobench_neural.component_scores.denoising import (
     NoiseSchedule,
     ancestral_draw,
     antithetic_timesteps,
-    time_embedding,
 )
 from genobench_neural.component_scores.diffusion import ScoreDiffusion, learning_rate
 from genobench_neural.component_scores.plan import DIFFUSIONS
@@ -112,11 +111,6 @@ def test_timesteps__by_default_are_those_with_noise() -> None:
     drawn = antithetic_timesteps(4001, 10, is_shifted=False, generator=torch.Generator().manual_seed(1))
     assert len(drawn) == 4001
     assert sorted(set(drawn.tolist())) == list(range(1, 11))
-
-
-def test_embedding__is_sines_then_cosines() -> None:
-    embedded = time_embedding(torch.tensor([3]), 4)[0]
-    assert embedded.tolist() == pytest.approx([np.sin(3), np.sin(3e-4), np.cos(3), np.cos(3e-4)], rel=1e-5)
 
 
 @pytest.mark.parametrize("n_steps", [200, 20])

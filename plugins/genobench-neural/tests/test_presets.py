@@ -7,7 +7,8 @@ import torch
 
 from genobench import SettingsError
 from genobench_neural.gan import Gan
-from genobench_neural.published.dense import DenseDecoder, n_parameters, normalised_layers
+from genobench_neural.layers import n_parameters
+from genobench_neural.published.dense import DenseDecoder, normalised_layers
 from genobench_neural.published.gan import unplaced_gan
 from genobench_neural.published.networks import gan_critic, gan_description, vae_description, vae_encoder
 from genobench_neural.published.presets import GANS, VAES, WGANS, PublishedGan, overridden

@@ -12,6 +12,7 @@ from genobench import FitContext
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 from genobench_neural.gan import Gan
 from genobench_neural.published.dense import Beside
+from genobench_neural.published.gan import published_temperature
 from genobench_neural.published.networks import condition_scalars
 from genobench_neural.wgan import Wgan
 
@@ -60,3 +61,8 @@ def test_preset__gan_learns_which_variants_are_constant(tmp_path: Path) -> None:
     synthetic = settings.fit(train, context).generate(200, seed=1).to_array()
     is_right = synthetic[:, :10] == train.to_array()[0, :10]
     assert is_right.mean() > 0.5  # a third would be chance
+
+
+@pytest.mark.parametrize(("epoch", "temperature"), [(1, 0.9991), (500, 0.55), (1000, 0.1)])
+def test_published_temperature__falls_from_nearly_1_to_a_tenth(epoch: int, temperature: float) -> None:
+    assert published_temperature(epoch, 1000) == pytest.approx(temperature)

@@ -12,8 +12,8 @@ import torch
 from genobench import FitContext
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.published.dense import placed
-from genobench_neural.published.vae import cross_entropy, kl_divergence, unplaced_vae
+from genobench_neural.layers import kl_divergence, placed
+from genobench_neural.published.vae import cross_entropy, unplaced_vae
 from genobench_neural.vae import Vae
 
 if TYPE_CHECKING:

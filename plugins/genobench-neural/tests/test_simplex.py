@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 
 from genobench import MISSING, Genotypes, PackedCalls
@@ -15,7 +14,6 @@ from genobench_neural.simplex import (
     drawn_genotypes,
     genotype_shares,
     one_hot,
-    published_temperature,
     table_layout,
 )
 
@@ -84,8 +82,3 @@ def test_drawn_genotypes__have_the_softmax_as_distribution() -> None:
     shares = drawn.flatten().bincount(minlength=3) / len(drawn)
     standard_error = (expected * (1 - expected) / len(drawn)).sqrt()
     assert ((shares - expected).abs() < 4 * standard_error).all()
-
-
-@pytest.mark.parametrize(("epoch", "temperature"), [(1, 0.9991), (500, 0.55), (1000, 0.1)])
-def test_published_temperature__falls_from_nearly_1_to_a_tenth(epoch: int, temperature: float) -> None:
-    assert published_temperature(epoch, 1000) == pytest.approx(temperature)

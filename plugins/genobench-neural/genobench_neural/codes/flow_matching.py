@@ -9,8 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from genobench_neural.batches import RowOrder
-from genobench_neural.component_scores.denoising import time_embedding
-from genobench_neural.layers import Dense
+from genobench_neural.layers import Dense, time_embedding
 from genobench_neural.training import StatefulTask, WeightAverage, adam
 
 if TYPE_CHECKING:

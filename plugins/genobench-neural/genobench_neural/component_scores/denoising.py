@@ -11,12 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from genobench_neural.layers import time_embedding
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FIRST_BETA: Final = 1e-4
 _LAST_BETA: Final = 0.02
-_BASE: Final = 10_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,26 +122,6 @@ class NoiseNetwork(nn.Module):
         hidden = functional.relu(self.norm3(self.fc3(hidden)))
         noise: torch.Tensor = self.out(hidden) + self.skip(everything)
         return noise
-
-
-def time_embedding(t: torch.Tensor, n_numbers: int) -> torch.Tensor:
-    """Sines, then cosines, of t at rates from 1 down to 1 / 10,000, shape (n_samples, n_numbers)."""
-    half = n_numbers // 2
-    rates = torch.exp(-math.log(_BASE) / max(1, half - 1) * torch.arange(half, device=t.device))
-    angles = t[:, None].float() * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def place(network: NoiseNetwork, device: torch.device, generator: torch.Generator) -> None:
-    """Give a network its place and its first weights (torch's default distributions), without the global generator."""
-    network.to_empty(device=device)
-    for layer in network.modules():
-        if isinstance(layer, nn.LayerNorm):
-            layer.reset_parameters()
-        elif isinstance(layer, nn.Linear):
-            bound = 1 / math.sqrt(layer.in_features)
-            for weight in layer.parameters():
-                nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
 def noise_loss(

@@ -6,7 +6,6 @@ GAN and WGAN lie in planes in memory (see `genobench_neural.onehot`), the three 
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -200,34 +199,6 @@ class DenseDecoder(nn.Module):
         """Logits, shape (n_samples, n_variants, 3), of z (n_samples, n_latent)."""
         logits: torch.Tensor = self.exit(self.layers(torch.cat([z, condition], dim=-1)))
         return logits.view(len(z), self.n_variants, N_GENOTYPES)
-
-
-def placed(network: nn.Module, device: torch.device, generator: torch.Generator, *, xavier_bias: float | None = None) -> None:
-    """Give a network that was built on the meta device its place and its first weights, without the global generator.
-
-    Args:
-        network: Linear and batch-normalising layers.
-        device: Where it goes.
-        generator: Draws the weights: uniform in ±1 / sqrt(n_in), torch's default for linear layers.
-        xavier_bias: If given, weights are Xavier-uniform (Glorot and Bengio 2010) and every bias is this.
-    """
-    network.to_empty(device=device)
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm1d):
-            layer.reset_parameters()
-        elif isinstance(layer, nn.Linear):
-            bound = 1 / math.sqrt(layer.in_features)
-            if xavier_bias is None:
-                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-            else:
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-                nn.init.constant_(layer.bias, xavier_bias)
-
-
-def n_parameters(network: nn.Module) -> int:
-    """How many numbers of a network are learned."""
-    return sum(weight.numel() for weight in network.parameters())
 
 
 def _steps(widths: tuple[int, ...]) -> list[tuple[int, int]]:

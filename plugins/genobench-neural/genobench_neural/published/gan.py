@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
+from genobench_neural.layers import placed
 from genobench_neural.onehot import soft_genotypes
-from genobench_neural.published.dense import DenseCritic, placed
 from genobench_neural.published.dense_steps import critic_scores, penalised_distance
 from genobench_neural.published.networks import GanNetwork, gan_critic, gan_description, scalars_of
 from genobench_neural.sampling import NetworkSampler
-from genobench_neural.simplex import SimplexNoise, one_hot, published_temperature, table_layout
+from genobench_neural.simplex import SimplexNoise, one_hot, table_layout
 from genobench_neural.training import StatefulTask, adam, autocast, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
+    from genobench_neural.published.dense import DenseCritic
     from genobench_neural.published.presets import PublishedGan
 
 
@@ -166,3 +167,8 @@ class _WganTask(PublishedTask):
             loss = -critic_scores(self.critic, self.generated(condition, temperature), condition).mean()
         self.update_generator(loss)
         return {"critic distance": distance.detach(), "gradient penalty": penalty.detach(), "generator loss": loss.detach()}
+
+
+def published_temperature(epoch: int, n_epochs: int) -> float:
+    """Temperature of the Gumbel-softmax in an epoch, counted from 1: 1 - 0.9 epoch / n_epochs (Xie et al. 2025)."""
+    return 1 - 0.9 * epoch / n_epochs

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.published.dense import DenseEncoder, placed
+from genobench_neural.layers import kl_divergence, placed
 from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.simplex import one_hot, table_layout
@@ -17,6 +17,7 @@ from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
+    from genobench_neural.published.dense import DenseEncoder
     from genobench_neural.published.presets import PublishedVae
 
 _XAVIER_BIAS = 0.01
@@ -107,8 +108,3 @@ def cross_entropy(logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         codes: 0, 1, 2 or MISSING_CODE, shape (n_samples, n_variants).
     """
     return functional.cross_entropy(logits.flatten(0, 1), codes.flatten().long(), ignore_index=MISSING_CODE, reduction="sum")
-
-
-def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """Divergence of N(mean, exp(log_variance)) from N(0, I), in nats, summed over samples (Kingma and Welling 2014, appendix B)."""
-    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.published.vae import kl_divergence
+from genobench_neural.layers import kl_divergence
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.training import StatefulTask, WeightAverage, adam, run
 from genobench_neural.training_data import TrainingData
