@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CORE: Final = ("genobench.statgen", "genobench.encoding")
+_CORE: Final = ("genobench.statgen", "genobench.encoding", "genobench.sampler_tables")
 """What of the core a generator's numbers hang on; the rest only carries them."""
+
+_PUBLIC: Final = {"ConditionEncoder": "genobench.encoding", "SamplerTables": "genobench.sampler_tables"}
+"""Where the public names are defined that stand for such parts."""
 
 
 def source_sha256(module: str) -> str:
@@ -86,9 +89,9 @@ def running_code(source: str) -> str:
 def source_files(module: str) -> dict[str, Path]:
     """The files that a module hangs on, by the name of the module that each is.
 
-    Followed are imports from the module's own outermost package, `genobench.statgen` and `genobench.encoding`, wherever in a file they
-    stand. A name that a package only hands on is followed to the module that defines it, so that a package may offer something new
-    without change for those who do not use it.
+    Followed are imports from the module's own outermost package, `genobench.statgen`, and what encodes and draws conditions, wherever in
+    a file they stand. A name that a package only hands on is followed to the module that defines it, so that a package may offer
+    something new without change for those who do not use it.
 
     Raises:
         ModuleNotFoundError: If the module is not there.
@@ -123,8 +126,8 @@ class _Search:
                 self._follow_all(module, path)
             elif any(imported == root or imported.startswith(f"{root}.") for root in self.roots):
                 self._follow_name(imported, name)
-            elif imported == "genobench" and name == "ConditionEncoder":
-                self.follow("genobench.encoding")
+            elif imported == "genobench" and name in _PUBLIC:
+                self.follow(_PUBLIC[name])
 
     def _follow_name(self, module: str, name: str) -> None:
         """Follow `from module import name`; "" for `import module`."""

@@ -36,6 +36,16 @@ def test_source_files__are_those_that_a_module_imports(package: Path) -> None:
     assert set(source_files(f"{name}.second")) == {f"{name}.second", f"{name}.shared.other"}
 
 
+@pytest.mark.parametrize(
+    ("name", "followed"),
+    [("ConditionEncoder", {"encoding"}), ("SamplerTables", {"encoding", "sampler_tables"}), ("Genotypes", set()), ("check_lowest", set())],
+)
+def test_source_files__of_the_public_face_what_numbers_hang_on(package: Path, name: str, followed: set[str]) -> None:
+    (package / "first.py").write_text(f"from genobench import {name}\n")
+    found = set(source_files(f"{package.name}.first"))
+    assert found == {f"{package.name}.first", *(f"genobench.{module}" for module in followed)}
+
+
 @pytest.mark.parametrize(("changed", "is_another"), [("shared/loop.py", True), ("second.py", False), ("shared/__init__.py", False)])
 def test_source_sha256__changes_with_what_is_imported_alone(package: Path, changed: str, is_another: bool) -> None:
     before = source_sha256(f"{package.name}.first")
