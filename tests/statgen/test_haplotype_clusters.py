@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from genobench import Genotypes, PackedCalls
-from genobench.statgen import BlockLayout, fit_haplotype_clusters
+from genobench.statgen import BlockLayout, HaplotypeClusters, fit_haplotype_clusters
 from genobench_neural.batches import PackedBatches
 
 
@@ -29,3 +30,60 @@ def test_fit_haplotype_clusters__finds_the_haplotypes_that_samples_are_made_of()
         wanted = torch.from_numpy(haplotypes[:, 8 * block : 8 * block + 8]).float()
         nearest = torch.cdist(wanted, clusters.alleles[block], p=float("inf")).amin(dim=1)
         assert (nearest < 0.1).all()
+
+
+def _drawn_clusters(n_blocks: int, n_clusters: int, n_variants: int) -> HaplotypeClusters:
+    random = torch.Generator().manual_seed(2)
+    transitions = torch.rand(n_blocks, n_clusters, n_clusters, generator=random)
+    transitions[0] = transitions[0, 0]
+    alleles = torch.rand(n_blocks, n_clusters, n_variants, generator=random)
+    return HaplotypeClusters(alleles=alleles, transitions=transitions / transitions.sum(dim=-1, keepdim=True))
+
+
+def test_occupancy__is_that_of_the_chain_and_begins_anew_with_a_chromosome() -> None:
+    """By hand: 1/4 and 3/4, then of a quarter .8 and of three quarters .4, which is .5; another chromosome begins with .9 and .1 whatever came before."""
+    transitions = torch.tensor([[[0.25, 0.75]] * 2, [[0.8, 0.2], [0.4, 0.6]], [[0.9, 0.1]] * 2])
+    occupancy = HaplotypeClusters(alleles=torch.zeros(3, 2, 4), transitions=transitions).occupancy()
+    assert torch.allclose(occupancy, torch.tensor([[0.25, 0.75], [0.5, 0.5], [0.9, 0.1]]))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0, 4.0])
+def test_sharpened__two_clusters_in_closed_form(factor: float) -> None:
+    """The shift solves a quadratic equation.
+
+    With odds a and b to the power of the factor, shares v and w and x = exp(shift), v a x / (1 + a x) + w b x / (1 + b x) = t is
+    a b (1 - t) x^2 + (v a + w b - t (a + b)) x - t = 0.
+    """
+    first, second, share = 0.04, 0.3, 0.7
+    transitions = torch.tensor([[[share, 1 - share]] * 2])
+    alleles = torch.tensor([[[first] * 4, [second] * 4]])
+    sharp = HaplotypeClusters(alleles=alleles, transitions=transitions).sharpened(factor).alleles[0, :, 0].tolist()
+    a, b = ((p / (1 - p)) ** factor for p in (first, second))
+    t = share * first + (1 - share) * second
+    x = np.roots([a * b * (1 - t), share * a + (1 - share) * b - t * (a + b), -t]).max()
+    assert sharp == pytest.approx([a * x / (1 + a * x), b * x / (1 + b * x)], rel=1e-5)
+
+
+def test_sharpened__clusters_that_do_not_differ_keep_their_frequency() -> None:
+    clusters = HaplotypeClusters(alleles=torch.full((1, 5, 4), 0.05), transitions=torch.full((1, 5, 5), 0.2))
+    assert torch.allclose(clusters.sharpened(4).alleles, clusters.alleles, rtol=1e-5)
+
+
+def test_sharpened__frequencies_stay_and_alleles_part() -> None:
+    clusters = _drawn_clusters(6, 8, 12)
+    sharp = clusters.sharpened(4)
+    occupancy = clusters.occupancy()[:, :, None]
+    assert torch.allclose((occupancy * sharp.alleles).sum(dim=1), (occupancy * clusters.alleles).sum(dim=1), atol=1e-6)
+    before, after = ((occupancy * c.alleles * (1 - c.alleles)).sum(dim=1) for c in (clusters, sharp))
+    assert (after < before).all()
+    swapped = HaplotypeClusters(alleles=1 - clusters.alleles, transitions=clusters.transitions).sharpened(4)
+    assert torch.allclose(swapped.alleles, 1 - sharp.alleles, atol=1e-6)
+
+
+def test_sharpened__frequencies_asked_for_are_had_even_those_of_constant_variants() -> None:
+    clusters = _drawn_clusters(2, 3, 4)
+    wanted = torch.tensor([[0.0, 0.001, 0.5, 1.0], [0.2, 0.2, 0.8, 0.99]])
+    sharp = clusters.sharpened(2, alt_frequency=wanted)
+    assert torch.allclose((clusters.occupancy()[:, :, None] * sharp.alleles).sum(dim=1), wanted, atol=1e-6)
+    fixed = HaplotypeClusters(alleles=torch.zeros(1, 3, 4), transitions=torch.full((1, 3, 3), 1 / 3)).sharpened(4)
+    assert fixed.alleles.max() < 1e-9
