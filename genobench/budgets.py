@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, Literal, Self
 
 from genobench.errors import GenobenchError
 
 _FORM: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(cpu|gpu)-(s|min|h)")
-_SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_SECONDS: Final = {"s": 1, "min": 60, "h": 3600}
 _UNITS: Final = {"s": "second", "min": "minute", "h": "hour"}
 
 
@@ -27,7 +28,7 @@ class Budget:
     """
 
     kind: Literal["cpu", "gpu"]
-    seconds: float
+    seconds: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -37,10 +38,10 @@ class Budget:
             GenobenchError: If it is no budget.
         """
         found = _FORM.fullmatch(text.strip().lower())
-        seconds = 0.0 if found is None else float(found[1]) * _SECONDS[found[3]]
-        if found is None or seconds < 1 or not seconds.is_integer():
+        exact = Decimal(0) if found is None else Decimal(found[1]) * _SECONDS[found[3]]
+        if found is None or exact < 1 or exact % 1:
             raise GenobenchError(f"'{text}' is no budget; write for example 3cpu-min, 90cpu-s or 10gpu-min, at least a whole second.")
-        return cls(kind="cpu" if found[2] == "cpu" else "gpu", seconds=seconds)
+        return cls(kind="cpu" if found[2] == "cpu" else "gpu", seconds=int(exact))
 
     @property
     def name(self) -> str:
@@ -54,4 +55,4 @@ class Budget:
 
     def _in_unit(self) -> tuple[int, str]:
         unit = next((unit for unit in ("h", "min") if self.seconds % _SECONDS[unit] == 0), "s")
-        return int(self.seconds / _SECONDS[unit]), unit
+        return self.seconds // _SECONDS[unit], unit

@@ -13,6 +13,7 @@ from genobench.errors import GenobenchError
     [
         ("3cpu-min", "3cpu-min", "3 CPU-minutes"),
         ("180cpu-s", "3cpu-min", "3 CPU-minutes"),
+        ("2.05cpu-min", "123cpu-s", "123 CPU-seconds"),  # 122.99999999999999 in binary
         ("0.5cpu-min", "30cpu-s", "30 CPU-seconds"),
         ("60 GPU-min", "1gpu-h", "1 GPU-hour"),
     ],

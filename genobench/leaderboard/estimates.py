@@ -1,4 +1,4 @@
-"""A score averaged over splits and seeds, with an interval that holds every kind of noise."""
+"""A score averaged over splits and seeds, with an interval for what a further split and seed of the same samples would give."""
 
 from __future__ import annotations
 
@@ -65,8 +65,14 @@ def estimate(
 
     Of several splits, seeds are averaged within each, and the spread is that between splits. It holds the noise of the holdouts but for
     what they have in common: two holdouts that are drawn from the same samples, a share p of them each, have a correlation of p between
-    their means. So p times the square of a score's own error does not shrink with more splits, and is added. (With h the variance from a
-    holdout and a all other, the mean of n splits has (a + h)/n + p h (n - 1)/n; the spread tells a + h (1 - p), so p h is left.)
+    their means. (With h the variance from a holdout and a all other, the mean of n splits has (a + h)/n + p h (n - 1)/n; the spread
+    estimates a + h (1 - p), so p h is left.) Training samples are shared too, which no score's own error says. So what is added to
+    spread/n is the greater of p h, h from the scores' own errors, and spread p / (1 - p), the correction of Nadeau and Bengio; both are
+    equal where the holdout is all the noise.
+
+    What the interval is not: one for samples of the same population that were never at hand. In a simulation (5 splits, p = .2) it held
+    the truth of the population in 96 % of cases without noise from the training set, in 91 % where that noise equals the holdout's sample
+    by sample, and in 76 % where it has three times its standard deviation.
 
     Few seeds or splits tell their spread badly, and the interval is widened for that by Student's t, with as many degrees of freedom as the
     share of the spread in all noise leaves.
@@ -82,7 +88,7 @@ def estimate(
 
     References:
         Welch B.L. 1947. Biometrika 34: 28-35, the effective degrees of freedom. https://doi.org/10.1093/biomet/34.1-2.28
-        Nadeau C., Bengio Y. 2003. Machine Learning 52: 239-281, why the spread between overlapping splits is not all of the noise.
+        Nadeau C., Bengio Y. 2003. Machine Learning 52: 239-281, the corrected variance over overlapping splits.
         https://doi.org/10.1023/A:1024068626366
     """
     from scipy.special import stdtrit
@@ -108,8 +114,10 @@ def estimate(
     between = _variance(units) / len(units)
     errors = [score.error for score in present if score.error is not None]
     within = (shared if len(means) > 1 else 1.0) * math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
-    degrees = (len(units) - 1) * ((between + within) / between) ** 2 if between > 0 else math.inf
-    error = math.sqrt(between + within)
+    overlap = between * len(units) * shared / (1 - shared) if len(means) > 1 and shared < 1 else 0.0
+    estimated, known = (between, within) if within > overlap else (between + overlap, 0.0)
+    degrees = (len(units) - 1) * ((estimated + known) / estimated) ** 2 if estimated > 0 else math.inf
+    error = math.sqrt(estimated + known)
     half_width = float(stdtrit(degrees, 0.975)) * error
     interval = _clipped((mean - half_width, mean + half_width), present[0].unit)
     spread = math.sqrt(_variance([score.value for score in present]))
