@@ -83,7 +83,7 @@ class Ctgan(Generator):
         Lin, Khetan, Fanti and Oh 2018, PacGAN, arXiv:1712.04086. Gulrajani et al. 2017, arXiv:1704.00028 (the penalty).
     """
 
-    training_calls: int = 180_000_000
+    training_calls: int = 160_000_000
     max_epochs: int = 300
     batch_size: int = 250
     n_critic: int = 1

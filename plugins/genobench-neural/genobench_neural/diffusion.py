@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench import (
+    FitContext,
+    Generator,
+    Genotypes,
+    Sampler,
+    SettingsError,
+    Trial,
+    check_below,
+    check_lowest,
+    check_positive,
+    check_share,
+)
 from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
 from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
 from genobench_neural.layers import n_parameters, placed
-from genobench_neural.published.presets import DEFAULT, check_lowest, check_positive, check_preset, overridden
+from genobench_neural.published.presets import DEFAULT, check_preset, overridden
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.simplex import table_layout
 from genobench_neural.training import fit_identity, run
@@ -71,12 +82,10 @@ class Diffusion(Generator):
 
     def __post_init__(self) -> None:
         check_preset(self, DIFFUSIONS, default_only=("training_products", "average_decay", "patience"))
-        check_lowest(self, {"n_timesteps": 2, "n_sampling_steps": 1, "batch_size": 1, "max_epochs": 1, "patience": 1})
+        check_lowest(self, {"n_timesteps": 2, "n_sampling_steps": 1, "batch_size": 1, "max_epochs": 1, "patience": 1, "average_decay": 0})
         check_positive(self, ("learning_rate", "training_products", "kept_share"))
-        if self.kept_share is not None and not self.kept_share <= 1:
-            raise SettingsError(f"kept_share is {self.kept_share}; it is a share of variance and must lie in (0, 1].")
-        if self.average_decay is not None and not 0 <= self.average_decay < 1:
-            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+        check_share(self, ("kept_share",))
+        check_below(self, {"average_decay": 1})
         if self.widths is not None and min(self.widths) < 1:
             raise SettingsError(f"widths are {self.widths}; each must be at least 1.")
 

@@ -6,10 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
-from genobench_neural.clusters.family_gan import FamilyPlan, fit_family_gan, loaded_family_gan
+from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_below, check_lowest, check_positive
+from genobench_neural.clusters.duel import DuelPlan, fit_duel, loaded_duel
+from genobench_neural.clusters.losses import LogisticDuel
 from genobench_neural.published.gan import fit_published_gan, loaded_gan
-from genobench_neural.published.presets import DEFAULT, GANS, check_lowest, check_positive, check_preset, overridden
+from genobench_neural.published.presets import DEFAULT, GANS, check_preset, overridden
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training import fit_identity
 
@@ -54,6 +55,7 @@ class Gan(Generator):
         width: Width of the genome-wide residual blocks (default only).
         n_hidden: Width of the residual blocks along the genome (default only).
         average_decay: Of the moving average of the generator's weights (default only).
+        is_bf16: Whether matrix products run in bfloat16; published presets run in float32 unless it is set.
 
     References:
         Goodfellow et al. 2014, Generative adversarial networks, arXiv:1406.2661.
@@ -79,13 +81,13 @@ class Gan(Generator):
     width: int | None = None
     n_hidden: int | None = None
     average_decay: float | None = None
+    is_bf16: bool | None = None
 
     def __post_init__(self) -> None:
         check_preset(self, GANS, default_only=_DEFAULT_ONLY)
         check_lowest(self, _LOWEST)
         check_positive(self, ("learning_rate", "critic_rate", "ridge"))
-        if self.average_decay is not None and not 0 <= self.average_decay < 1:
-            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+        check_below(self, {"average_decay": 1})
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -104,7 +106,7 @@ class Gan(Generator):
         identity = fit_identity(self, train, context)
         settings = dataclasses.asdict(self)
         if self.preset == DEFAULT:
-            return fit_family_gan(overridden(FamilyPlan(), settings), train, context, identity=identity)
+            return fit_duel(LogisticDuel, overridden(PLAN, settings), train, context, identity=identity)
         return fit_published_gan(overridden(GANS[self.preset], settings), train, context, identity=identity)
 
     @classmethod
@@ -112,6 +114,17 @@ class Gan(Generator):
         """The sampler that was saved in `folder`."""
         return load_sampler(folder, _network)
 
+
+PLAN: Final = DuelPlan(
+    batch_size=64,
+    n_critic=1,
+    learning_rate=1e-4,
+    critic_rate=5e-4,
+    max_epochs=60,
+    training_calls=200_000_000,
+    gradient_penalty=1.0,
+    has_families=True,
+)
 
 _DEFAULT_ONLY: Final = (
     "training_calls",
@@ -133,6 +146,7 @@ _LOWEST: Final = {
     "training_calls": 0,
     "loading_rate": 0,
     "gradient_penalty": 0,
+    "average_decay": 0,
     "n_shared": 1,
     "block_size": 4,
     "n_clusters": 1,
@@ -143,4 +157,4 @@ _LOWEST: Final = {
 
 
 def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:
-    return (loaded_gan if "published" in description else loaded_family_gan)(description, is_followed)
+    return (loaded_gan if "published" in description else loaded_duel)(description, is_followed)

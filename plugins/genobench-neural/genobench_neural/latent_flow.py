@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
-from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
+from genobench import (
+    ConditionEncoder,
+    FitContext,
+    Generator,
+    GenobenchError,
+    Genotypes,
+    Sampler,
+    SettingsError,
+    Trial,
+    check_lowest,
+    check_positive,
+)
 from genobench.statgen import BlockLayout, cluster_pairs, fit_haplotype_clusters, genotype_counts
 from genobench_neural.batches import PackedBatches
 from genobench_neural.codes.chain import ChainTask, CodeChain
 from genobench_neural.codes.flow_matching import FlowTask, VelocityNetwork, carried
 from genobench_neural.codes.latent_codes import chromosome_of_blocks, codes_by_chromosome
-from genobench_neural.published.presets import check_lowest, check_positive
 from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
 from genobench_neural.training import checked_device, fit_identity, run
 

@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
-from genobench_neural.published.presets import DEFAULT, VAES, check_lowest, check_positive, check_preset, overridden
+from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_below, check_lowest, check_positive
+from genobench_neural.published.presets import DEFAULT, VAES, check_preset, overridden
 from genobench_neural.published.vae import fit_published_vae, loaded_vae
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training import fit_identity
@@ -45,7 +45,7 @@ class Vae(Generator):
         max_epochs: The most often that a sample is seen.
         n_latent: Numbers of z.
         training_calls: Calls seen in training at most (default only): steps = training_calls / (n_variants * batch_size).
-        loading_rate: Rate of the weights that begin with what the closed forms give (default only).
+        begun_rate: Rate of the weights that begin with what the closed forms give (default only).
         n_window: Variants before each one that the decoder sees (default only).
         width: Width of the residual blocks (default only).
         n_residual: Residual blocks of encoder and decoder (default only).
@@ -69,7 +69,7 @@ class Vae(Generator):
     max_epochs: int | None = None
     n_latent: int | None = None
     training_calls: int | None = None
-    loading_rate: float | None = None
+    begun_rate: float | None = None
     n_window: int | None = None
     width: int | None = None
     n_residual: int | None = None
@@ -81,9 +81,8 @@ class Vae(Generator):
     def __post_init__(self) -> None:
         check_preset(self, VAES, default_only=_DEFAULT_ONLY)
         check_lowest(self, _LOWEST)
-        check_positive(self, ("learning_rate", "loading_rate", "ridge"))
-        if self.average_decay is not None and not 0 <= self.average_decay < 1:
-            raise SettingsError(f"average_decay is {self.average_decay}; it must lie in [0, 1).")
+        check_positive(self, ("learning_rate", "begun_rate", "ridge"))
+        check_below(self, {"average_decay": 1})
         if self.preset == DEFAULT and self.output == "argmax":
             raise SettingsError(f"output is 'argmax', which the default cannot do: it belongs to the published presets {', '.join(VAES)}.")
 
@@ -94,7 +93,7 @@ class Vae(Generator):
             n_latent=trial.suggest_categorical("n_latent", [8, 16, 32]),
             n_window=trial.suggest_categorical("n_window", [16, 32, 64]),
             learning_rate=trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
-            loading_rate=trial.suggest_float("loading_rate", 1e-3, 1e-2, log=True),
+            begun_rate=trial.suggest_float("begun_rate", 1e-3, 1e-2, log=True),
             ridge=trial.suggest_float("ridge", 5.0, 100.0, log=True),
             shrinkage=trial.suggest_float("shrinkage", 1.0, 100.0, log=True),
         )
@@ -115,7 +114,7 @@ class Vae(Generator):
 
 _DEFAULT_ONLY: Final = (
     "training_calls",
-    "loading_rate",
+    "begun_rate",
     "n_window",
     "width",
     "n_residual",
@@ -130,6 +129,7 @@ _LOWEST: Final = {
     "max_epochs": 0,
     "n_latent": 1,
     "training_calls": 0,
+    "average_decay": 0,
     "n_window": 1,
     "width": 1,
     "n_residual": 0,

@@ -13,7 +13,7 @@ from genobench.statgen import BlockLayout
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import PackedBatches
 from genobench_neural.clusters.effects import fit_effects
-from genobench_neural.clusters.family_gan import squared_gradient
+from genobench_neural.clusters.losses import squared_gradient
 from genobench_neural.factors import leading_scores
 from genobench_neural.gan import Gan
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from genobench_neural.published.networks import gan_critic, gan_description, vae
 from genobench_neural.published.presets import GANS, VAES, WGANS, PublishedGan, overridden
 from genobench_neural.published.vae import unplaced_vae
 from genobench_neural.vae import Vae
-from genobench_neural.wgan import Wgan
+from genobench_neural.wgan import PLAN, Wgan
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,16 @@ def test_settings__refuse_what_a_published_preset_lacks() -> None:
         Vae(preset="cow-chr14", n_window=8)
     with pytest.raises(SettingsError, match="n_clusters is 8, but the preset 'human-multi' has no such thing"):
         Gan(preset="human-multi", n_clusters=8)
+    with pytest.raises(SettingsError, match="n_shared is 16, but the preset 'cow-all' has no such thing"):
+        Wgan(preset="cow-all", n_shared=16)
+
+
+def test_settings__of_a_preset_may_be_the_default_generators_value() -> None:
+    """The default trains with batches of 64, the preset with 512."""
+    settings = dataclasses.asdict(Wgan(preset="human-ensembl", batch_size=PLAN.batch_size))
+    assert overridden(WGANS["human-ensembl"], settings).batch_size == PLAN.batch_size == 64
+
+
+def test_presets__run_in_float32_as_published() -> None:
+    assert not any(preset.is_bf16 for preset in (*GANS.values(), *WGANS.values()))
+    assert overridden(GANS["cow-chr14"], dataclasses.asdict(Gan(preset="cow-chr14", is_bf16=True))).is_bf16

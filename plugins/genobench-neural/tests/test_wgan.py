@@ -13,7 +13,9 @@ import torch
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench_neural import training
-from genobench_neural.wgan import Wgan, gradient_penalty
+from genobench_neural.clusters.losses import gradient_penalty
+from genobench_neural.published.presets import overridden
+from genobench_neural.wgan import PLAN, Wgan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,7 +216,7 @@ def test_fit__reports_steps_with_their_total(train: Genotypes, tmp_path: Path) -
     )
     TINY.fit(train, recording)
     step, losses = points[-1]
-    assert step == losses["total_steps"] == TINY.steps(40, 50)
+    assert step == losses["total_steps"] == overridden(PLAN, dataclasses.asdict(TINY)).steps(40, 50)
     assert {"critic distance", "gradient penalty", "generator loss"} <= set(losses)
 
 

@@ -1,4 +1,4 @@
-"""The two networks of the WGAN: a generator that begins as a factor model, and a critic that looks along chromosomes."""
+"""The two networks of the GAN along the genome: a generator begun as haplotype clusters, and a critic that looks along chromosomes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from genobench.statgen import steps_along
+from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import NEGATIVE_SLOPE, BlockDense, Dense, NeighbourBlock, ResidualBlock, drawn, logistic_noise
 from genobench_neural.sampling import GenotypeNetwork
 
@@ -97,8 +98,17 @@ class GenotypeGenerator(GenotypeNetwork):
             self.cumulated.copy_(clusters.transitions.cumsum(dim=-1))
             usual = clusters.transitions.mean(dim=1)[..., None]
             slope = 2 * (usual * clusters.alleles * (1 - clusters.alleles)).sum(dim=1, keepdim=True)
-            shift = (effects.slopes / slope.clamp(min=_SMALLEST_SLOPE)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
-            self.shared[:, : self.size.n_condition] = shift
+            self.shared[:, : self.size.n_condition] = _log_odds(effects, slope)
+
+    def begin_with_factors(self, factors: ConditionEffects) -> None:
+        """Take effects of genome-wide factors in alleles, turned into log-odds by the slope 2 p (1 - p) of a variant's frequency.
+
+        The slope within clusters would be nearer, but most alleles are all but fixed within a cluster: the shifts that it asks for undo
+        the clusters' linkage.
+        """
+        p = factors.shares[..., 1] / 2 + factors.shares[..., 2]
+        with torch.no_grad():
+            self.shared[:, self.size.n_condition :] = _log_odds(factors, (2 * p * (1 - p))[:, None])
 
     def forward(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Log-odds of ALT on each haplotype, without noise.
@@ -139,7 +149,7 @@ class GenotypeGenerator(GenotypeNetwork):
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
-        logits = self(condition, generator)
+        logits = self(condition[:, : self.size.n_condition], generator)
         first, second = (logits + logistic_noise(tuple(logits.shape), generator) > 0).byte().chunk(2, dim=1)
         calls: torch.Tensor = first + second
         return calls
@@ -165,6 +175,16 @@ class GenotypeGenerator(GenotypeNetwork):
                 slope += (p * (1 - p)).sum(dim=1) / (2 * len(condition))
             change = ((wanted - reached) / slope.clamp(min=1e-3)).clamp(-1, 1)
             self.offset.add_(torch.where(is_varying, change, 0.0)[:, None])
+
+
+def _log_odds(effects: ConditionEffects, slope: torch.Tensor) -> torch.Tensor:
+    """Effects in log-odds of ALT on a haplotype, shape (n_blocks, n_condition, block_size).
+
+    Args:
+        effects: Effects in alleles.
+        slope: Change of alleles by unit of log-odds, shape (n_blocks, 1, block_size).
+    """
+    return (effects.slopes / slope.clamp(min=_SMALLEST_SLOPE)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
 
 
 class Critic(nn.Module):
@@ -246,4 +266,4 @@ class Standardiser(nn.Module):
     def of_codes(self, codes: torch.Tensor) -> torch.Tensor:
         """The input of decoded calls, shape (n_blocks, n_samples, block_size); a missing call reads as the average, 0."""
         x: torch.Tensor = self(codes, codes == 1)
-        return x.masked_fill_((codes == 3).repeat(1, 1, 2), 0.0)
+        return x.masked_fill_((codes == MISSING_CODE).repeat(1, 1, 2), 0.0)

@@ -30,7 +30,7 @@ def fit_published_gan(preset: PublishedGan, train: Genotypes, context: FitContex
     """Train a published GAN or WGAN as described: simplex noise drawn once, temperature falling by the epoch, all epochs.
 
     Args:
-        preset: Sizes and training facts; a gradient penalty makes it a WGAN.
+        preset: Sizes and training facts.
         train: Training samples; a missing call reads as its variant's shares.
         context: Of the fit.
         identity: Of the fit, from `fit_identity`.
@@ -56,7 +56,7 @@ def published_task(preset: PublishedGan, data: TrainingData) -> PublishedTask:
     placed(network.generator, data.device, data.random)
     placed(critic, data.device, data.random)
     network.to(data.device)
-    return (_WganTask if preset.gradient_penalty else _GanTask)(preset, network, critic, data)
+    return (_WganTask if preset.is_wasserstein else _GanTask)(preset, network, critic, data)
 
 
 def unplaced_gan(description: dict[str, Any]) -> GanNetwork:

@@ -70,6 +70,7 @@ class PublishedGan:
         n_before: Copies of the condition in front of what each stage sees.
         n_after: Copies behind.
         is_last_conditioned: Whether the generator's last layer sees the condition.
+        is_wasserstein: Whether it is a WGAN.
         is_bf16: Whether matrix products run in bfloat16; the published code's ran in float32.
     """
 
@@ -88,7 +89,8 @@ class PublishedGan:
     n_before: int = 0
     n_after: int = 1
     is_last_conditioned: bool = True
-    is_bf16: bool = True
+    is_wasserstein: bool = False
+    is_bf16: bool = False
 
     def generator_widths(self, n_variants: int) -> tuple[int, ...]:
         """Widths of the generator for that many variants."""
@@ -160,6 +162,7 @@ _WGAN: Final[dict[str, Any]] = {
     "n_critic": 5,
     "gradient_penalty": 10.0,
     "is_conditional": True,
+    "is_wasserstein": True,
 }
 
 WGANS: Final[Mapping[str, PublishedGan]] = MappingProxyType(
@@ -213,22 +216,6 @@ def check_preset(settings: Any, published: Mapping[str, Any], *, default_only: t
     for name in default_only:
         if getattr(settings, name) is not None:
             raise SettingsError(f"{name} is {getattr(settings, name)}, but the preset '{settings.preset}' has no such thing; leave it out.")
-
-
-def check_lowest(settings: Any, lowest: Mapping[str, float]) -> None:
-    """Refuse values below what is allowed; None stands for not set."""
-    for name, low in lowest.items():
-        value = getattr(settings, name)
-        if value is not None and not value >= low:
-            raise SettingsError(f"{name} is {value}; it must be at least {low}.")
-
-
-def check_positive(settings: Any, names: tuple[str, ...]) -> None:
-    """Refuse values that are not above 0; None stands for not set."""
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and not value > 0:
-            raise SettingsError(f"{name} is {value}; it must be above 0.")
 
 
 def overridden(preset: _Preset, settings: Mapping[str, Any]) -> _Preset:

@@ -36,7 +36,7 @@ class WindowPlan:
     max_epochs: int = 60
     n_latent: int = 16
     training_calls: int = 200_000_000
-    loading_rate: float = 5e-3
+    begun_rate: float = 5e-3
     n_window: int = 32
     width: int = 64
     n_residual: int = 1
@@ -104,7 +104,7 @@ class _WindowTask(StatefulTask):
         self.shrinkage, self.shrunk = plan.shrinkage, [network.loadings, network.window]
         begun = [*self.shrunk, network.bias]
         others = [weight for weight in network.parameters() if not any(weight is one for one in begun)]
-        groups = [{"params": others}, {"params": begun, "lr": plan.loading_rate}]
+        groups = [{"params": others}, {"params": begun, "lr": plan.begun_rate}]
         self.optimiser = adam(groups, learning_rate=plan.learning_rate)
         self.average = WeightAverage(network.parameters(), plan.average_decay)
         self.parts = {
