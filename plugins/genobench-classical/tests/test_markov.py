@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError
+from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
-from genobench_classical.histories import history_tables
+from genobench_classical.histories import first_order_slopes, history_tables
 from genobench_classical.markov import Markov
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_markov__reproduces_known_transitions(tmp_path: Path) -> None:
 
 def test_markov__chooses_short_histories_for_a_first_order_chain(tmp_path: Path) -> None:
     sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), context(tmp_path))
-    assert sampler.tables.shape[1] == 3
+    assert sampler.at_most.shape[1] == 3
 
 
 def test_markov__chromosomes_are_independent(tmp_path: Path) -> None:
@@ -99,6 +99,42 @@ def test_markov__the_trait_moves_calls(tmp_path: Path) -> None:
     condition = pd.DataFrame({"weight": np.repeat([0.0, 2.0], 500), "sex": train.samples["sex"].iloc[0]})
     found = Markov().fit(train, context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
     assert found[500:].mean() - found[:500].mean() > 0.4
+
+
+def two_lines(n_samples: int, n_variants: int) -> Genotypes:
+    """Two lines with allele frequencies .2 and .8 whose mean weight is -1 and 1; within a line weight says nothing of the calls."""
+    rng = np.random.default_rng(7)
+    is_second = np.arange(n_samples) % 2 == 1
+    calls = rng.binomial(2, np.where(is_second, 0.8, 0.2)[:, None], (n_samples, n_variants))
+    train = genotypes_of(calls)
+    weights = np.where(is_second, 1.0, -1.0) + rng.normal(0, 0.5, n_samples)
+    return train.with_samples(train.samples.assign(weight=weights, line=np.where(is_second, "second", "first")))
+
+
+def test_markov__a_covariate_that_goes_with_a_class_is_not_counted_twice(tmp_path: Path) -> None:
+    train = two_lines(4000, 10)
+    trait = Trait(column="weight", kind="quantitative", covariates=("line",))
+    sampler = Markov().fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
+    found = sampler.generate(4000, seed=2, condition=train.samples[["weight", "line"]]).to_array() / 2
+    for line, frequency in (("first", 0.2), ("second", 0.8)):
+        means = found[train.samples["line"] == line].mean(axis=0)
+        # 4,000 alleles of a variant in training, and as many that were generated.
+        np.testing.assert_allclose(means, frequency, atol=4 * np.sqrt(2 * 0.16 / 4000))
+
+
+def test_first_order_slopes__do_not_depend_on_missing_calls() -> None:
+    """Calls that go missing at random leave the same slopes, but for the noise of fewer calls."""
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal((20000, 1)).astype(np.float32)
+    before = rng.binomial(2, 0.5, 20000)
+    after = np.where(rng.random(20000) < 0.5, before, rng.binomial(2, 1 / (1 + np.exp(-0.5 * values[:, 0]))))
+    calls = np.stack([before, after], axis=1).astype(np.int8)
+    n_before, stratum_of = np.array([0, 1]), np.zeros(20000, dtype=np.intp)
+    whole = first_order_slopes(calls, n_before, values, stratum_of=stratum_of, ridge=10.0)
+    calls[rng.random(calls.shape) < 0.25] = -1
+    partial = first_order_slopes(calls, n_before, values, stratum_of=stratum_of, ridge=10.0)
+    # A slope over the variance that is left, about .4, has a standard error of sqrt(1 / (.4 n)); a quarter of the samples come in addition.
+    assert partial[0, 1] == pytest.approx(whole[0, 1], abs=4 * np.sqrt(0.25 / 0.75 / (0.4 * 20000)))
 
 
 def test_markov__constant_variants_stay_constant(tmp_path: Path) -> None:

@@ -1,0 +1,154 @@
+"""Strata: samples that share all classes of their condition, with genotype shares and column means of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from genobench.statgen import genotype_counts, weir_cockerham_fst
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from genobench import ConditionEncoder, Genotypes
+
+    Floats = NDArray[np.float64]
+    Strata = NDArray[np.intp]
+
+_MOST_STRATA: Final = 64
+_FEWEST_SAMPLES: Final = 5
+"""Fewer samples are no stratum: their shares and means would be about these samples."""
+
+_SMALLEST_FST: Final = 1e-4
+_LARGEST_FST: Final = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ClassStrata:
+    """Samples that share all classes, for the most frequent combinations; the last stratum is for all other samples.
+
+    Args:
+        codes: Number of each column's class (-1: missing) in each stratum but the last, shape (n_strata - 1, n_class_columns).
+        starts: First number of each class column in an encoded condition.
+        widths: Classes of each class column.
+        columns: Names of the quantitative columns.
+        numbers: Numbers of an encoded condition that are quantitative columns.
+    """
+
+    codes: NDArray[np.int64]
+    starts: tuple[int, ...]
+    widths: tuple[int, ...]
+    columns: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+    @property
+    def n_strata(self) -> int:
+        """Strata, with the last one."""
+        return len(self.codes) + 1
+
+    @classmethod
+    def of_encoder(cls, encoder: ConditionEncoder) -> ClassStrata:
+        """The strata that an encoder saw; none but the last where no column has classes."""
+        sizes = [len(column.classes) or 1 for column in encoder.columns]
+        starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+        with_classes = [k for k, column in enumerate(encoder.columns) if column.classes]
+        without = [k for k, column in enumerate(encoder.columns) if not column.classes]
+        largest = sorted(encoder.strata, key=lambda stratum: -stratum.count)[:_MOST_STRATA] if with_classes else []
+        codes = [
+            [encoder.columns[k].classes.index(name) if name else -1 for k, name in zip(with_classes, stratum.classes, strict=True)]
+            for stratum in largest
+            if stratum.count >= _FEWEST_SAMPLES
+        ]
+        return cls(
+            codes=np.array(codes, dtype=np.int64).reshape(len(codes), len(with_classes)),
+            starts=tuple(starts[k] for k in with_classes),
+            widths=tuple(sizes[k] for k in with_classes),
+            columns=tuple(encoder.columns[k].name for k in without),
+            numbers=tuple(starts[k] for k in without),
+        )
+
+    def stratum_of(self, encoded: NDArray[np.float32]) -> Strata:
+        """The stratum of each encoded condition, shape (n_rows,)."""
+        codes = np.full((len(encoded), len(self.starts)), -1, dtype=np.int64)
+        for k, (start, width) in enumerate(zip(self.starts, self.widths, strict=True)):
+            part = encoded[:, start : start + width]
+            # A missing class is encoded as zeros; so is the only class of a column.
+            codes[:, k] = np.where((part.max(axis=1) > 0) | (width == 1), part.argmax(axis=1), -1)
+        stratum_of = np.full(len(encoded), self.n_strata - 1, dtype=np.intp)
+        for stratum, wanted in enumerate(self.codes):
+            stratum_of[(codes == wanted).all(axis=1)] = stratum
+        return stratum_of
+
+    def values(self, encoded: NDArray[np.float32], table: pd.DataFrame) -> NDArray[np.float32]:
+        """The quantitative columns in standard deviations, shape (n_rows, n_columns); NaN where the table has no value."""
+        values = encoded[:, list(self.numbers)].copy()
+        for k, name in enumerate(self.columns):
+            values[pd.to_numeric(table[name], errors="coerce").isna().to_numpy(dtype=bool), k] = np.nan
+        return values
+
+    def means(self, values: NDArray[np.float32], stratum_of: Strata) -> NDArray[np.float32]:
+        """Mean of each column in each stratum over the rows that have a value, shape (n_strata, n_columns); of all rows in the last one."""
+        means = np.zeros((self.n_strata, values.shape[1]), dtype=np.float32)
+        for stratum in range(self.n_strata):
+            members = values[stratum_of == stratum] if stratum < self.n_strata - 1 else values
+            n_values = np.count_nonzero(~np.isnan(members), axis=0)
+            means[stratum] = np.nansum(members, axis=0) / np.maximum(n_values, 1)
+        return means
+
+
+def deviations(values: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values less the mean of the row's stratum; 0 where the value is missing.
+
+    Args:
+        values: As `ClassStrata.values` gives them, shape (n_rows, n_columns).
+        means: Of the stratum of each row; the same shape.
+    """
+    less: NDArray[np.float32] = np.nan_to_num(values - means)
+    return less
+
+
+def cumulative_shares(train: Genotypes, stratum_of: Strata, n_strata: int) -> Floats:
+    """Chance of at most 0 and of at most 1 ALT allele in each stratum, drawn towards that of all samples.
+
+    The prior of a stratum is worth as many samples as the strata's differences say: (1 - F) / 2F, as in Balding and Nichols' model,
+    with Weir and Cockerham's F of the strata, chromosome by chromosome (classes such as sex matter on some only).
+
+    Args:
+        train: Training samples.
+        stratum_of: The stratum of each, shape (n_samples,).
+        n_strata: Strata; the last one has the shares of all samples.
+
+    Returns:
+        Shape (n_strata, 2, n_variants); a variant without a call is always 0.
+
+    References:
+        Balding D.J., Nichols R.A. 1995. Genetica 96: 3-12. https://doi.org/10.1007/BF01441146
+    """
+    pooled = genotype_counts(train.calls).astype(np.float64)
+    pooled[0, pooled.sum(axis=0) == 0] = 1
+    at_most = np.cumsum(pooled, axis=0)[:2] / pooled.sum(axis=0)
+    shares = np.broadcast_to(at_most, (n_strata, *at_most.shape)).copy()
+    if n_strata == 1:
+        return shares
+    counts = np.stack([genotype_counts(train.take_samples(np.flatnonzero(stratum_of == s)).calls) for s in range(n_strata - 1)])
+    n_calls = counts.sum(axis=1)
+    prior = _prior_samples(counts, train.variants["chromosome"].to_numpy())
+    shares[:-1] = (np.cumsum(counts, axis=1)[:, :2] + prior * at_most) / (n_calls[:, None] + prior)
+    return shares
+
+
+def _prior_samples(counts: NDArray[np.int64], chromosomes: NDArray[Any]) -> Floats:
+    """Samples that the prior is worth at each variant, shape (n_variants,)."""
+    prior = np.full(len(chromosomes), (1 - _SMALLEST_FST) / (2 * _SMALLEST_FST))
+    if len(counts) < 2:
+        return prior
+    terms = weir_cockerham_fst(list(counts))
+    for name in dict.fromkeys(chromosomes):
+        here = chromosomes == name
+        fst = terms.numerator[here].sum() / max(terms.denominator[here].sum(), 1e-9)
+        fst = float(np.clip(fst, _SMALLEST_FST, _LARGEST_FST))
+        prior[here] = (1 - fst) / (2 * fst)
+    return prior
