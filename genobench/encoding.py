@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +21,12 @@ _LARGEST_Z: Final = 4.0
 _POOLING: Final = 5.0
 """A combination of classes with this many samples has its mean half-way between its own and that of all samples."""
 
+_FEWEST: Final = 5
+"""No count of a combination of classes and no mean is kept of fewer samples: the usual least cell of a published table.
+
+Statistical offices ask for 3 to 10: Hundepool et al. 2012, Statistical Disclosure Control, Wiley, section 4.2, doi 10.1002/9781118348239.
+"""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -31,7 +37,8 @@ class Column:
         classes: The classes seen in training, sorted; empty for a quantitative column.
         mean: Mean of a quantitative column over the training samples.
         standard_deviation: Likewise; 1 where the column is constant.
-        shares: Share of each class among the training samples.
+        shares: Share of each class among the training samples that have one.
+        rare_shares: Likewise among those of rare combinations of classes; empty where there are none.
     """
 
     name: str
@@ -39,6 +46,12 @@ class Column:
     mean: float = 0.0
     standard_deviation: float = 1.0
     shares: tuple[float, ...] = ()
+    rare_shares: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Numbers that the column takes in an encoded condition: one a class, or one value."""
+        return len(self.classes) or 1
 
 
 @dataclass(frozen=True)
@@ -46,9 +59,9 @@ class Stratum:
     """Samples that share all classes, as far as a sampler keeps them: how many, and their smoothed mean.
 
     Args:
-        classes: The class of each categorical column, in order.
+        classes: The class of each categorical column, in order; "" where it is missing.
         count: Training samples.
-        means: Standardised mean of each quantitative column, drawn towards that of all samples.
+        means: Standardised mean of each quantitative column over the samples that have it, drawn towards that of all samples.
     """
 
     classes: tuple[str, ...]
@@ -60,23 +73,34 @@ class Stratum:
 class ConditionEncoder:
     """Turns a table of trait and covariates into numbers, and draws such tables.
 
-    Quantitative columns are standardised, classes are one-hot less their share in training, a missing value is 0 (the average). Of
-    the training samples only class counts and smoothed moments are kept, never a value.
+    Quantitative columns are standardised, classes are one-hot less their share in training, a missing value is 0 (the average).
+    `slices` says which numbers of an encoded condition are which column's.
+
+    Of the training samples only moments and class counts are kept, never a value: combinations of classes with fewer than 5 samples are
+    one stratum, and so are, for the mean of a column, strata in which fewer than 5 samples have a value. Which classes there are is
+    kept, the rarest too. (Of fewer than 5 samples in all, the mean of all is kept.)
 
     Args:
         columns: The columns, the trait first.
-        strata: Combinations of classes with their counts.
+        strata: Combinations of classes with their counts, each of 5 samples or more.
+        others: The samples of all rarer combinations, 5 or more or none; it has no classes.
         covariance: Of the standardised quantitative columns within strata.
     """
 
     columns: tuple[Column, ...]
     strata: tuple[Stratum, ...]
+    others: Stratum
     covariance: tuple[tuple[float, ...], ...]
 
     @property
     def width(self) -> int:
         """Numbers a sample."""
-        return sum(len(column.classes) or 1 for column in self.columns)
+        return sum(column.width for column in self.columns)
+
+    def slices(self) -> dict[str, slice]:
+        """Which numbers of an encoded condition belong to each column, by its name, in the order of `columns`."""
+        starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
+        return {column.name: slice(start, start + column.width) for column, start in zip(self.columns, starts, strict=False)}
 
     @classmethod
     def of_samples(cls, samples: pd.DataFrame, trait: Trait) -> ConditionEncoder:
@@ -92,7 +116,12 @@ class ConditionEncoder:
         classes = pd.DataFrame({c.name: _texts(samples[c.name]) for c in columns if c.classes}, index=samples.index)
         values = np.column_stack([np.zeros((len(samples), 0)), *(_standardised(samples, c) for c in columns if not c.classes)])
         keys: list[tuple[str, ...]] = list(classes.itertuples(index=False, name=None)) if len(classes.columns) else [()] * len(samples)
-        return cls(columns=columns, **_learned_strata(keys, values))
+        kept, stratum_of = _strata_of(keys)
+        means, covariance = _moments(values, stratum_of, n_strata=len(kept) + 1)
+        strata = [Stratum(classes=key, count=int((stratum_of == k).sum()), means=tuple(means[k].tolist())) for k, key in enumerate(kept)]
+        others = Stratum(classes=(), count=int((stratum_of == len(kept)).sum()), means=tuple(means[len(kept)].tolist()))
+        columns = tuple(_with_rare_shares(c, samples[c.name][stratum_of == len(kept)]) for c in columns)
+        return cls(columns=columns, strata=tuple(strata), others=others, covariance=tuple(map(tuple, covariance.tolist())))
 
     def encode(self, table: pd.DataFrame) -> NDArray[np.float32]:
         """Numbers for each row, shape (n_rows, width).
@@ -105,7 +134,7 @@ class ConditionEncoder:
             if column.name not in table.columns:
                 raise GenobenchError(f"The condition has no column '{column.name}'; it must have {[c.name for c in self.columns]}.")
             if not column.classes:
-                parts.append(_standardised(table, column)[:, None])
+                parts.append(np.nan_to_num(_standardised(table, column), nan=0.0)[:, None])
                 continue
             texts = _texts(table[column.name])
             unseen = sorted(set(texts) - set(column.classes) - {""})
@@ -135,21 +164,31 @@ class ConditionEncoder:
         return self.encode(known)
 
     def draw(self, n_samples: int, generator: np.random.Generator) -> pd.DataFrame:
-        """Conditions from the distribution seen in training: classes by their counts, values normal within classes."""
-        weights = np.array([stratum.count for stratum in self.strata], dtype=np.float64)
-        chosen = generator.choice(len(self.strata), size=n_samples, p=weights / weights.sum())
+        """Conditions from the distribution seen in training: classes by their counts, values normal within classes.
+
+        Nothing that is drawn is missing, as in the conditions that the harness asks for: a class that samples of a combination lack is
+        drawn by its share in training. The classes of rare combinations are drawn one by one, by their shares among those.
+
+        Args:
+            n_samples: How many rows.
+            generator: Draws them.
+        """
+        strata = (*self.strata, self.others)
+        weights = np.array([stratum.count for stratum in strata], dtype=np.float64)
+        chosen = generator.choice(len(strata), size=n_samples, p=weights / weights.sum())
         quantitative = [column for column in self.columns if not column.classes]
         categorical = [column for column in self.columns if column.classes]
-        means = np.array([stratum.means for stratum in self.strata]).reshape(len(self.strata), len(quantitative))[chosen]
-        covariance = np.array(self.covariance).reshape(len(quantitative), len(quantitative))
-        factor = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(quantitative)))
-        values = means + generator.standard_normal(means.shape) @ factor.T
+        means = np.array([stratum.means for stratum in strata]).reshape(len(strata), len(quantitative))[chosen]
+        values = means + generator.standard_normal(means.shape) @ _root(np.array(self.covariance).reshape(means.shape[1], means.shape[1])).T
         drawn: dict[str, Any] = {}
         for k, column in enumerate(quantitative):
             drawn[column.name] = column.mean + column.standard_deviation * values[:, k]
         for k, column in enumerate(categorical):
-            texts = [self.strata[row].classes[k] for row in chosen]
-            drawn[column.name] = [text or None for text in texts]
+            names = np.array(column.classes, dtype=object)
+            of_strata = np.array([*(stratum.classes[k] for stratum in self.strata), ""], dtype=object)[chosen]
+            alone = generator.choice(names, size=n_samples, p=column.shares)
+            rare = generator.choice(names, size=n_samples, p=column.rare_shares or column.shares)
+            drawn[column.name] = np.where(chosen == len(self.strata), rare, np.where(of_strata == "", alone, of_strata))
         return pd.DataFrame({column.name: drawn[column.name] for column in self.columns})
 
     def to_json(self) -> dict[str, Any]:
@@ -160,10 +199,9 @@ class ConditionEncoder:
     def from_json(cls, values: dict[str, Any]) -> ConditionEncoder:
         """The reverse of `to_json`."""
         return cls(
-            columns=tuple(
-                Column(**{**column, "classes": tuple(column["classes"]), "shares": tuple(column["shares"])}) for column in values["columns"]
-            ),
-            strata=tuple(Stratum(classes=tuple(s["classes"]), count=s["count"], means=tuple(s["means"])) for s in values["strata"]),
+            columns=tuple(_column_from_json(column) for column in values["columns"]),
+            strata=tuple(_stratum_from_json(stratum) for stratum in values["strata"]),
+            others=_stratum_from_json(values["others"]),
             covariance=tuple(tuple(row) for row in values["covariance"]),
         )
 
@@ -186,19 +224,83 @@ def _learned_column(samples: pd.DataFrame, name: str, *, is_quantitative: bool |
     return Column(name=name, classes=tuple(map(str, classes)), shares=tuple(map(float, shares)))
 
 
-def _learned_strata(keys: list[tuple[str, ...]], values: NDArray[np.float64]) -> dict[str, Any]:
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for row, key in enumerate(keys):
-        groups.setdefault(key, []).append(row)
-    strata = []
-    residuals = np.empty_like(values)
-    for key in sorted(groups):
-        rows = groups[key]
-        means = values[rows].sum(axis=0) / (len(rows) + _POOLING)
-        residuals[rows] = values[rows] - means
-        strata.append(Stratum(classes=key, count=len(rows), means=tuple(map(float, means))))
-    covariance = residuals.T @ residuals / max(1, len(values))
-    return {"strata": tuple(strata), "covariance": tuple(tuple(map(float, row)) for row in covariance)}
+def _with_rare_shares(column: Column, rare: pd.Series[Any]) -> Column:
+    """The column with the shares of its classes among the samples of rare combinations."""
+    if not column.classes or not rare.notna().any():
+        return column
+    texts = _texts(rare)
+    counts = np.array([(texts == name).sum() for name in column.classes])
+    return replace(column, rare_shares=tuple((counts / counts.sum()).tolist()))
+
+
+def _strata_of(keys: list[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], NDArray[np.intp]]:
+    """The combinations that are kept, and which of them each sample has; one more stands for all others."""
+    names = sorted(set(keys))
+    number = {name: k for k, name in enumerate(names)}
+    group_of = np.array([number[key] for key in keys], dtype=np.intp)
+    is_few = _is_few(np.bincount(group_of, minlength=len(names)))
+    kept = np.flatnonzero(~is_few)
+    stratum_of_group = np.full(len(names), len(kept), dtype=np.intp)
+    stratum_of_group[kept] = np.arange(len(kept))
+    return [names[k] for k in kept], stratum_of_group[group_of]
+
+
+def _is_few(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Groups that are to be one, so that neither any other nor what they are together has fewer than `_FEWEST`.
+
+    A sum over fewer would be what the others leave of the sum over all; so the smallest of the others joins them.
+    """
+    is_few = counts < _FEWEST
+    for group in np.argsort(counts, kind="stable"):
+        if not 0 < counts[is_few].sum() < _FEWEST:
+            break
+        is_few[group] = True
+    return is_few
+
+
+def _moments(
+    values: NDArray[np.float64], stratum_of: NDArray[np.intp], *, n_strata: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means by stratum, drawn towards 0, and the covariance that is left beside them.
+
+    Both are over the samples that have a value. What the means explain is taken off the moments over all samples, so that what is drawn
+    has the variance of training, however far the means are drawn in.
+
+    Args:
+        values: Standardised, NaN where missing, shape (n_samples, n_columns).
+        stratum_of: The stratum of each sample, shape (n_samples,).
+        n_strata: Strata, with the last one for all rare combinations, which may be without samples.
+
+    Returns:
+        Shapes (n_strata, n_columns) and (n_columns, n_columns); a pair of columns that fewer than 5 samples have has covariance 0.
+    """
+    is_there = ~np.isnan(values)
+    filled = np.where(is_there, values, 0.0)
+    means = np.zeros((n_strata, values.shape[1]))
+    for column in range(values.shape[1]):
+        counts = np.bincount(stratum_of, weights=is_there[:, column], minlength=n_strata).astype(np.int64)
+        sums = np.bincount(stratum_of, weights=filled[:, column], minlength=n_strata)
+        is_few = _is_few(counts)
+        means[:, column] = np.where(is_few, sums[is_few].sum(), sums) / (np.where(is_few, counts[is_few].sum(), counts) + _POOLING)
+    explained = np.where(is_there, means[stratum_of], 0.0)
+    n_pairs = is_there.T.astype(np.float64) @ is_there
+    covariance = (filled.T @ filled - explained.T @ explained) / np.maximum(n_pairs, 1.0)
+    return means, np.where(n_pairs >= min(_FEWEST, len(values)), covariance, 0.0)
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What makes independent standard normal draws covary so; moments over different samples may lack a root, and the nearest is taken."""
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+    root: NDArray[np.float64] = eigenvectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+    return root
+
+
+def _column_from_json(values: dict[str, Any]) -> Column:
+    return Column(**{**values, **{name: tuple(values[name]) for name in ("classes", "shares", "rare_shares")}})
+
+
+def _stratum_from_json(values: dict[str, Any]) -> Stratum:
+    return Stratum(classes=tuple(values["classes"]), count=values["count"], means=tuple(values["means"]))
 
 
 def _texts(column: pd.Series[Any]) -> NDArray[np.object_]:
@@ -212,6 +314,7 @@ def _class_name(value: Any) -> str:
 
 
 def _standardised(table: pd.DataFrame, column: Column) -> NDArray[np.float64]:
+    """Values in standard deviations from the mean of training, NaN where missing."""
     values = pd.to_numeric(table[column.name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    z = np.clip((values - column.mean) / column.standard_deviation, -_LARGEST_Z, _LARGEST_Z)
-    return np.nan_to_num(z, nan=0.0)
+    z: NDArray[np.float64] = np.clip((values - column.mean) / column.standard_deviation, -_LARGEST_Z, _LARGEST_Z)
+    return z

@@ -83,4 +83,72 @@ def test_encode_known__an_unseen_class_is_missing_and_the_others_stay() -> None:
     rows = pd.DataFrame({"weight": [21.0, 25.0], "sex": ["other", "male"], "age": [9.0, 11.0]})
     with pytest.raises(GenobenchError, match="'other', which no training sample has"):
         encoder.encode(rows)
-    assert (encoder.encode_known(rows) == encoder.encode(rows.assign(sex=[None, "male"]))).all()
+    assert (encoder.encode_known(rows) == encoder.encode(rows.assign(sex=pd.Series([None, "male"], dtype=object)))).all()
+
+
+def _numbers(value: object) -> list[float]:
+    """Every number in a JSON value."""
+    if isinstance(value, dict):
+        return [number for part in value.values() for number in _numbers(part)]
+    if isinstance(value, list):
+        return [number for part in value for number in _numbers(part)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 6])
+def test_to_json__gives_no_sample_away(n_rare: int) -> None:
+    """Herds of one sample, and a covariate that one sample of a sex has: no mean or remainder of sums over them is kept."""
+    seen = table().assign(age=np.nan)
+    seen["herd"] = np.where(np.arange(400) < n_rare, [f"rare{k}" for k in range(400)], "common")
+    seen.loc[(seen["sex"] == "female").to_numpy().nonzero()[0][3:90], "age"] = 9.0 + np.arange(87) / 10
+    seen.loc[(seen["sex"] == "male").to_numpy().nonzero()[0][5], "age"] = 14.375
+    encoder = ConditionEncoder.of_samples(seen, Trait(column="weight", kind="quantitative", covariates=("sex", "herd", "age")))
+    values = json.loads(json.dumps(encoder.to_json()))
+    strata = [*values["strata"], values["others"]]
+    assert all(stratum["count"] == 0 or stratum["count"] >= 5 for stratum in strata)
+    assert sum(stratum["count"] for stratum in strata) == 400
+    known = np.array([*seen["weight"], *seen["age"].dropna()])
+    for k, column in enumerate(c for c in encoder.columns if not c.classes):
+        # What a reader can undo: the drawing in of a mean by 5 samples, and the sum over all but one stratum.
+        sums = [stratum["means"][k] * (n + 5.0) for stratum in strata for n in {stratum["count"], 1}]
+        of_all = [stratum["means"][k] * (stratum["count"] + 5.0) for stratum in strata]
+        guesses = np.array([*_numbers(values), *sums, -sum(of_all), *(own - sum(of_all) for own in of_all)])
+        undone = np.concatenate([guesses, column.mean + column.standard_deviation * guesses])
+        assert np.abs(undone[:, None] - known).min() > 1e-9
+
+
+def test_draw__missing_values_make_no_column_narrower() -> None:
+    """Half the values missing at random: the SD of 1,000 present normal ones has the standard error SD / sqrt(2,000)."""
+    random = np.random.default_rng(5)
+    line = random.random(2000) < 0.5
+    whole = pd.DataFrame({"line": np.where(line, "a", "b"), "weight": random.normal(60, 6, 2000) + np.where(line, 6.7, -6.7)})
+    half = whole.assign(weight=whole["weight"].where(random.random(2000) < 0.5))
+    drawn = ConditionEncoder.of_samples(half, Trait(column="weight", kind="quantitative", covariates=("line",))).draw(20_000, random)
+    assert drawn["weight"].std() == pytest.approx(whole["weight"].std(), abs=3 * whole["weight"].std() / 2000**0.5)
+    # The mean of a line is drawn towards the other by 5 samples in about 500.
+    for name, mean in whole.groupby("line")["weight"].mean().items():
+        assert drawn["weight"][drawn["line"] == name].mean() == pytest.approx(mean, abs=3 * 6 / 500**0.5 + 6.7 * 5 / 400)
+
+
+def test_draw__nothing_is_missing_and_rare_combinations_keep_their_share() -> None:
+    seen = table()
+    seen["herd"] = [f"rare{k}" for k in range(100)] + ["common"] * 300
+    seen.loc[:30, "sex"] = None
+    drawn = ConditionEncoder.of_samples(seen, Trait(column="weight", kind="quantitative", covariates=("sex", "herd", "age"))).draw(
+        4000, np.random.default_rng(1)
+    )
+    assert drawn.notna().all().all()
+    assert (drawn["herd"] != "common").mean() == pytest.approx(1 / 4, abs=4 * (1 / 4 * 3 / 4 / 4000) ** 0.5)
+    assert drawn["herd"].nunique() > 95
+
+
+def test_slices__name_the_numbers_of_each_column() -> None:
+    encoder = ConditionEncoder.of_samples(table(), TRAIT)
+    encoded = encoder.encode(table())
+    slices = encoder.slices()
+    assert list(slices) == ["weight", "sex", "age"]
+    assert [column.width for column in encoder.columns] == [1, 2, 1]
+    assert encoder.width == encoded.shape[1] == 4
+    is_male = (table()["sex"] == "male").to_numpy()
+    assert (encoded[:, slices["sex"]].argmax(axis=1) == is_male).all()
+    assert (encoded[:, slices["age"]] == encoder.encode(table().assign(weight=np.nan, sex=None))[:, 3:]).all()
