@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from genobench import ConditionEncoder, GenobenchError, Genotypes, PackedCalls, Sampler
+from genobench import GenobenchError, Genotypes, PackedCalls, Sampler, SamplerTables
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import unplaced_calls
 
@@ -19,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SCHEMA: Final = 1
+    import pandas as pd
+
+    from genobench import ConditionEncoder
+
 _CALLS_PER_CHUNK: Final = 1 << 22
 
 
@@ -57,49 +58,49 @@ class NetworkSampler(Sampler):
     encoder: ConditionEncoder
     variants: pd.DataFrame
 
+    @property
+    def tables(self) -> SamplerTables:
+        """Everything but the network."""
+        return SamplerTables(encoder=self.encoder, variants=self.variants)
+
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
         """Synthetic genotypes; without a condition, conditions are drawn from the distribution kept from training.
 
         Raises:
             GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
         """
-        if condition is None:
-            table = self.encoder.draw(n_samples, np.random.default_rng(seed))
-        elif len(condition) != n_samples:
-            raise GenobenchError(f"The condition has {len(condition)} rows; {n_samples} samples need as many.")
-        else:
-            table = condition.reset_index(drop=True)
-        encoded = torch.from_numpy(self.encoder.encode(table))
+        tables = self.tables
+        asked = tables.conditions(n_samples, condition, seed=seed)
+        encoded = torch.from_numpy(tables.encoder.encode(asked))
         generator = torch.Generator().manual_seed(seed)
-        packed = np.empty((n_samples, -(-len(self.variants) // 4)), dtype=np.uint8)
+        packed = tables.packed_rows(n_samples)
         n_rows = max(1, _CALLS_PER_CHUNK // self.layout.variant_at.size)
         with torch.inference_mode():
             for start in range(0, n_samples, n_rows):
                 codes = self.network.draw(encoded[start : start + n_rows], generator)
                 packed[start : start + codes.shape[1]] = PackedCalls.from_calls(unplaced_calls(codes, self.layout)).packed
-        ids = [f"synthetic-{k + 1:06d}" for k in range(n_samples)]
-        samples = pd.concat([pd.DataFrame({"id": ids}), table.drop(columns="id", errors="ignore")], axis=1)
-        calls = PackedCalls(packed=packed, n_variants=len(self.variants))
-        return Genotypes(calls=calls, samples=samples, variants=self.variants)
+        return tables.genotypes(packed, asked)
 
     def save(self, folder: Path) -> None:
-        """Write `weights.safetensors`, `layout.safetensors` and `sampler.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write `weights.safetensors`, `layout.safetensors`, and the sampler's tables."""
+        self.tables.save(folder, network=self.description)
         weights = {name: weight.detach().cpu().contiguous() for name, weight in self.network.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
-        places = {
-            "variant_at": torch.from_numpy(self.layout.variant_at),
-            "is_followed": torch.from_numpy(self.layout.is_followed),
-        }
+        places = {name: torch.from_numpy(array) for name, array in self.layout.to_arrays().items()}
         save_file(places, folder / "layout.safetensors")
-        variants = {"dtypes": self.variants.dtypes.astype(str).to_dict(), "columns": json.loads(self.variants.to_json(orient="split"))}
-        description = {
-            "schema": SCHEMA,
-            "network": self.description,
-            "condition": self.encoder.to_json(),
-            "variants": variants,
-        }
-        (folder / "sampler.json").write_text(json.dumps(description), encoding="utf-8")
+
+
+def trained_sampler(network: GenotypeNetwork, description: dict[str, Any], *, layout: BlockLayout, tables: SamplerTables) -> NetworkSampler:
+    """The sampler of a network that has been trained: on the CPU, its weights fixed.
+
+    Args:
+        network: It is moved, and trains no more.
+        description: What a loader needs to build the network anew: plain values.
+        layout: Where each variant lies.
+        tables: Conditions and variants.
+    """
+    network.requires_grad_(False).to("cpu").eval()
+    return NetworkSampler(network=network, description=description, layout=layout, encoder=tables.encoder, variants=tables.variants)
 
 
 def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], GenotypeNetwork]) -> NetworkSampler:
@@ -112,18 +113,12 @@ def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], G
     Raises:
         GenobenchError: If the folder holds no sampler of this version.
     """
+    tables, description = SamplerTables.load(folder)
     try:
-        description = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
-        places = load_file(folder / "layout.safetensors")
+        layout = BlockLayout.from_arrays(load_file(folder / "layout.safetensors"))
         weights = load_file(folder / "weights.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise GenobenchError(f"The folder {folder} holds no whole sampler: {error}") from error
-    if description["schema"] != SCHEMA:
-        raise GenobenchError(f"The sampler in {folder} has schema {description['schema']}; this version reads {SCHEMA}. Fit it again.")
-    layout = BlockLayout(variant_at=places["variant_at"].numpy(), is_followed=places["is_followed"].numpy())
-    network = build(description["network"], places["is_followed"])
+    network = build(description["network"], torch.from_numpy(layout.is_followed))
     network.load_state_dict(weights)
-    table = description["variants"]
-    variants = pd.DataFrame(table["columns"]["data"], columns=table["columns"]["columns"]).astype(table["dtypes"])
-    encoder = ConditionEncoder.from_json(description["condition"])
-    return NetworkSampler(network=network.eval(), description=description["network"], layout=layout, encoder=encoder, variants=variants)
+    return trained_sampler(network, description["network"], layout=layout, tables=tables)

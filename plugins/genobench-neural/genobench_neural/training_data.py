@@ -1,44 +1,51 @@
-"""What a fit begins with: packed samples on the device, their encoded conditions, genotype shares and the fit's random generator."""
+"""What a fit begins with: packed samples on the device, their encoded conditions and the fit's random generator; and what it ends with."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from genobench import ConditionEncoder, GenobenchError
+from genobench import SamplerTables
+from genobench.statgen import genotype_counts
 from genobench_neural.batches import PackedBatches
-from genobench_neural.simplex import genotype_shares
+from genobench_neural.sampling import trained_sampler
 from genobench_neural.training import checked_device
 
 if TYPE_CHECKING:
-    from genobench import FitContext, Genotypes
+    from genobench import ConditionEncoder, FitContext, Genotypes
     from genobench.statgen import BlockLayout
+    from genobench_neural.sampling import GenotypeNetwork, NetworkSampler
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Training samples as dense networks take them.
+    """Training samples as networks take them.
 
     Args:
-        layout: A layout of one block.
-        n_variants: Variants; places beyond are padding.
-        encoder: Conditions as numbers.
+        genotypes: The training samples as they came.
+        layout: Where each variant lies in a batch.
+        tables: What the sampler will need beside its network.
         condition: Of the training samples, shape (n_samples, encoder.width).
-        batches: The packed calls.
-        shares: Share of each genotype, shape (n_places, 3).
+        batches: The packed calls, in the places of the layout.
         random: Draws everything in the fit.
     """
 
+    genotypes: Genotypes
     layout: BlockLayout
-    n_variants: int
-    encoder: ConditionEncoder
+    tables: SamplerTables
     condition: torch.Tensor
     batches: PackedBatches
-    shares: torch.Tensor
     random: torch.Generator
+
+    @property
+    def encoder(self) -> ConditionEncoder:
+        """Conditions as numbers."""
+        return self.tables.encoder
 
     @property
     def n_samples(self) -> int:
@@ -46,31 +53,39 @@ class TrainingData:
         return self.batches.n_samples
 
     @property
+    def n_variants(self) -> int:
+        """Variants; the places of the layout beyond them are padding."""
+        return self.genotypes.n_variants
+
+    @property
     def device(self) -> torch.device:
         """Where all of it lies."""
         return self.batches.device
 
+    @cached_property
+    def shares(self) -> torch.Tensor:
+        """Share of each genotype among the calls, shape (n_places, 3) over all blocks; padding and all-missing variants read 1, 0, 0."""
+        counts = genotype_counts(self.genotypes.calls).astype(np.float32)
+        counts[0, counts.sum(axis=0) == 0] = 1
+        shares = counts / counts.sum(axis=0)
+        placed = np.stack([self.layout.placed(row, fill).reshape(-1) for row, fill in zip(shares, (1, 0, 0), strict=True)], axis=-1)
+        return torch.from_numpy(placed).to(self.device)
+
     @classmethod
     def of_genotypes(cls, train: Genotypes, context: FitContext, layout: BlockLayout) -> TrainingData:
-        """Take training samples in a layout of one block.
+        """Take training samples in a layout.
 
         Raises:
             GenobenchError: If there are fewer than two samples, or no variant.
         """
-        if train.n_samples < 2 or train.n_variants < 1:
-            raise GenobenchError(
-                f"A neural generator needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}."
-            )
         device = checked_device(context.device)
-        encoder = ConditionEncoder.of_samples(train.samples, context.trait)
-        batches = PackedBatches.of_genotypes(train, layout, device)
+        tables = SamplerTables.of_training(train, context.trait)
         return cls(
+            genotypes=train,
             layout=layout,
-            n_variants=train.n_variants,
-            encoder=encoder,
-            condition=torch.from_numpy(encoder.encode(train.samples)).to(device),
-            batches=batches,
-            shares=genotype_shares(batches),
+            tables=tables,
+            condition=torch.from_numpy(tables.encoder.encode(train.samples)).to(device),
+            batches=PackedBatches.of_genotypes(train, layout, device),
             random=torch.Generator(device).manual_seed(context.seed),
         )
 
@@ -88,3 +103,12 @@ class TrainingData:
             return None
         condition = torch.from_numpy(self.encoder.encode_known(context.validation.samples)).to(self.device)
         return PackedBatches.of_genotypes(context.validation, self.layout, self.device), condition
+
+    def sampler(self, network: GenotypeNetwork, description: dict[str, Any]) -> NetworkSampler:
+        """The sampler of a network that was trained on this.
+
+        Args:
+            network: Trained; it is moved to the CPU, and trains no more.
+            description: What a loader needs to build it anew: plain values.
+        """
+        return trained_sampler(network, description, layout=self.layout, tables=self.tables)
