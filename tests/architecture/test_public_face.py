@@ -19,6 +19,11 @@ from genobench import errors, hookspecs
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCES: Final = tuple(sorted((ROOT / "genobench").rglob("*.py")))
+PLUGIN_SOURCES: Final = tuple(sorted((ROOT / "plugins").rglob("*.py")))
+BUILTIN_SOURCES: Final = tuple(sorted((ROOT / "genobench" / "builtin").rglob("*.py")))
+FURTHER_IMPORTS: Final = {"plugins/genobench-simulation/tests/test_simulation.py": ("genobench.builtin.demos",)}
+"""The simulation makes the demos that genobench ships, and its test compares both."""
+
 FORBIDDEN_NAMES: Final = frozenset({"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "manager"})
 HEAVY: Final = ("torch", "pandas", "optuna", "mlflow", "typer", "scipy", "sklearn", "matplotlib")
 PUBLIC_PACKAGES: Final = ("genobench", "genobench.statgen", "genobench.testing")
@@ -115,7 +120,33 @@ def test_public_face__an_unknown_name_is_an_attribute_error() -> None:
     assert set(genobench.__all__) <= set(dir(genobench))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def _imported(path: Path) -> list[str]:
+    """The modules that a file imports from, in the order of their lines; relative ones as ".name"."""
+    imported = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported.append("." * node.level + (node.module or ""))
+    return imported
+
+
+def _own_package(path: Path) -> str:
+    """The package that a plugin's file, or its test, belongs to."""
+    parts = path.relative_to(ROOT).parts
+    return "genobench.builtin" if parts[0] == "genobench" else parts[1].replace("-", "_")
+
+
+@pytest.mark.parametrize("path", PLUGIN_SOURCES + BUILTIN_SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_plugin__imports_the_public_face_and_itself_alone(path: Path) -> None:
+    """The plugins here, built-in ones included, get by with what a third party gets, and none leans on another."""
+    own = _own_package(path)
+    allowed = {*PUBLIC_PACKAGES, *FURTHER_IMPORTS.get(path.relative_to(ROOT).as_posix(), ())}
+    ours = [name for name in _imported(path) if name.startswith((".", "genobench"))]
+    assert [name for name in ours if name not in allowed and name != own and not name.startswith(f"{own}.")] == []
+
+
+@pytest.mark.parametrize("path", SOURCES + PLUGIN_SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module__has_a_docstring_and_a_name_that_says_something(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
     assert path.stem not in FORBIDDEN_NAMES
@@ -176,7 +207,7 @@ def test_broad_except__stands_only_with_its_reason() -> None:
     """`except Exception` stands at plugin boundaries, each with its reason on the line."""
     bare = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in SOURCES
+        for path in SOURCES + PLUGIN_SOURCES
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if line.strip().startswith(("except Exception", "except BaseException", "except:")) and "noqa: BLE001 - " not in line
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,6 @@ from genobench_neural.tabular.networks import CtganGenerator, CtganSize
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from genobench.contracts import TraitKind
 
 QUICK: dict[str, Any] = {"max_epochs": 2, "batch_size": 20, "n_hidden": 16}
 
@@ -126,7 +124,7 @@ def test_class_columns__cut_quantitative_values_at_quantiles() -> None:
 
 
 @pytest.mark.parametrize("kind", ["categorical", "quantitative"])
-def test_generate__the_condition_on_the_trait_is_followed(kind: TraitKind, tmp_path: Path) -> None:
+def test_generate__the_condition_on_the_trait_is_followed(kind: Literal["categorical", "quantitative"], tmp_path: Path) -> None:
     train = example_genotypes(n_samples=300).take_variants(np.arange(46, 50))
     calls = train.to_array()[:, 0]
     assert np.bincount(calls).min() > 50

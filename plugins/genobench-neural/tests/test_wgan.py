@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
+from genobench.testing import GeneratorSuite
 from genobench_neural import training
 from genobench_neural.clusters.losses import gradient_penalty
 from genobench_neural.published.presets import overridden
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+QUICK = {"max_epochs": 1, "n_rounds": 1, "n_clusters": 4}
 TINY = Wgan(max_epochs=4, batch_size=8, n_critic=1, block_size=8, n_clusters=4, n_rounds=4, n_shared=2, width=8, n_hidden=4)
 TRAIT = Trait(column="weight", kind="quantitative", covariates=("sex",))
+
+
+class TestWgan(GeneratorSuite):
+    """Every rule for generators."""
+
+    plugin = Wgan
+    settings = QUICK
 
 
 def autoregressive_haplotypes(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
