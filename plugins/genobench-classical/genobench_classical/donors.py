@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 
     from genobench import ConditionEncoder
 
+LEAST_DONORS: Final = 25
+"""Both haplotypes of a sample then copy one training haplotype at no more than 1 / (2 * 25) = 2 % of places, between the inbreeding of a
+child of second cousins (1/64) and of half first cousins (1/32), and no training sample is copied at more than 1 / sqrt(25) of places."""
+
+_LARGEST_PART: Final = 0.25
+"""No condition asks for more effective donors than this part of the candidates: all of them alike would follow no trait."""
+
 _OTHER_CLASS: Final = 0.2
 """Weight of a donor outside, for each column in which its class differs."""
 
-_SMALLEST: Final = 1e-12
+_PRIOR_SAMPLES: Final = 5.0
+_N_HALVINGS: Final = 30
 _ROWS_AT_A_TIME: Final = 512
 
 
@@ -23,24 +31,35 @@ _ROWS_AT_A_TIME: Final = 512
 class Donors:
     """The conditions of training samples, and weights by them.
 
-    A donor counts by a normal kernel of the distance in each quantitative column, around a value so much farther out that the average
-    donor has the one asked for (where values are normal, the mean of kernel times density is centre / (1 + width²)). If segments come
-    from donors whose trait is that of the synthetic sample on average, so does its expected genetic value: each segment's share of it is
-    that of the donors, and they add up. Donors of the same classes share the weight n / (n + pooling), n being their number; the others,
-    by the columns in which they agree, have the rest, so that with some pooling a stratum of three samples is not copied from three
-    samples alone.
+    A donor counts by a normal kernel of the distance in each quantitative column. The kernel stands so much farther out than the value
+    asked for that the average donor has that value (where values are normal with variance v² and the width is a share h of v, the mean of
+    kernel times density is (centre + h² mean) / (1 + h²)). If segments come from donors whose trait is that of the synthetic sample on
+    average, so does its expected genetic value: each segment's share of it is that of the donors, and they add up.
+
+    Few samples are near an extreme value, or near in several columns at once, and one of them alone would be copied. So the weights of
+    a condition are raised to the largest power from 0 to 1 at which the effective number of donors, 1 / sum(weight²), is at least
+    `least_donors`, or a quarter of the candidates if that is less. No weight is then above 1 / sqrt(of that number). A power flattens
+    the kernel, which is as if it were wider around the same centre: the average donor of such a condition lies between the value asked
+    for and the mean, and so does the expected genetic value. (The effective number never rises with the power b: its logarithm is
+    2 K(b) - K(2 b), K being the logarithm of the sum of the weights' b-th powers, which is convex.)
+
+    Donors of the same classes share the weight n / (n + pooling), n being their number; the others, by the columns in which they agree,
+    have the rest. With some pooling, a stratum of three samples is not copied from three samples alone: the bound holds for donors of
+    the same classes, for the others, and again for all of them.
 
     Args:
         encoder: Conditions as numbers.
         encoded: Those of the training samples, shape (n_train, width).
-        kernel_width: Standard deviation of the kernel, in standard deviations of the column.
-        pooling: See above.
+        kernel_width: Standard deviation of the kernel, in standard deviations of the column among the candidates.
+        least_donors: See above.
+        pooling: See above; 0: only donors of the same classes, as far as there are any.
         ignored: Columns that do not count.
     """
 
     encoder: ConditionEncoder
     encoded: NDArray[np.float32]
     kernel_width: float
+    least_donors: int = LEAST_DONORS
     pooling: float = 5.0
     ignored: tuple[str, ...] = ()
 
@@ -52,27 +71,52 @@ class Donors:
             candidates: Conditions to choose among, shape (n_candidates, width); None: those of the training samples.
         """
         others = self.encoded if candidates is None else candidates
-        nearness = np.ones((len(encoded), len(others)))
         n_different = np.zeros((len(encoded), len(others)))
-        start = 0
-        for column in self.encoder.columns:
-            stop = start + (len(column.classes) or 1)
-            if column.name in self.ignored:
-                pass
-            elif column.classes:
-                n_different += np.abs(encoded[:, None, start:stop] - others[None, :, start:stop]).max(axis=2) > _OTHER_CLASS
-            else:
-                centre = encoded[:, start, None] * (1 + self.kernel_width**2)
-                nearness *= np.exp(-0.5 * ((centre - others[None, :, start]) / self.kernel_width) ** 2)
-            start = stop
-        nearness += _SMALLEST
+        quantitative = []
+        for column, numbers in zip(self.encoder.columns, self.encoder.slices().values(), strict=True):
+            if column.name not in self.ignored and column.classes:
+                n_different += np.abs(encoded[:, None, numbers] - others[None, :, numbers]).max(axis=2) > _OTHER_CLASS
+            elif column.name not in self.ignored:
+                quantitative.append(numbers.start)
+        asked, values = encoded[:, quantitative].astype(np.float64), others[:, quantitative].astype(np.float64)
         is_own = n_different == 0
         n_own = is_own.sum(axis=1, keepdims=True)
-        share_own = np.where((n_own < len(others)) & (n_own > 0), n_own / np.maximum(n_own + self.pooling, 1), n_own > 0)
-        own = nearness * is_own
-        outside = nearness * np.where(is_own, 0.0, _OTHER_CLASS**n_different)
-        weights: NDArray[np.float64] = share_own * _normalised(own) + (1 - share_own) * _normalised(outside)
-        weights /= weights.sum(axis=1, keepdims=True)
+        own = self._within(asked, values, is_own.astype(np.float64))
+        if (n_own == len(others)).all():
+            return own
+        outside = self._within(asked, values, np.where(is_own, 0.0, _OTHER_CLASS**n_different))
+        share_own = np.where(n_own < len(others), n_own / np.maximum(n_own + self.pooling, 1), 1.0)
+        return self._bounded(_logarithm(share_own * own + (1 - share_own) * outside))
+
+    def _within(self, asked: NDArray[np.float64], values: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights by the kernel times a prior, which says who counts; 0 throughout where nobody does. Shape (n_samples, n_candidates)."""
+        total = prior.sum(axis=1, keepdims=True)
+        share = np.divide(prior, total, out=np.zeros_like(prior), where=total > 0)
+        n_effective = 1 / np.maximum((share**2).sum(axis=1, keepdims=True), 1 / share.shape[1])
+        mean = share @ values
+        spread = np.maximum(share @ values**2 - mean**2, 0.0)
+        # The variance of few is drawn towards that of all samples, which is 1.
+        spread = (n_effective * spread + _PRIOR_SAMPLES) / (n_effective + _PRIOR_SAMPLES)
+        centre = asked + (asked - mean) * self.kernel_width**2
+        logarithm = _logarithm(prior)
+        for k in range(values.shape[1]):
+            logarithm -= (centre[:, k, None] - values[None, :, k]) ** 2 / (2 * self.kernel_width**2 * spread[:, k, None])
+        return self._bounded(logarithm)
+
+    def _bounded(self, logarithm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of these logarithms, flattened where they leave too few effective donors, shape (n_samples, n_candidates)."""
+        is_candidate = np.isfinite(logarithm)
+        largest = np.where(is_candidate.any(axis=1), logarithm.max(axis=1), 0.0)
+        relative = np.where(is_candidate, logarithm - largest[:, None], 0.0)
+        least = np.minimum(self.least_donors, _LARGEST_PART * is_candidate.sum(axis=1))
+        weights = _powers(relative, is_candidate, np.ones(len(relative)))
+        few = np.flatnonzero(_n_effective(weights) < least)
+        low, high = np.zeros(len(few)), np.ones(len(few))
+        for _ in range(_N_HALVINGS if len(few) else 0):
+            middle = (low + high) / 2
+            is_enough = _n_effective(_powers(relative[few], is_candidate[few], middle)) >= least[few]
+            low, high = np.where(is_enough, middle, low), np.where(is_enough, high, middle)
+        weights[few] = _powers(relative[few], is_candidate[few], low)
         return weights
 
     def one_each(self, encoded: NDArray[np.float32], candidates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -96,7 +140,21 @@ def drawn_donors(weights: NDArray[np.float64], n_draws: int, rng: np.random.Gene
     return donors
 
 
-def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = weights.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-    return shares
+def _logarithm(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Minus infinity where a weight is 0."""
+    return np.log(weights, out=np.full_like(weights, -np.inf), where=weights > 0)
+
+
+def _powers(relative: NDArray[np.float64], is_candidate: NDArray[np.bool_], power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of so many powers of those whose logarithms are given; rows sum to 1, or are 0 where there is no candidate."""
+    raised = np.exp(power[:, None] * relative) * is_candidate
+    total = raised.sum(axis=1, keepdims=True)
+    powers: NDArray[np.float64] = np.divide(raised, total, out=np.zeros_like(raised), where=total > 0)
+    return powers
+
+
+def _n_effective(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / sum(weight²) of each row; 0 without a weight. Shape (n_rows,)."""
+    total = (weights**2).sum(axis=1)
+    n_effective: NDArray[np.float64] = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+    return n_effective

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
-from genobench.statgen import phased_haplotypes
-from genobench_classical.conditioning import Frame
-from genobench_classical.donors import Donors
+from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SamplerTables, Trial, check_lowest, check_positive
+from genobench.statgen import GeneticPath, phased_haplotypes
+from genobench_classical.donors import LEAST_DONORS, Donors
 from genobench_classical.haplotype_copies import gametes, mosaic_haplotypes, packed_in_chunks
-from genobench_classical.places import GeneticPlaces
+from genobench_classical.stored_arrays import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +38,12 @@ class GeneDrop(Generator):
     Training calls are phased. In each generation sires and dams are chosen and mated, within classes of the covariates (sex apart),
     and each child gets a gamete of both with crossovers by Haldane's map: 1 cM a Mb where the variant table has no `position_cm`. Sires
     and dams of the last generation are few, so that the synthetic samples have sibs; before it they are many, since few would lose
-    alleles in each generation. Every generation but the last has as many animals as training had (40 to 2,000).
+    alleles in each generation. Every generation but the last has as many animals as training had (40 to 2,000). **All variants are
+    inherited as autosomal**, those of X, Y and MT too: sons have their sire's X. Leave them out where that matters.
 
     The condition: a child's parents are drawn by a kernel of their trait around the child's, and parents of the last generation were
-    chosen likewise, so that the expected genetic value follows the trait. In generations between, traits are drawn from the
-    distribution kept from training.
+    chosen likewise, so that the expected genetic value follows the trait. Where few candidates are near, as at an extreme trait, the
+    kernel is widened until `least_donors` count. In generations between, traits are drawn from the distribution kept from training.
 
     **With `n_generations=1` the synthetic samples are children of training samples and nothing is private**: an owner of a sample's
     genotypes finds its children by opposing homozygotes and shared segments. Later generations share ever shorter segments with training
@@ -57,6 +57,7 @@ class GeneDrop(Generator):
         offspring_per_sire: Mean number of synthetic samples of a sire; None: as in the training samples' column `sire`, or 5.
         offspring_per_dam: Likewise, of a dam; None: as in the column `dam`, or 2.
         kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
+        least_donors: Effective number of candidates, 1 / sum(P(parent)²), below which no condition goes (but a quarter of them).
     """
 
     n_generations: int = 6
@@ -64,18 +65,11 @@ class GeneDrop(Generator):
     offspring_per_sire: float | None = None
     offspring_per_dam: float | None = None
     kernel_width: float = 0.3
+    least_donors: int = LEAST_DONORS
 
     def __post_init__(self) -> None:
-        if self.n_generations < 1:
-            raise SettingsError(f"gene-drop: n_generations is {self.n_generations}; it must be at least 1.")
-        if self.founder_rate < 0:
-            raise SettingsError(f"gene-drop: founder_rate is {self.founder_rate}; it must be 0 or more changes a morgan.")
-        if self.kernel_width <= 0:
-            raise SettingsError(f"gene-drop: kernel_width is {self.kernel_width}; it must be more than 0.")
-        for name in ("offspring_per_sire", "offspring_per_dam"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SettingsError(f"gene-drop: {name} is {value}; it must be at least 1.")
+        check_lowest(self, {"n_generations": 1, "founder_rate": 0, "offspring_per_sire": 1, "offspring_per_dam": 1, "least_donors": 1})
+        check_positive(self, ("kernel_width",))
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -90,12 +84,12 @@ class GeneDrop(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> GeneDropSampler:
         """Phase the training samples and keep their conditions."""
-        frame = Frame.of_training(train, context.trait)
+        tables = SamplerTables.of_training(train, context.trait)
         return GeneDropSampler(
             settings=self,
-            frame=frame,
+            tables=tables,
             haplotypes=phased_haplotypes(train, seed=context.seed),
-            encoded=frame.encoder.encode(train.samples),
+            encoded=tables.encoder.encode(train.samples),
             is_male=_recorded_sex(train.samples),
             offspring=(
                 self.offspring_per_sire or _mean_family(train.samples, "sire", _PER_SIRE),
@@ -105,13 +99,17 @@ class GeneDrop(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> GeneDropSampler:
-        """The sampler that `GeneDropSampler.save` wrote."""
-        frame, description = Frame.load(folder)
-        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("haplotypes", "encoded", "is_male")}
+        """The sampler that `GeneDropSampler.save` wrote.
+
+        Raises:
+            GenobenchError: If the folder holds no whole sampler of this version.
+        """
+        tables, description = SamplerTables.load(folder)
+        arrays = load_arrays(folder)
         return GeneDropSampler(
             settings=cls(**description["settings"]),
-            frame=frame,
-            haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(frame.variants)),
+            tables=tables,
+            haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(tables.variants)),
             encoded=arrays["encoded"],
             is_male=arrays["is_male"],
             offspring=(description["offspring"][0], description["offspring"][1]),
@@ -151,7 +149,7 @@ class GeneDropSampler(Sampler):
 
     Args:
         settings: Those of the fit.
-        frame: Conditions and variants.
+        tables: Conditions and variants.
         haplotypes: Training haplotypes, shape (2 * n_train, n_variants).
         encoded: Training conditions, shape (n_train, width).
         is_male: 1 for males, 0 for females, -1 where the sex is drawn; shape (n_train,).
@@ -159,7 +157,7 @@ class GeneDropSampler(Sampler):
     """
 
     settings: GeneDrop
-    frame: Frame
+    tables: SamplerTables
     haplotypes: PackedCalls
     encoded: Encoded
     is_male: NDArray[np.int8]
@@ -171,40 +169,47 @@ class GeneDropSampler(Sampler):
         Raises:
             GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
         """
-        table = self.frame.table(n_samples, condition, seed=seed)
+        conditions = self.tables.conditions(n_samples, condition, seed=seed)
         rng = np.random.default_rng([seed, 2])
-        places = GeneticPlaces.of_variants(self.frame.variants)
-        encoder = self.frame.encoder
-        donors = Donors(encoder, self.encoded, kernel_width=self.settings.kernel_width, pooling=0.0, ignored=("sex",))
+        path = GeneticPath.of_variants(self.tables.variants)
+        settings, encoder = self.settings, self.tables.encoder
+        donors = Donors(
+            encoder,
+            self.encoded,
+            kernel_width=settings.kernel_width,
+            least_donors=settings.least_donors,
+            pooling=0.0,
+            ignored=("sex",),
+        )
         n_animals = int(np.clip(len(self.encoded), _FEWEST_IN_GENERATION, _MOST_IN_GENERATION))
-        generation = self._founders(donors, places, n_animals, rng)
-        for _ in range(self.settings.n_generations - 1):
+        generation = self._founders(donors, path, n_animals, rng)
+        for _ in range(settings.n_generations - 1):
             encoded = encoder.encode(encoder.draw(n_animals, rng))
             sires, dams = self._parents(generation, encoded, donors, _NO_FAMILIES, rng)
-            packed = packed_in_chunks(2 * n_animals, len(self.frame.variants), _handed_down(generation, sires, dams, places, rng))
-            haplotypes = PackedCalls(packed=packed, n_variants=len(self.frame.variants))
+            packed = packed_in_chunks(2 * n_animals, len(self.tables.variants), _handed_down(generation, sires, dams, path, rng))
+            haplotypes = PackedCalls(packed=packed, n_variants=len(self.tables.variants))
             generation = _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
-        sires, dams = self._parents(generation, encoder.encode(table), donors, self.offspring, rng)
+        sires, dams = self._parents(generation, encoder.encode(conditions), donors, self.offspring, rng)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
-            first, second = (gametes(generation.haplotypes, parents[rows], places, rng) for parents in (sires, dams))
+            first, second = (gametes(generation.haplotypes, parents[rows], path, rng) for parents in (sires, dams))
             return first + second
 
-        return self.frame.genotypes(packed_in_chunks(n_samples, len(self.frame.variants), drawn), table)
+        return self.tables.genotypes(packed_in_chunks(n_samples, len(self.tables.variants), drawn), conditions)
 
-    def _founders(self, donors: Donors, places: GeneticPlaces, n_animals: int, rng: np.random.Generator) -> _Generation:
-        drawn = rng.random(len(self.is_male)) < 0.5
+    def _founders(self, donors: Donors, path: GeneticPath, n_animals: int, rng: np.random.Generator) -> _Generation:
         if self.settings.founder_rate == 0:
-            return _Generation(self.haplotypes, self.encoded, np.where(self.is_male < 0, drawn, self.is_male > 0))
-        encoder = self.frame.encoder
+            is_male = np.where(self.is_male < 0, _drawn_sex(len(self.is_male), rng), self.is_male > 0)
+            return _Generation(self.haplotypes, self.encoded, is_male)
+        encoder = self.tables.encoder
         encoded = encoder.encode(encoder.draw(n_animals, rng))
 
         def founders(rows: slice) -> NDArray[np.int8]:
             weights = donors.weights(encoded[np.arange(rows.start, rows.stop) // 2])
-            return mosaic_haplotypes(self.haplotypes, weights, places, rate=self.settings.founder_rate, rng=rng)
+            return mosaic_haplotypes(self.haplotypes, weights, path, rate=self.settings.founder_rate, rng=rng)
 
-        packed = packed_in_chunks(2 * n_animals, len(self.frame.variants), founders)
-        haplotypes = PackedCalls(packed=packed, n_variants=len(self.frame.variants))
+        packed = packed_in_chunks(2 * n_animals, len(self.tables.variants), founders)
+        haplotypes = PackedCalls(packed=packed, n_variants=len(self.tables.variants))
         return _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
 
     def _parents(
@@ -213,8 +218,6 @@ class GeneDropSampler(Sampler):
         """A sire and a dam for each child: a dam by the child's condition, and the sire that she was mated with."""
         sires, dams = np.empty((2, len(encoded)), dtype=np.int64)
         males, females = np.flatnonzero(generation.is_male), np.flatnonzero(~generation.is_male)
-        if not len(males) or not len(females):
-            males = females = np.arange(len(generation.is_male))
         for rows in _strata(encoded, donors):
             chosen = []
             for candidates, per_parent in zip((males, females), offspring, strict=True):
@@ -227,29 +230,28 @@ class GeneDropSampler(Sampler):
         return sires, dams
 
     def save(self, folder: Path) -> None:
-        """Write the frame, the haplotypes, the conditions and the sexes."""
-        settings = {name: getattr(self.settings, name) for name in self.settings.__dataclass_fields__}
-        self.frame.save(folder, settings=settings, offspring=list(self.offspring))
-        for name, array in (("haplotypes", self.haplotypes.packed), ("encoded", self.encoded), ("is_male", self.is_male)):
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        """Write the tables, the haplotypes, the conditions and the sexes."""
+        self.tables.save(folder, settings=asdict(self.settings), offspring=list(self.offspring))
+        save_arrays(folder, {"haplotypes": self.haplotypes.packed, "encoded": self.encoded, "is_male": self.is_male})
 
 
 def _handed_down(
-    generation: _Generation, sires: NDArray[np.int64], dams: NDArray[np.int64], places: GeneticPlaces, rng: np.random.Generator
+    generation: _Generation, sires: NDArray[np.int64], dams: NDArray[np.int64], path: GeneticPath, rng: np.random.Generator
 ) -> Callable[[slice], NDArray[np.int8]]:
     """Draws the haplotypes of children: that of the sire, then that of the dam."""
     parents = np.stack([sires, dams], axis=1).ravel()
-    return lambda rows: gametes(generation.haplotypes, parents[rows], places, rng)
+    return lambda rows: gametes(generation.haplotypes, parents[rows], path, rng)
 
 
 def _strata(encoded: Encoded, donors: Donors) -> list[NDArray[np.int64]]:
     """Rows that share all classes, those of ignored columns apart."""
-    keep, start = [], 0
-    for column in donors.encoder.columns:
-        stop = start + (len(column.classes) or 1)
-        if column.classes and column.name not in donors.ignored:
-            keep += list(range(start, stop))
-        start = stop
+    encoder = donors.encoder
+    keep = [
+        number
+        for column, numbers in zip(encoder.columns, encoder.slices().values(), strict=True)
+        if column.classes and column.name not in donors.ignored
+        for number in range(numbers.start, numbers.stop)
+    ]
     if not keep:
         return [np.arange(len(encoded))]
     group = np.unique(encoded[:, keep], axis=0, return_inverse=True)[1].reshape(-1)
@@ -257,6 +259,7 @@ def _strata(encoded: Encoded, donors: Donors) -> list[NDArray[np.int64]]:
 
 
 def _drawn_sex(n_animals: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Half of them males; with two animals or more there are both, so that none is its own mate."""
     is_male: NDArray[np.bool_] = rng.permutation(n_animals) % 2 == 0
     return is_male
 

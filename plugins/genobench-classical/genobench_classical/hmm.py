@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench import FitContext, Generator, Genotypes, Sampler, SamplerTables, SettingsError, Trial, check_lowest, check_positive
 from genobench.statgen import BlockedCallMatrix, BlockLayout, HaplotypeClusters, cluster_pairs, fit_haplotype_clusters
-from genobench_classical.conditioning import Frame
-from genobench_classical.donors import Donors
+from genobench_classical.donors import LEAST_DONORS, Donors
 from genobench_classical.haplotype_copies import packed_in_chunks
+from genobench_classical.stored_arrays import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 _MOST_CLUSTERS: Final = 64
 _PRIOR_HAPLOTYPES: Final = 5.0
 """The occupancy of all training samples counts as so many haplotypes beside those of the donors."""
+
+_ROWS_PER_CHUNK: Final = 2048
+_CALLS_PER_CHUNK: Final = 1 << 27
+"""What training samples pass in a block is looked up once for so many samples."""
 
 
 @dataclass(frozen=True)
@@ -37,29 +40,27 @@ class HaplotypeHmm(Generator):
     The condition: training samples are weighted by a kernel of their trait around the one asked for and by their classes, as in
     `mosaic`, and the transitions into each block are tilted so that the clusters have the shares that they have in the weighted
     samples. Each block then brings its part of their expected genetic value. For this the saved sampler keeps the clusters that each
-    training sample passes, and its condition: give away samples, not the sampler.
+    training sample passes, and its condition: give away samples, not the sampler. All variants are taken for autosomal.
 
     Args:
         n_clusters: Clusters in each block, 2 to 64; more fit longer haplotypes. 20 is what fastPHASE's authors took as ample.
         n_rounds: Rounds of expectation-maximisation.
         block_variants: Variants in a block; a haplotype changes its cluster only between blocks.
         kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
+        least_donors: Effective number of weighted samples, 1 / sum(weight²), below which no condition goes (but a quarter of them).
     """
 
     n_clusters: int = 20
     n_rounds: int = 12
     block_variants: int = 12
     kernel_width: float = 0.3
+    least_donors: int = LEAST_DONORS
 
     def __post_init__(self) -> None:
-        if not 2 <= self.n_clusters <= _MOST_CLUSTERS:
-            raise SettingsError(f"hmm: n_clusters is {self.n_clusters}; it must be from 2 to {_MOST_CLUSTERS}.")
-        if self.n_rounds < 1:
-            raise SettingsError(f"hmm: n_rounds is {self.n_rounds}; it must be at least 1.")
-        if self.block_variants < 1:
-            raise SettingsError(f"hmm: block_variants is {self.block_variants}; it must be at least 1.")
-        if self.kernel_width <= 0:
-            raise SettingsError(f"hmm: kernel_width is {self.kernel_width}; it must be more than 0.")
+        check_lowest(self, {"n_clusters": 2, "n_rounds": 1, "block_variants": 1, "least_donors": 1})
+        check_positive(self, ("kernel_width",))
+        if self.n_clusters > _MOST_CLUSTERS:
+            raise SettingsError(f"n_clusters is {self.n_clusters}; it must be at most {_MOST_CLUSTERS}.")
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -72,28 +73,33 @@ class HaplotypeHmm(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> HmmSampler:
         """Learn the clusters, and draw which ones each training sample passes."""
-        frame = Frame.of_training(train, context.trait)
+        tables = SamplerTables.of_training(train, context.trait)
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_variants)
         calls = BlockedCallMatrix(train.calls, layout)
         generator = torch.Generator().manual_seed(context.seed)
         clusters = fit_haplotype_clusters(calls, layout, n_clusters=self.n_clusters, n_rounds=self.n_rounds, generator=generator)
         pairs = cluster_pairs(calls, layout, clusters, generator=generator)
         return HmmSampler(
-            settings=self, frame=frame, layout=layout, clusters=clusters, pairs=pairs, encoded=frame.encoder.encode(train.samples)
+            settings=self, tables=tables, layout=layout, clusters=clusters, pairs=pairs, encoded=tables.encoder.encode(train.samples)
         )
 
     @classmethod
     def load(cls, folder: Path) -> HmmSampler:
-        """The sampler that `HmmSampler.save` wrote."""
-        frame, description = Frame.load(folder)
-        tensors = load_file(folder / "clusters.safetensors")
+        """The sampler that `HmmSampler.save` wrote.
+
+        Raises:
+            GenobenchError: If the folder holds no whole sampler of this version.
+        """
+        tables, description = SamplerTables.load(folder)
+        arrays = load_arrays(folder)
+        alleles, transitions = (torch.from_numpy(arrays[name]) for name in ("alleles", "transitions"))
         return HmmSampler(
             settings=cls(**description["settings"]),
-            frame=frame,
-            layout=BlockLayout(variant_at=tensors["variant_at"].numpy(), is_followed=tensors["is_followed"].numpy()),
-            clusters=HaplotypeClusters(alleles=tensors["alleles"], transitions=tensors["transitions"]),
-            pairs=tensors["pairs"].numpy(),
-            encoded=tensors["encoded"].numpy(),
+            tables=tables,
+            layout=BlockLayout.from_arrays(arrays),
+            clusters=HaplotypeClusters(alleles=alleles, transitions=transitions),
+            pairs=arrays["pairs"],
+            encoded=arrays["encoded"],
         )
 
 
@@ -103,7 +109,7 @@ class HmmSampler(Sampler):
 
     Args:
         settings: Those of the fit.
-        frame: Conditions and variants.
+        tables: Conditions and variants.
         layout: Blocks of variants.
         clusters: Alleles and transitions.
         pairs: Clusters of the training samples, shape (n_blocks, n_train, 2).
@@ -111,7 +117,7 @@ class HmmSampler(Sampler):
     """
 
     settings: HaplotypeHmm
-    frame: Frame
+    tables: SamplerTables
     layout: BlockLayout
     clusters: HaplotypeClusters
     pairs: NDArray[np.uint8]
@@ -123,27 +129,32 @@ class HmmSampler(Sampler):
         Raises:
             GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
         """
-        table = self.frame.table(n_samples, condition, seed=seed)
-        asked = self.frame.encoder.encode(table)
+        settings, encoder = self.settings, self.tables.encoder
+        conditions = self.tables.conditions(n_samples, condition, seed=seed)
+        asked = encoder.encode(conditions)
         rng = np.random.default_rng([seed, 2])
-        donors = Donors(self.frame.encoder, self.encoded, kernel_width=self.settings.kernel_width)
+        donors = Donors(encoder, self.encoded, kernel_width=settings.kernel_width, least_donors=settings.least_donors)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
             return self._calls(donors.weights(asked[rows]), rng)
 
-        return self.frame.genotypes(packed_in_chunks(n_samples, len(self.frame.variants), drawn), table)
+        packed = packed_in_chunks(
+            n_samples, len(self.tables.variants), drawn, calls_per_chunk=_CALLS_PER_CHUNK, rows_per_chunk=_ROWS_PER_CHUNK
+        )
+        return self.tables.genotypes(packed, conditions)
 
     def _calls(self, weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int8]:
         """Calls of samples with these donors, shape (n_rows, n_variants)."""
-        alleles, transitions = self.clusters.alleles.numpy(), self.clusters.transitions.numpy().astype(np.float64)
+        alleles, transitions = self.clusters.alleles.numpy(), self.clusters.transitions.numpy()
         n_clusters = alleles.shape[1]
-        n_donors = 1 / (weights**2).sum(axis=1, keepdims=True)
-        calls = np.empty((len(weights), len(self.frame.variants)), dtype=np.int8)
-        path, share = np.zeros((len(weights), 2), dtype=np.int64), np.zeros((len(weights), n_clusters))
+        n_haplotypes = (2 / (weights**2).sum(axis=1, keepdims=True)).astype(np.float32)
+        weights = weights.astype(np.float32)
+        calls = np.empty((len(weights), len(self.tables.variants)), dtype=np.int8)
+        path, share = np.zeros((len(weights), 2), dtype=np.int64), np.zeros((len(weights), n_clusters), dtype=np.float32)
         for block in range(self.layout.n_blocks):
             is_first = block == 0 or not self.layout.is_followed[block - 1]
             passed = self._passed(block, n_clusters)
-            wanted = (2 * n_donors * (weights @ passed) + _PRIOR_HAPLOTYPES * passed.mean(axis=0)) / (2 * n_donors + _PRIOR_HAPLOTYPES)
+            wanted = (n_haplotypes * (weights @ passed) + _PRIOR_HAPLOTYPES * passed.mean(axis=0)) / (n_haplotypes + _PRIOR_HAPLOTYPES)
             if is_first:
                 chance = np.repeat(wanted[:, None], 2, axis=1)
             else:
@@ -156,28 +167,26 @@ class HmmSampler(Sampler):
             calls[:, self.layout.variant_at[block][is_here]] = (rng.random(theta.shape, dtype=np.float32) < theta).sum(axis=1)
         return calls
 
-    def _passed(self, block: int, n_clusters: int) -> NDArray[np.float64]:
+    def _passed(self, block: int, n_clusters: int) -> NDArray[np.float32]:
         """Share of each training sample's two haplotypes in each cluster, shape (n_train, n_clusters)."""
-        shares: NDArray[np.float64] = (self.pairs[block][:, :, None] == np.arange(n_clusters)).mean(axis=1)
+        shares: NDArray[np.float32] = (self.pairs[block][:, :, None] == np.arange(n_clusters)).mean(axis=1, dtype=np.float32)
         return shares
 
     def save(self, folder: Path) -> None:
-        """Write the frame and `clusters.safetensors`."""
-        self.frame.save(folder, settings=asdict(self.settings))
-        tensors = {
-            "alleles": self.clusters.alleles,
-            "transitions": self.clusters.transitions,
-            "variant_at": torch.from_numpy(self.layout.variant_at),
-            "is_followed": torch.from_numpy(self.layout.is_followed),
-            "pairs": torch.from_numpy(self.pairs),
-            "encoded": torch.from_numpy(self.encoded),
+        """Write the tables, the layout, the clusters, what training samples pass, and their conditions."""
+        self.tables.save(folder, settings=asdict(self.settings))
+        arrays = {
+            "alleles": self.clusters.alleles.numpy(),
+            "transitions": self.clusters.transitions.numpy(),
+            "pairs": self.pairs,
+            "encoded": self.encoded,
         }
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "clusters.safetensors")
+        save_arrays(folder, {**self.layout.to_arrays(), **arrays})
 
 
-def _drawn(chance: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+def _drawn(chance: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
     """A column by weight along the last axis, shape (n_rows, 2)."""
     cumulative = chance.cumsum(axis=2)
-    place = rng.random(chance.shape[:2])[..., None] * cumulative[..., -1:]
+    place = rng.random(chance.shape[:2], dtype=np.float32)[..., None] * cumulative[..., -1:]
     columns: NDArray[np.int64] = np.minimum((cumulative <= place).sum(axis=2), chance.shape[2] - 1)
     return columns

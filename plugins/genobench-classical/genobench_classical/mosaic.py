@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
-from genobench.statgen import Imputer, phased_haplotypes
-from genobench_classical.conditioning import Frame
-from genobench_classical.donors import Donors
-from genobench_classical.haplotype_copies import copied_alleles, mosaic_donors, mosaic_haplotypes, packed_in_chunks
-from genobench_classical.places import GeneticPlaces
+from genobench import (
+    FitContext,
+    Generator,
+    Genotypes,
+    PackedCalls,
+    Sampler,
+    SamplerTables,
+    Trial,
+    check_lowest,
+    check_positive,
+    check_share,
+)
+from genobench.statgen import GeneticPath, alt_frequency, phased_haplotypes
+from genobench_classical.donors import LEAST_DONORS, Donors
+from genobench_classical.haplotype_copies import mosaic_haplotypes, packed_in_chunks
+from genobench_classical.stored_arrays import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
-
-Phase = Literal["statistical", "diploid"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,12 @@ class Mosaic(Generator):
 
     Each haplotype copies a training haplotype, changes to another at a rate along the genetic map (`position_cm`; else 1 cM a Mb; a
     chromosome without positions is one morgan), and takes each allele over with a small chance of the other one. Where the phase of the
-    training samples is not recorded it is inferred; `phase="diploid"` does without and copies both haplotypes of a sample at once.
+    training samples is not recorded it is inferred. All variants are taken for autosomal.
 
     The condition: donors are drawn by a kernel of their trait around the one asked for, mostly among samples of the same classes of the
-    covariates. Each segment brings its share of the donors' expected genetic value, so that the sum follows the trait.
+    covariates. Each segment brings its share of the donors' expected genetic value, so that the sum follows the trait. Where few samples
+    are near, as at an extreme trait, the kernel is widened until `least_donors` count, and the expected genetic value stays nearer to
+    the mean.
 
     Long segments keep linkage and give training samples away. The saved sampler holds the training haplotypes: give away samples, not
     the sampler.
@@ -41,23 +51,18 @@ class Mosaic(Generator):
         switch_rate: Changes of donor a morgan.
         mutation_rate: P(an allele is not copied but drawn by its frequency).
         kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
-        phase: `statistical` infers haplotypes (a recorded phase is used as it is); `diploid` copies unphased segments.
+        least_donors: Effective number of donors, 1 / sum(P(donor)²), below which no condition goes (but a quarter of the training samples).
     """
 
     switch_rate: float = 25.0
     mutation_rate: float = 0.002
     kernel_width: float = 0.3
-    phase: Phase = "statistical"
+    least_donors: int = LEAST_DONORS
 
     def __post_init__(self) -> None:
-        if self.switch_rate < 0:
-            raise SettingsError(f"mosaic: switch_rate is {self.switch_rate}; it must be 0 or more changes a morgan.")
-        if not 0 <= self.mutation_rate <= 1:
-            raise SettingsError(f"mosaic: mutation_rate is {self.mutation_rate}; it must be from 0 to 1.")
-        if self.kernel_width <= 0:
-            raise SettingsError(f"mosaic: kernel_width is {self.kernel_width}; it must be more than 0.")
-        if self.phase not in get_args(Phase):
-            raise SettingsError(f"mosaic: phase is '{self.phase}'; it must be one of {', '.join(get_args(Phase))}.")
+        check_lowest(self, {"switch_rate": 0, "least_donors": 1})
+        check_share(self, ("mutation_rate",))
+        check_positive(self, ("kernel_width",))
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -69,22 +74,34 @@ class Mosaic(Generator):
         )
 
     def fit(self, train: Genotypes, context: FitContext) -> MosaicSampler:
-        """Phase the training samples (or complete their calls) and keep their conditions."""
-        frame = Frame.of_training(train, context.trait)
-        if self.phase == "statistical":
-            copied = phased_haplotypes(train, seed=context.seed)
-        else:
-            calls = train.to_array()
-            copied = PackedCalls.from_calls(Imputer.fit(calls).complete(calls))
-        return MosaicSampler(settings=self, frame=frame, copied=copied, encoded=frame.encoder.encode(train.samples))
+        """Phase the training samples and keep their conditions."""
+        tables = SamplerTables.of_training(train, context.trait)
+        haplotypes = phased_haplotypes(train, seed=context.seed)
+        return MosaicSampler(
+            settings=self,
+            tables=tables,
+            haplotypes=haplotypes,
+            # A haplotype's allele is read as a call of 0 or 1, so that ALT alleles are counted as out of two.
+            frequency=2 * alt_frequency(haplotypes),
+            encoded=tables.encoder.encode(train.samples),
+        )
 
     @classmethod
     def load(cls, folder: Path) -> MosaicSampler:
-        """The sampler that `MosaicSampler.save` wrote."""
-        frame, description = Frame.load(folder)
-        packed, encoded = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("copied", "encoded"))
-        copied = PackedCalls(packed=packed, n_variants=len(frame.variants))
-        return MosaicSampler(settings=cls(**description["settings"]), frame=frame, copied=copied, encoded=encoded)
+        """The sampler that `MosaicSampler.save` wrote.
+
+        Raises:
+            GenobenchError: If the folder holds no whole sampler of this version.
+        """
+        tables, description = SamplerTables.load(folder)
+        arrays = load_arrays(folder)
+        return MosaicSampler(
+            settings=cls(**description["settings"]),
+            tables=tables,
+            haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(tables.variants)),
+            frequency=arrays["frequency"],
+            encoded=arrays["encoded"],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +110,16 @@ class MosaicSampler(Sampler):
 
     Args:
         settings: Those of the fit.
-        frame: Conditions and variants.
-        copied: Training haplotypes, shape (2 * n_train, n_variants); training calls, shape (n_train, n_variants), if diploid.
+        tables: Conditions and variants.
+        haplotypes: Training haplotypes, shape (2 * n_train, n_variants).
+        frequency: Of the ALT allele among them, in [0, 1], shape (n_variants,).
         encoded: Training conditions, shape (n_train, width).
     """
 
     settings: Mosaic
-    frame: Frame
-    copied: PackedCalls
+    tables: SamplerTables
+    haplotypes: PackedCalls
+    frequency: NDArray[np.float64]
     encoded: NDArray[np.float32]
 
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
@@ -109,50 +128,28 @@ class MosaicSampler(Sampler):
         Raises:
             GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
         """
-        table = self.frame.table(n_samples, condition, seed=seed)
-        asked = self.frame.encoder.encode(table)
+        settings, encoder = self.settings, self.tables.encoder
+        conditions = self.tables.conditions(n_samples, condition, seed=seed)
+        asked = encoder.encode(conditions)
         rng = np.random.default_rng([seed, 2])
-        places = GeneticPlaces.of_variants(self.frame.variants)
-        donors = Donors(self.frame.encoder, self.encoded, kernel_width=self.settings.kernel_width)
-        frequency = self._alt_frequency()
-        is_diploid = self.settings.phase == "diploid"
+        path = GeneticPath.of_variants(self.tables.variants)
+        donors = Donors(encoder, self.encoded, kernel_width=settings.kernel_width, least_donors=settings.least_donors)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
             weights = donors.weights(asked[rows])
-            if is_diploid:
-                return self._diploid(weights, places, frequency, rng)
-            first, second = (self._haplotypes(weights, places, frequency, rng) for _ in range(2))
+            first, second = (self._haplotypes(weights, path, rng) for _ in range(2))
             return first + second
 
-        return self.frame.genotypes(packed_in_chunks(n_samples, len(frequency), drawn), table)
+        return self.tables.genotypes(packed_in_chunks(n_samples, len(self.frequency), drawn), conditions)
 
-    def _alt_frequency(self) -> NDArray[np.float64]:
-        """Of the ALT allele in training, shape (n_variants,)."""
-        total = np.zeros(self.copied.shape[1])
-        for start in range(0, self.copied.shape[0], 256):
-            total += self.copied.rows(slice(start, start + 256)).sum(axis=0, dtype=np.float64)
-        return total / (self.copied.shape[0] * (2 if self.settings.phase == "diploid" else 1))
-
-    def _haplotypes(
-        self, weights: NDArray[np.float64], places: GeneticPlaces, frequency: NDArray[np.float64], rng: np.random.Generator
-    ) -> NDArray[np.int8]:
-        alleles = mosaic_haplotypes(self.copied, weights, places, rate=self.settings.switch_rate, rng=rng)
+    def _haplotypes(self, weights: NDArray[np.float64], path: GeneticPath, rng: np.random.Generator) -> NDArray[np.int8]:
+        """One haplotype a row of weights, with mutations, shape (n_rows, n_variants)."""
+        alleles = mosaic_haplotypes(self.haplotypes, weights, path, rate=self.settings.switch_rate, rng=rng)
         is_drawn = rng.random(alleles.shape) < self.settings.mutation_rate
-        alleles[is_drawn] = rng.random(int(is_drawn.sum())) < frequency[np.nonzero(is_drawn)[1]]
+        alleles[is_drawn] = rng.random(int(is_drawn.sum())) < self.frequency[np.nonzero(is_drawn)[1]]
         return alleles
 
-    def _diploid(
-        self, weights: NDArray[np.float64], places: GeneticPlaces, frequency: NDArray[np.float64], rng: np.random.Generator
-    ) -> NDArray[np.int8]:
-        donors, _ = mosaic_donors(weights, places.change_probability(self.settings.switch_rate), rng)
-        calls = np.empty(donors.shape, dtype=np.int8)
-        calls[:, places.order] = copied_alleles(self.copied, donors, places.order)
-        is_drawn = rng.random(calls.shape) < self.settings.mutation_rate
-        calls[is_drawn] = rng.binomial(2, frequency[np.nonzero(is_drawn)[1]])
-        return calls
-
     def save(self, folder: Path) -> None:
-        """Write the frame, what is copied, and the conditions."""
-        self.frame.save(folder, settings=asdict(self.settings))
-        np.save(folder / "copied.npy", self.copied.packed, allow_pickle=False)
-        np.save(folder / "encoded.npy", self.encoded, allow_pickle=False)
+        """Write the tables, the haplotypes, their frequencies and the conditions."""
+        self.tables.save(folder, settings=asdict(self.settings))
+        save_arrays(folder, {"haplotypes": self.haplotypes.packed, "frequency": self.frequency, "encoded": self.encoded})

@@ -81,13 +81,14 @@ def _flat(n: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("rate", [2.0, 20.0])
 def test_mosaic__changes_donor_at_its_rate(tmp_path: Path, rate: float) -> None:
-    """Donors all of REF or all of ALT: on one morgan a change of allele comes at half the rate."""
+    """Donors all of REF or all of ALT, on one morgan: half of the changes bring the other allele."""
     homozygous = _genotypes(np.repeat(np.arange(40) // 2 % 2, 400).reshape(40, 400).astype(np.int8), value=np.zeros(20))
-    calls = _generated(Mosaic(switch_rate=rate, mutation_rate=0.0, phase="diploid"), homozygous, tmp_path, condition=_flat(500))
-    n_changes = (np.diff(calls.astype(int), axis=1) != 0).sum(axis=1)
-    # A Poisson number; steps are 0.0025 morgan, so that two changes in one are rare (rate * 0.0025 / 2 of them).
-    error = 5 * np.sqrt(rate / 2 / 500) + rate / 2 * rate * 0.0025
-    assert abs(n_changes.mean() - rate / 2) < error
+    calls = _generated(Mosaic(switch_rate=rate, mutation_rate=0.0), homozygous, tmp_path, condition=_flat(500))
+    n_changes = np.abs(np.diff(calls.astype(int), axis=1)).sum(axis=1)
+    chance = -np.expm1(-rate / 399) / 2
+    expected = 2 * 399 * chance
+    # Where both haplotypes change at one place, in opposite directions, two changes are not seen.
+    assert -5 * np.sqrt(expected / 500) - 2 * 399 * chance**2 < n_changes.mean() - expected < 5 * np.sqrt(expected / 500)
 
 
 def test_mosaic__without_changes_haplotypes_are_those_of_training(tmp_path: Path) -> None:
@@ -161,11 +162,12 @@ def test_condition__an_unseen_class_is_named(tmp_path: Path, generator: Generato
 @pytest.mark.parametrize(
     ("cls", "settings", "message"),
     [
-        (Mosaic, {"switch_rate": -1.0}, "switch_rate is -1.0; it must be 0 or more"),
-        (Mosaic, {"mutation_rate": 2.0}, "mutation_rate is 2.0; it must be from 0 to 1"),
-        (Mosaic, {"phase": "none"}, "phase is 'none'; it must be one of statistical, diploid"),
-        (HaplotypeHmm, {"n_clusters": 1}, "n_clusters is 1; it must be from 2 to 64"),
-        (HaplotypeHmm, {"kernel_width": 0.0}, "kernel_width is 0.0; it must be more than 0"),
+        (Mosaic, {"switch_rate": -1.0}, "switch_rate is -1.0; it must be at least 0"),
+        (Mosaic, {"mutation_rate": 2.0}, r"mutation_rate is 2.0; it must lie in \[0, 1\]"),
+        (Mosaic, {"least_donors": 0}, "least_donors is 0; it must be at least 1"),
+        (HaplotypeHmm, {"n_clusters": 1}, "n_clusters is 1; it must be at least 2"),
+        (HaplotypeHmm, {"n_clusters": 65}, "n_clusters is 65; it must be at most 64"),
+        (HaplotypeHmm, {"kernel_width": 0.0}, "kernel_width is 0.0; it must be above 0"),
         (GeneDrop, {"n_generations": 0}, "n_generations is 0; it must be at least 1"),
         (GeneDrop, {"offspring_per_dam": 0.5}, "offspring_per_dam is 0.5; it must be at least 1"),
     ],
