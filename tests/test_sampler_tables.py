@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from genobench import GenobenchError, SamplerTables, Trait
+from genobench.builtin.sample_tables import synthetic_samples
 from genobench.calls import pack_calls
 from genobench.testing import example_genotypes
 
@@ -68,6 +69,11 @@ def test_genotypes__stand_over_the_training_variants_with_new_ids(tables: Sample
     assert made.variants.equals(TRAIN.variants)
     assert list(made.samples.columns) == ["id", "weight", "sex"]
     assert list(made.samples["id"]) == ["synthetic-000001", "synthetic-000002", "synthetic-000003", "synthetic-000004"]
+
+
+def test_genotypes__ids_are_those_of_the_built_in_samplers(tables: SamplerTables) -> None:
+    made = tables.genotypes(tables.packed_rows(12), tables.conditions(12, None, seed=0))
+    assert list(made.samples["id"]) == list(synthetic_samples(12, None)["id"])
 
 
 def test_load__is_the_reverse_of_save(tables: SamplerTables, tmp_path: Path) -> None:

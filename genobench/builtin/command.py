@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
 
 from genobench import (
-    MISSING,
     FitContext,
     Generator,
     GenobenchError,
     Genotypes,
-    PackedCalls,
     Sampler,
     SettingsError,
     align_to_variants,
     read_genotypes,
+    read_store,
     write_genotypes,
+    write_store,
 )
 from genobench.builtin.programs import named_files_sha256, placeholders, run_program, said, split_command
+from genobench.builtin.ready_files import check_complete
 from genobench.builtin.sample_tables import synthetic_samples
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ _TRAINING: Final = ("train", "train_prefix", "phenotypes")
 _FIT: Final = (*_TRAINING, "validation", "validation_prefix", "validation_phenotypes", "model", "device", "seed", "folder")
 _OUTPUT: Final = ("synthetic", "synthetic_prefix")
 _GENERATE: Final = (*_OUTPUT, "conditions", "n", "seed", "folder")
-_ROWS_PER_BLOCK: Final = 1024
 _SCRATCH: Final = "genobench-"
+_KEPT: Final = "train"
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,12 @@ class Command(Generator):
     def load(cls, folder: Path) -> CommandSampler:
         """The sampler in that folder."""
         about = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
+        words, columns = about["words"], about["columns"]
+        if (folder / _KEPT).exists():
+            train = read_store(folder / _KEPT)
+            return CommandSampler(words=words, columns=columns, variants=train.variants, train=train)
         variants = pd.read_parquet(folder / "variants.parquet")
-        train = None
-        if (folder / "calls.npy").exists():
-            packed = np.load(folder / "calls.npy", mmap_mode="r", allow_pickle=False)
-            samples = pd.read_parquet(folder / "samples.parquet")
-            train = Genotypes(calls=PackedCalls(packed=packed, n_variants=len(variants)), samples=samples, variants=variants)
-        model = None if train is not None else folder / "model"
-        return CommandSampler(words=about["words"], variants=variants, train=train, model=model, columns=about["columns"])
+        return CommandSampler(words=words, columns=columns, variants=variants, model=folder / "model")
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,41 +166,19 @@ class CommandSampler(Sampler):
             return Genotypes(calls=aligned.calls, samples=samples, variants=self.variants)
 
     def save(self, folder: Path) -> None:
-        """The words, the variant table, and the training samples (packed calls, their table) or the program's model."""
+        """The words, and either the training samples, or the program's model with the variant table."""
         about = {"words": self.words, "columns": self.columns}
         (folder / "sampler.json").write_text(json.dumps(about), encoding="utf-8")
-        self.variants.to_parquet(folder / "variants.parquet", index=False)
         if self.train is not None:
-            np.save(folder / "calls.npy", self.train.calls.packed)
-            self.train.samples[["id", *self.columns]].to_parquet(folder / "samples.parquet", index=False)
+            write_store(self.train.with_samples(self.train.samples[["id", *self.columns]]), folder / _KEPT)
         if self.model is not None:
+            self.variants.to_parquet(folder / "variants.parquet", index=False)
             shutil.copytree(self.model, folder / "model", dirs_exist_ok=True)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.scratch) as folder:
             yield Path(folder)
-
-
-def check_complete(genotypes: Genotypes, who: str) -> None:
-    """Refuse missing calls.
-
-    Args:
-        genotypes: What was read.
-        who: The beginning of the message.
-
-    Raises:
-        GenobenchError: If a call is missing; the message gives the first.
-    """
-    for start in range(0, genotypes.n_samples, _ROWS_PER_BLOCK):
-        is_missing = genotypes.calls.rows(slice(start, start + _ROWS_PER_BLOCK)) == MISSING
-        if is_missing.any():
-            row, place = (int(index) for index in np.argwhere(is_missing)[0])
-            variant = genotypes.variants.iloc[place]
-            raise GenobenchError(
-                f"{who} missing calls, the first for sample {start + row + 1} at variant {place + 1} "
-                f"({variant['chromosome']}:{variant['position_bp']}); every call must be 0, 1 or 2."
-            )
 
 
 def _written(genotypes: Genotypes, columns: list[str], folder: Path, part: str) -> dict[str, Path]:

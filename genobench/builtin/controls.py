@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import pandas as pd
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
+from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, Trial, check_share, read_store, write_store
 from genobench.builtin.sample_tables import synthetic_samples
 from genobench.statgen import Imputer, genotype_counts
 
@@ -112,11 +112,10 @@ class LeakySampler(Sampler):
         )
 
     def save(self, folder: Path) -> None:
-        """The share, the packed calls, their table, and the independent sampler's files."""
+        """The share, the copied samples, and the independent sampler's chances."""
         (folder / "sampler.json").write_text(json.dumps({"share": self.share}), encoding="utf-8")
-        np.save(folder / "calls.npy", self.copied.calls.packed)
-        self.copied.samples.to_parquet(folder / "samples.parquet", index=False)
-        self.independent.save(folder)
+        np.save(folder / "at_most.npy", self.independent.at_most)
+        write_store(self.copied, folder / "copied")
 
     def _empty(self, n_samples: int) -> NDArray[np.uint8]:
         return np.zeros((n_samples, self.copied.calls.packed.shape[1]), dtype=np.uint8)
@@ -150,8 +149,7 @@ class Leaky(Generator):
     share: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise SettingsError(f"leaky: share is {self.share}; it must lie in [0, 1].")
+        check_share(self, ("share",))
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -200,12 +198,7 @@ def _leaky_sampler(train: Genotypes, context: FitContext, *, share: float) -> Le
 
 
 def _load_leaky(folder: Path) -> LeakySampler:
-    independent = Independent.load(folder)
-    packed = np.load(folder / "calls.npy", allow_pickle=False)
-    copied = Genotypes(
-        calls=PackedCalls(packed=packed, n_variants=len(independent.variants)),
-        samples=pd.read_parquet(folder / "samples.parquet"),
-        variants=independent.variants,
-    )
+    copied = read_store(folder / "copied")
+    independent = IndependentSampler(at_most=np.load(folder / "at_most.npy", allow_pickle=False), variants=copied.variants)
     settings: dict[str, Any] = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
     return LeakySampler(share=float(settings["share"]), copied=copied, independent=independent)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,14 +22,15 @@ from genobench import (
     align_to_variants,
     content_sha256,
     read_genotypes,
+    read_store,
+    write_store,
 )
-from genobench.builtin.command import check_complete
+from genobench.builtin.ready_files import DIGITS, check_complete
 from genobench.builtin.sample_tables import synthetic_samples
 
 if TYPE_CHECKING:
     from genobench import Trait
 
-_DIGITS: Final = 12
 Rows = Literal["random", "first"]
 
 
@@ -77,11 +78,7 @@ class File(Generator):
     def load(cls, folder: Path) -> FileSampler:
         """The sampler in that folder."""
         about = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
-        variants = pd.read_parquet(folder / "variants.parquet")
-        packed = np.load(folder / "calls.npy", mmap_mode="r", allow_pickle=False)
-        samples = pd.read_parquet(folder / "samples.parquet")
-        genotypes = Genotypes(calls=PackedCalls(packed=packed, n_variants=len(variants)), samples=samples, variants=variants)
-        return FileSampler(genotypes=genotypes, rows=about["rows"], path=about["path"])
+        return FileSampler(genotypes=read_store(folder / "genotypes"), rows=about["rows"], path=about["path"])
 
     def _read(self) -> tuple[Genotypes, str]:
         genotypes = read_genotypes(Path(self.path))
@@ -89,7 +86,7 @@ class File(Generator):
         if self.phenotypes:
             digest.update(_bytes(self.phenotypes))
             genotypes = genotypes.with_samples(_joined(genotypes.samples, self.phenotypes))
-        return genotypes, digest.hexdigest()[:_DIGITS]
+        return genotypes, digest.hexdigest()[:DIGITS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +125,9 @@ class FileSampler(Sampler):
         return Genotypes(calls=calls, samples=samples, variants=self.genotypes.variants)
 
     def save(self, folder: Path) -> None:
-        """The packed calls, both tables, and where they came from."""
+        """The set, and where it came from."""
         (folder / "sampler.json").write_text(json.dumps({"rows": self.rows, "path": self.path}), encoding="utf-8")
-        np.save(folder / "calls.npy", self.genotypes.calls.packed)
-        self.genotypes.samples.to_parquet(folder / "samples.parquet", index=False)
-        self.genotypes.variants.to_parquet(folder / "variants.parquet", index=False)
+        write_store(self.genotypes, folder / "genotypes")
 
 
 def _own_columns(samples: pd.DataFrame, trait: Trait) -> list[str]:

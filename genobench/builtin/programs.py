@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from genobench import GenobenchError, SettingsError
+from genobench.builtin.ready_files import DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _LINES_KEPT: Final = 8
-_DIGITS: Final = 12
 
 
 def split_command(command: str, *, setting: str, allowed: Collection[str]) -> list[str]:
@@ -63,7 +63,7 @@ def named_files_sha256(*commands: list[str]) -> str:
     files = [Path(word) for words in commands for word in words if "{" not in word and len(word) < 4096 and Path(word).is_file()]
     for path in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:_DIGITS] if files else ""
+    return digest.hexdigest()[:DIGITS] if files else ""
 
 
 def run_program(words: list[str], values: Mapping[str, object], *, doing: str) -> list[str]:

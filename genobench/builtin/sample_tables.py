@@ -13,9 +13,9 @@ def synthetic_samples(n_samples: int, condition: pd.DataFrame | None) -> pd.Data
         condition: Trait and covariates, a row a sample; its column `id`, if any, is left out.
 
     Returns:
-        A table whose column `id` counts from synthetic-1.
+        A table whose column `id` counts from synthetic-000001, as in all samplers.
     """
-    ids = pd.DataFrame({"id": [f"synthetic-{number}" for number in range(1, n_samples + 1)]})
+    ids = pd.DataFrame({"id": [f"synthetic-{number:06d}" for number in range(1, n_samples + 1)]})
     if condition is None:
         return ids
     return pd.concat([ids, condition.drop(columns="id", errors="ignore").reset_index(drop=True)], axis=1)

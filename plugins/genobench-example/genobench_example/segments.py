@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SettingsError, Trial
+from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, Trial, check_lowest, read_store, write_store
 from genobench.statgen import Imputer
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class Segments(Generator):
     segment_variants: int = 100
 
     def __post_init__(self) -> None:
-        if self.segment_variants < 1:
-            raise SettingsError(f"segments: segment_variants is {self.segment_variants}; it must be at least 1.")
+        check_lowest(self, {"segment_variants": 1})
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -40,14 +40,15 @@ class Segments(Generator):
         """Keep the calls, with the most frequent genotype where one is missing."""
         calls = train.to_array()
         complete = PackedCalls.from_calls(Imputer.fit(calls).complete(calls))
-        return SegmentsSampler(calls=complete, variants=train.variants, segment_variants=self.segment_variants)
+        ids = pd.DataFrame({"id": [f"donor-{number}" for number in range(1, train.n_samples + 1)]})
+        donors = Genotypes(calls=complete, samples=ids, variants=train.variants)
+        return SegmentsSampler(donors=donors, segment_variants=self.segment_variants)
 
     @classmethod
     def load(cls, folder: Path) -> SegmentsSampler:
         """The sampler that `SegmentsSampler.save` wrote."""
-        variants = pd.read_parquet(folder / "variants.parquet")
-        calls = PackedCalls(packed=np.load(folder / "calls.npy", allow_pickle=False), n_variants=len(variants))
-        return SegmentsSampler(calls=calls, variants=variants, segment_variants=int(np.load(folder / "segment_variants.npy")))
+        settings = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
+        return SegmentsSampler(donors=read_store(folder / "donors"), segment_variants=settings["segment_variants"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,32 +56,29 @@ class SegmentsSampler(Sampler):
     """Deals stretches.
 
     Args:
-        calls: Training calls, none missing, shape (n_train, n_variants).
-        variants: The variant table of training.
+        donors: The training samples, no call missing, without their ids and traits.
         segment_variants: As for `Segments`.
     """
 
-    calls: PackedCalls
-    variants: pd.DataFrame
+    donors: Genotypes
     segment_variants: int
 
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
         """Patchworks, the same for the same seed; the condition stands beside them and changes nothing."""
         rng = np.random.default_rng(seed)
-        n_train, n_variants = self.calls.shape
-        place = self.variants.groupby("chromosome", sort=False).cumcount().to_numpy()
+        n_train, n_variants = self.donors.calls.shape
+        place = self.donors.variants.groupby("chromosome", sort=False).cumcount().to_numpy()
         starts = np.flatnonzero((place % self.segment_variants == 0) | (np.diff(place, prepend=place[:1]) != 1))
         calls = np.empty((n_samples, n_variants), dtype=np.int8)
         for start, stop in zip(starts, [*starts[1:], n_variants], strict=True):
-            donors = rng.integers(n_train, size=n_samples)
-            calls[:, start:stop] = self.calls.columns(slice(start, stop))[donors]
-        samples = pd.DataFrame({"id": [f"segments-{number}" for number in range(1, n_samples + 1)]})
+            rows = rng.integers(n_train, size=n_samples)
+            calls[:, start:stop] = self.donors.calls.columns(slice(start, stop))[rows]
+        samples = pd.DataFrame({"id": [f"synthetic-{number:06d}" for number in range(1, n_samples + 1)]})
         if condition is not None:
             samples = samples.join(condition.reset_index(drop=True))
-        return Genotypes(calls=PackedCalls.from_calls(calls), samples=samples, variants=self.variants)
+        return Genotypes(calls=PackedCalls.from_calls(calls), samples=samples, variants=self.donors.variants)
 
     def save(self, folder: Path) -> None:
-        """Three files of plain data; nothing to unpickle."""
-        np.save(folder / "calls.npy", self.calls.packed)
-        np.save(folder / "segment_variants.npy", self.segment_variants)
-        self.variants.to_parquet(folder / "variants.parquet", index=False)
+        """Plain data; nothing to unpickle."""
+        (folder / "sampler.json").write_text(json.dumps({"segment_variants": self.segment_variants}), encoding="utf-8")
+        write_store(self.donors, folder / "donors")
