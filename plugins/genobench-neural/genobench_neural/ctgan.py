@@ -13,10 +13,11 @@ from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, G
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import MISSING_CODE, PackedBatches
 from genobench_neural.onehot import gumbel_noise, one_hot_planes, soft_genotypes
+from genobench_neural.optimising import adam, autocast, checked_device
 from genobench_neural.sampling import NetworkSampler, load_sampler
 from genobench_neural.tabular.columns import ClassColumns, Conditioned, TrainingBySampling
 from genobench_neural.tabular.networks import CtganCritic, CtganGenerator, CtganSize
-from genobench_neural.training import StatefulTask, adam, autocast, checked_device, fit_identity, run
+from genobench_neural.training import StatefulTask, fit_identity, run
 
 if TYPE_CHECKING:
     from pathlib import Path

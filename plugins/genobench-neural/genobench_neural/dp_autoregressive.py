@@ -10,13 +10,14 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
 from genobench_neural.batches import PackedBatches
+from genobench_neural.optimising import WeightAverage, checked_device
 from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.descent import DescentPlan, PrivateGradients
 from genobench_neural.private.diploid_chain import DiploidChain, DiploidSize
 from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.private.streams import stream
 from genobench_neural.sampling import NetworkSampler, load_sampler
-from genobench_neural.training import StatefulTask, WeightAverage, checked_device, fit_identity, run
+from genobench_neural.training import StatefulTask, fit_identity, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench_neural.optimising import checked_device
 from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
 from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.private.moments import MomentMechanism, PrivateMoments
 from genobench_neural.private.streams import stream
 from genobench_neural.sampling import NetworkSampler, load_sampler
-from genobench_neural.training import checked_device
 
 if TYPE_CHECKING:
     from pathlib import Path

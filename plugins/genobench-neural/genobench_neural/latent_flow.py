@@ -25,8 +25,9 @@ from genobench_neural.batches import PackedBatches
 from genobench_neural.codes.chain import ChainTask, CodeChain
 from genobench_neural.codes.flow_matching import FlowTask, VelocityNetwork, carried
 from genobench_neural.codes.latent_codes import chromosome_of_blocks, codes_by_chromosome
+from genobench_neural.optimising import checked_device
 from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
-from genobench_neural.training import checked_device, fit_identity, run
+from genobench_neural.training import fit_identity, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

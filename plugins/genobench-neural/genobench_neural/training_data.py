@@ -13,8 +13,8 @@ import torch
 from genobench import SamplerTables
 from genobench.statgen import genotype_counts
 from genobench_neural.batches import PackedBatches
+from genobench_neural.optimising import checked_device
 from genobench_neural.sampling import trained_sampler
-from genobench_neural.training import checked_device
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder, FitContext, Genotypes

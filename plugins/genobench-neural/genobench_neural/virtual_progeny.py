@@ -15,8 +15,9 @@ from genobench_neural.lineages.autoregression import GameteTraining
 from genobench_neural.lineages.gametes import fit_gamete_clusters
 from genobench_neural.lineages.parents import Matings, block_size_within, infer_parents, recombination
 from genobench_neural.lineages.progeny import MatingTable, ProgenyNetwork, ProgenySize, trait_effects
+from genobench_neural.optimising import checked_device
 from genobench_neural.sampling import NetworkSampler, load_sampler
-from genobench_neural.training import checked_device, fit_identity, run
+from genobench_neural.training import fit_identity, run
 
 if TYPE_CHECKING:
     from pathlib import Path

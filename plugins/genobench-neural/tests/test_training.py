@@ -17,7 +17,8 @@ import torch
 from genobench import FitContext, GenobenchError, Trait
 from genobench_neural import training
 from genobench_neural.batches import RowOrder
-from genobench_neural.training import StatefulTask, WeightAverage, adam, checked_device, run, within_memory
+from genobench_neural.optimising import WeightAverage, adam, checked_device
+from genobench_neural.training import StatefulTask, run, within_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,8 +15,9 @@ from genobench_neural.clusters.effects import ConditionEffects, fit_effects
 from genobench_neural.clusters.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.factors import leading_scores
 from genobench_neural.layers import HardAlleles, logistic_noise
+from genobench_neural.optimising import WeightAverage, adam, autocast, checked_device
 from genobench_neural.sampling import NetworkSampler
-from genobench_neural.training import StatefulTask, WeightAverage, adam, autocast, checked_device, run
+from genobench_neural.training import StatefulTask, run
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes

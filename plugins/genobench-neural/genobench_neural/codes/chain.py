@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from genobench.statgen import steps_along
 from genobench_neural.batches import RowOrder
-from genobench_neural.training import StatefulTask, adam
+from genobench_neural.optimising import adam
+from genobench_neural.training import StatefulTask
 
 if TYPE_CHECKING:
     from genobench.statgen import HaplotypeClusters

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from genobench_neural.layers import drawn
-from genobench_neural.training import StatefulTask, adam
+from genobench_neural.optimising import adam
+from genobench_neural.training import StatefulTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,11 @@ from torch.nn import functional
 
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import kl_divergence, placed
+from genobench_neural.optimising import adam
 from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.simplex import one_hot, table_layout
-from genobench_neural.training import StatefulTask, adam, run
+from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

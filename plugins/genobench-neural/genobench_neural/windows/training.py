@@ -10,8 +10,9 @@ import torch
 
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import kl_divergence
+from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.sampling import NetworkSampler
-from genobench_neural.training import StatefulTask, WeightAverage, adam, run
+from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
 from genobench_neural.windows.networks import WindowVae, WindowVaeSize, line_layout
 from genobench_neural.windows.start import begin_with_data
