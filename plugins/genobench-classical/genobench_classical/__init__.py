@@ -20,5 +20,4 @@ def genobench_generators() -> list[Offer]:
         Offer("offspring", "genobench_classical.gene_drop:Offspring", "control: children of training samples, not private at all"),
         Offer("copula", "genobench_classical.copula:Copula", "normal variables cut at thresholds: factors and blocks along chromosomes"),
         Offer("markov", "genobench_classical.markov:Markov", "chains of genotypes along chromosomes, of the order that the data choose"),
-        Offer("rbm", "genobench_classical.rbm:Rbm", "restricted Boltzmann machine with local and genome-wide hidden units"),
     ]

@@ -35,6 +35,11 @@ def genobench_generators() -> list[Offer]:
             summary="CTGAN, written from its paper: conditional vector, training by sampling, critic of packs; up to 20,000 variants.",
         ),
         Offer(
+            name="rbm",
+            target="genobench_neural.rbm:Rbm",
+            summary="Restricted Boltzmann machine with local and genome-wide hidden units.",
+        ),
+        Offer(
             name="dp-markov",
             target="genobench_neural.dp_markov:DpMarkov",
             summary="Differentially private: a Markov chain of haplotypes fitted to frequencies and covariances with Gaussian noise.",

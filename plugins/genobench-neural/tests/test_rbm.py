@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError
+from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
-from genobench_classical.boltzmann import Boltzmann, Size
-from genobench_classical.rbm import Rbm
+from genobench_neural import training
+from genobench_neural.energy.boltzmann import Boltzmann, BoltzmannSize
+from genobench_neural.rbm import Rbm
+from genobench_neural.sampling import NetworkSampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,15 +39,17 @@ def context(folder: Path) -> FitContext:
 def tiny_machine() -> Boltzmann:
     """Two blocks of two calls, one hidden unit for each block and one for all, one number of condition."""
     random = torch.Generator().manual_seed(3)
-    shares = torch.tensor([0.3, 0.4, 0.3]).view(3, 1, 1).expand(3, 2, 2).numpy().astype(np.float32)
-    machine = Boltzmann.begun(Size(2, 2, 1, 1, 1), shares, torch.tensor([True, False]), random)
-    for name, weight in machine.weights().items():
-        if name != "bias":
-            weight.copy_(0.5 * torch.randn(weight.shape, generator=random))
+    shares = torch.tensor([0.3, 0.4, 0.3]).view(3, 1, 1).expand(3, 2, 2)
+    machine = Boltzmann(BoltzmannSize(2, 2, 1, 1, 1), torch.tensor([True, False]), n_sweeps=6, is_bf16=False)
+    machine.begin_with(shares, random)
+    with torch.no_grad():
+        for name, weight in machine.named_parameters():
+            if name != "bias":
+                weight.copy_(0.5 * torch.randn(weight.shape, generator=random))
     return machine
 
 
-STATES = torch.tensor(list(itertools.product(range(3), repeat=4)), dtype=torch.int8)
+STATES = torch.tensor(list(itertools.product(range(3), repeat=4)), dtype=torch.uint8)
 HIDDEN = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=3)))
 
 
@@ -77,14 +82,12 @@ def as_blocks(states: torch.Tensor) -> torch.Tensor:
 def test_gradients__are_those_of_the_enumerated_likelihood() -> None:
     machine, condition = tiny_machine(), 0.7
     # Calls in the shares of training, so that the bias's positive part is exact: 0, 1 and 2 three, four and three times at each place.
-    places = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 2], dtype=torch.int8)
+    places = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 2], dtype=torch.uint8)
     seen = torch.stack([places.roll(k) for k in range(4)], dim=1)
-    for weight in machine.weights().values():
-        weight.requires_grad_()
     index = (seen.long() * torch.tensor([27, 9, 3, 1])).sum(dim=1)
     logs = log_weights(machine, condition)
     (logs[index].mean() - logs.logsumexp(dim=0)).backward()
-    wanted = {name: weight.grad for name, weight in machine.weights().items()}
+    wanted = {name: weight.grad for name, weight in machine.named_parameters()}
     with torch.no_grad():
         chance = logs.softmax(dim=0)
         # Expectations of the machine, from many copies of each state in its share.
@@ -92,9 +95,8 @@ def test_gradients__are_those_of_the_enumerated_likelihood() -> None:
         phases = []
         for calls in (as_blocks(seen), as_blocks(STATES[copies])):
             c = torch.full((calls.shape[1], 1), condition)
-            x = machine.standardised(calls)
-            phases.append((x, machine.hidden_means(x, c), c))
-        found = machine.gradients(phases[0], phases[1], as_blocks(STATES[copies]))
+            phases.append(machine.phase(calls, c))
+        found = machine.gradients(phases[0], phases[1], as_blocks(STATES[copies]), torch.ones(2, 2))
     for name, gradient in wanted.items():
         assert gradient is not None
         # Means of products of standard deviation near 1 over 400,000 draws: a standard error of .0016.
@@ -107,11 +109,12 @@ def test_sweep__has_the_enumerated_distribution_as_its_equilibrium() -> None:
     n_chains = 40_000
     conditions = torch.full((n_chains, 1), condition)
     calls = machine.independent_calls(n_chains, random)
-    for _ in range(60):
-        calls = machine.sweep(calls, conditions, random)
+    with torch.no_grad():
+        for _ in range(60):
+            calls = machine.sweep(calls, conditions, random)
     states = calls.transpose(0, 1).reshape(n_chains, 4).long()
     found = torch.bincount((states * torch.tensor([27, 9, 3, 1])).sum(dim=1), minlength=81) / n_chains
-    wanted = log_weights(machine, condition).softmax(dim=0)
+    wanted = log_weights(machine, condition).softmax(dim=0).detach()
     # Standard error of a share: at most sqrt(.25 / 40,000) = .0025; all 81 stay within five of their own.
     assert ((found - wanted).abs() <= 5 * (wanted * (1 - wanted) / n_chains).sqrt() + 1e-4).all()
 
@@ -129,6 +132,68 @@ def test_rbm__learns_linkage(tmp_path: Path) -> None:
     assert abs(found[:8, 8:].mean()) < 0.2
 
 
+def linked_calls(n_samples: int, n_variants: int) -> np.ndarray:
+    """Two haplotypes a sample, each a chain of alleles that goes on as it was with probability .9."""
+    rng = np.random.default_rng(3)
+    p = rng.uniform(0.2, 0.8, n_variants)
+    uniform = rng.random(2 * n_samples)
+    haplotypes = np.empty((2 * n_samples, n_variants), dtype=np.int8)
+    for variant in range(n_variants):
+        uniform = np.where(rng.random(2 * n_samples) > 0.9, rng.random(2 * n_samples), uniform)
+        haplotypes[:, variant] = uniform < p[variant]
+    return haplotypes[:n_samples] + haplotypes[n_samples:]
+
+
+def neighbour_r(calls: np.ndarray) -> float:
+    """Mean correlation of neighbours."""
+    return float(np.corrcoef(calls.T).diagonal(1).mean())
+
+
+def test_rbm__missing_calls_take_no_linkage_away(tmp_path: Path) -> None:
+    """Calls that are missing at random leave what goes together as it is; divided by all samples, r falls to a half at 25 %."""
+    calls = linked_calls(600, 32)
+    table = example_genotypes(n_samples=600, n_variants=32)
+    settings = Rbm(max_epochs=120, n_local=8, n_global=4)
+    found = []
+    for share in (0.0, 0.25):
+        with_missing = np.where(np.random.default_rng(1).random(calls.shape) < share, MISSING, calls).astype(np.int8)
+        train = Genotypes(calls=PackedCalls.from_calls(with_missing), samples=table.samples, variants=table.variants)
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        found.append(settings.fit(train, context(folder)).generate(2000, seed=1).to_array())
+    parts = np.array([neighbour_r(part) for part in np.array_split(calls, 20)])
+    # Of 600 samples with both calls in 9 of 16 pairs, and of 2,000 that are drawn, twice.
+    error = (parts.var(ddof=1) / 20 * (16 / 9 + 2 * 600 / 2000)) ** 0.5
+    assert neighbour_r(found[1]) == pytest.approx(neighbour_r(found[0]), abs=3 * error)
+
+
+class Killed(Exception):  # noqa: N818 - stands for a kill, which is no error
+    pass
+
+
+def test_rbm__goes_on_after_a_kill_to_the_same_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "_SHARE_OF_WRITING", math.inf)
+    monkeypatch.setattr(training, "_REPORT_EVERY_SECONDS", 0.0)
+    train = example_genotypes(n_samples=96)
+    settings = dataclasses.replace(QUICK, max_epochs=10)
+    whole = settings.fit(train, context(tmp_path / "whole"))
+    assert isinstance(whole, NetworkSampler)
+
+    def report(step: int, _losses: Any) -> None:
+        if step > 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        settings.fit(train, dataclasses.replace(context(tmp_path / "killed"), report=report))
+    steps: list[int] = []
+    again = settings.fit(train, dataclasses.replace(context(tmp_path / "killed"), report=lambda step, _losses: steps.append(step)))
+    assert steps[0] > 2
+    assert isinstance(again, NetworkSampler)
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
 def test_rbm__constant_variants_stay_constant(tmp_path: Path) -> None:
     train = example_genotypes(n_constant=6)
     synthetic = QUICK.fit(train, context(tmp_path)).generate(200, seed=1).to_array()
@@ -141,7 +206,7 @@ def test_rbm__takes_one_variant_and_two_samples(tmp_path: Path) -> None:
 
 
 def test_rbm__a_divergent_fit_is_an_error_that_says_when(tmp_path: Path) -> None:
-    with pytest.raises(GenobenchError, match=r"became nan at step \d+ of"):
+    with pytest.raises(GenobenchError, match=r"became (nan|inf) at step \d+ of"):
         dataclasses.replace(QUICK, learning_rate=1e38, max_epochs=40).fit(example_genotypes(), context(tmp_path))
 
 

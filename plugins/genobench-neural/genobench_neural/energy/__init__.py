@@ -1,0 +1,1 @@
+"""Models of genotypes by their energy: the parts of the restricted Boltzmann machine."""
