@@ -54,6 +54,42 @@ class _Fitted:
     whitening: torch.Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """What stays the same along the chromosomes.
+
+    Args:
+        cut: Finite thresholds, shape (n_blocks, 2, block_size).
+        loadings: Of factors, shape (n_blocks, block_size, n_factors).
+        n_rounds: Steps of Adam.
+    """
+
+    cut: torch.Tensor
+    loadings: torch.Tensor
+    n_rounds: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A block of training calls.
+
+    Args:
+        number: Which block.
+        calls: Standardised calls, 0 where missing, shape (n_samples, block_size).
+        is_called: 1 where there is a call and 0 where not, the same shape.
+    """
+
+    number: int
+    calls: torch.Tensor
+    is_called: torch.Tensor
+
+    @classmethod
+    def of_calls(cls, number: int, calls: NDArray[np.float32]) -> _Block:
+        """From standardised calls that are NaN where missing."""
+        values = torch.from_numpy(calls)
+        return cls(number=number, calls=values.nan_to_num(0.0), is_called=(~values.isnan()).float())
+
+
 def fit_chain(
     calls_of: Callable[[int], NDArray[np.float32]],
     *,
@@ -70,7 +106,8 @@ def fit_chain(
     call correlations within the block and with the block before, what factors explain counted in.
 
     Args:
-        calls_of: Standardised training calls of a block, shape (n_samples, block_size), 0 where missing, padding or constant.
+        calls_of: Standardised training calls of a block, shape (n_samples, block_size), NaN where missing, 0 for padding and constant
+            variants.
         cut: Finite thresholds, shape (n_blocks, 2, block_size).
         loadings: Of factors, shape (n_blocks, block_size, n_factors).
         layout: Where variants lie.
@@ -81,74 +118,77 @@ def fit_chain(
         The chain; block and factors together have variance 1 at every place.
     """
     width = layout.block_size
+    walk = _Walk(cut=cut, loadings=loadings, n_rounds=n_rounds)
     chain = Chain(torch.zeros(layout.n_blocks, width, width), torch.zeros(layout.n_blocks, width, width))
-    before: dict[int, _Fitted] = {}
-    calls: dict[int, torch.Tensor] = {}
+    before: dict[int, tuple[_Block, _Fitted]] = {}
     for number, step in enumerate(steps_along(layout.is_followed), start=1):
-        now = {int(block): torch.from_numpy(calls_of(int(block))) for block in step}
         errors = []
-        done: dict[int, _Fitted] = {}
-        for block, own in now.items():
-            is_first = block - 1 not in before
-            done[block], error = _fit_block(
-                chain, block, own, None if is_first else calls[block - 1], before.get(block - 1), cut, loadings, n_rounds
-            )
+        done: dict[int, tuple[_Block, _Fitted]] = {}
+        for place in step.tolist():
+            block = _Block.of_calls(place, calls_of(place))
+            unit, error = _fitted_weights(walk, block, before.get(place - 1))
+            chain.from_noise[place] = unit[:, -width:]
+            if place - 1 in before:
+                chain.from_before[place] = unit[:, :width] @ before[place - 1][1].whitening
+            if layout.is_followed[place]:
+                done[place] = block, _whitened(unit)
             errors.append(error)
-        before = {block: fitted for block, fitted in done.items() if layout.is_followed[block]}
-        calls = {block: now[block] for block in before}
+        before = done
         report(number, float(np.mean(errors)))
     return chain
 
 
-def _fit_block(  # noqa: PLR0917 - the state of a walk
-    chain: Chain,
-    block: int,
-    calls: torch.Tensor,
-    calls_before: torch.Tensor | None,
-    before: _Fitted | None,
-    cut: torch.Tensor,
-    loadings: torch.Tensor,
-    n_rounds: int,
-) -> tuple[_Fitted, float]:
-    own, width = loadings[block], calls.shape[1]
+def _fitted_weights(walk: _Walk, block: _Block, before: tuple[_Block, _Fitted] | None) -> tuple[torch.Tensor, float]:
+    """Weights on the white variables of the block before, where there is one, and on noise; and the correlations' error.
+
+    Args:
+        walk: What stays the same.
+        block: The block.
+        before: The one before it on its chromosome.
+
+    Returns:
+        Weights, shape (block_size, block_size or twice as many), and the root of the mean squared difference.
+    """
+    own, width = walk.loadings[block.number], block.calls.shape[1]
     room = (1 - (own**2).sum(dim=1)).clamp(min=0.05)
-    wanted, shared = _correlations(calls, calls), own @ own.T
-    edges = cut[block]
+    wanted, shared = _correlations(block, block), own @ own.T
+    edges = walk.cut[block.number]
     spread = [_spread(edges)]
-    if before is not None and calls_before is not None:
-        wanted = torch.cat([_correlations(calls, calls_before), wanted], dim=1)
-        shared = torch.cat([own @ loadings[block - 1].T, shared], dim=1)
-        edges = torch.cat([cut[block - 1], edges], dim=1)
-        spread = [_spread(cut[block - 1]), *spread]
+    fitted = None
+    if before is not None:
+        earlier, fitted = before
+        wanted = torch.cat([_correlations(block, earlier), wanted], dim=1)
+        shared = torch.cat([own @ walk.loadings[earlier.number].T, shared], dim=1)
+        edges = torch.cat([walk.cut[earlier.number], edges], dim=1)
+        spread = [_spread(walk.cut[earlier.number]), *spread]
     scale = torch.outer(1 / spread[-1], 1 / torch.cat(spread))
     mask = torch.ones_like(wanted)
     mask[:, -width:].fill_diagonal_(0)
     wanted_squared = wanted * wanted.abs()
-    weights = _start(wanted, shared, room, before).requires_grad_()
+    weights = _start(wanted, shared, room, fitted).requires_grad_()
     optimiser = torch.optim.Adam([weights], lr=_LEARNING_RATE)
     loss = torch.zeros(())
-    for _ in range(n_rounds):
-        unit = _rows_of_length(weights, room, before)
-        latent = _joined(unit, before, width) + shared
-        found = call_covariance(latent, cut[block], edges) * scale
+    for _ in range(walk.n_rounds):
+        unit = _rows_of_length(weights, room, fitted)
+        latent = _joined(unit, fitted, width) + shared
+        found = call_covariance(latent, walk.cut[block.number], edges) * scale
         squared = (found * found.abs() - wanted_squared) * mask
         loss = (((found - wanted) * mask).square().sum() + _WEIGHT_OF_R2 * squared.square().sum()) / mask.sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         optimiser.step()
-    with torch.no_grad():
-        unit = _rows_of_length(weights, room, before)
-        chain.from_noise[block] = unit[:, -width:]
-        if before is not None:
-            chain.from_before[block] = unit[:, :width] @ before.whitening
-        fitted = _whitened(unit)
-    return fitted, float(loss.detach().sqrt())
+    return _rows_of_length(weights.detach(), room, fitted), float(loss.detach().sqrt())
 
 
-def _correlations(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Correlations, less what chance alone shows: r (1 - 1 / (n r²)), or 0, so that small sets are not learned by heart."""
-    r = (left.T @ right / len(left)).clamp(-1, 1)
-    return r * (1 - 1 / (len(left) * r.square()).clamp(min=1e-12)).clamp(min=0)
+def _correlations(left: _Block, right: _Block) -> torch.Tensor:
+    """Correlations over the samples that have both calls, less what chance alone shows, so that small sets are not learned.
+
+    Returns:
+        r (1 - 1 / (n r²)), or 0 where that is negative, with n samples that have both; shape (block_size, block_size).
+    """
+    n_both = (left.is_called.T @ right.is_called).clamp(min=1)
+    r = (left.calls.T @ right.calls / n_both).clamp(-1, 1)
+    return r * (1 - 1 / (n_both * r.square()).clamp(min=1e-12)).clamp(min=0)
 
 
 def _spread(cut: torch.Tensor) -> torch.Tensor:
@@ -172,6 +212,7 @@ def _joined(unit: torch.Tensor, before: _Fitted | None, width: int) -> torch.Ten
 
 
 def _whitened(unit: torch.Tensor) -> _Fitted:
+    """What the next block sees of one with these weights, shape (block_size, n_weights)."""
     values, vectors = torch.linalg.eigh((unit @ unit.T).double())
     is_kept = values > _SMALLEST_EIGENVALUE
     root = values.clamp(min=_SMALLEST_EIGENVALUE).sqrt()

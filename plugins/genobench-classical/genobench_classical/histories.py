@@ -138,10 +138,10 @@ def log_likelihoods(calls: Calls, others: Calls, n_before: NDArray[np.int64], *,
     return total / max(1, n_calls)
 
 
-def stratum_transitions(
+def stratum_ratios(
     calls: Calls, n_before: NDArray[np.int64], stratum_of: NDArray[np.intp], *, n_strata: int, prior: float, stratum_prior: float
 ) -> NDArray[np.float32]:
-    """Chance of each call after each call, in each stratum.
+    """Chance of each call after each call in each stratum, over that in all samples.
 
     Args:
         calls: Along a path, shape (n_samples, n_variants).
@@ -152,9 +152,10 @@ def stratum_transitions(
         stratum_prior: Samples of all strata with which a stratum's counts are pooled.
 
     Returns:
-        Shape (n_strata - 1, n_variants, 3, 3): stratum, place, call before, call; where a chromosome begins, the same after all calls.
+        Shape (n_strata - 1, n_variants, 3, 3): stratum, place, call before, call; where a chromosome begins, the same after all calls. 1
+        for calls that never occur.
     """
-    transitions = np.zeros((n_strata - 1, calls.shape[1], 3, 3), dtype=np.float32)
+    ratios = np.ones((n_strata - 1, calls.shape[1], 3, 3), dtype=np.float32)
     for places in _blocks(calls) if n_strata > 1 else ():
         alone, after = _Walk(calls, n_before, places).levels(order=1, prior=prior)
         for stratum in range(n_strata - 1):
@@ -166,8 +167,8 @@ def stratum_transitions(
             own = _pooled(members.counts(1), base, stratum_prior)
             is_first = n_before[places] == 0
             own[is_first] = base[is_first]
-            transitions[stratum, places] = own
-    return transitions
+            ratios[stratum, places] = np.divide(own, after, out=np.ones_like(own), where=after > 0)
+    return ratios
 
 
 def first_order_slopes(

@@ -10,7 +10,6 @@ import numpy as np
 from genobench import (
     FitContext,
     Generator,
-    GenobenchError,
     Genotypes,
     PackedCalls,
     Sampler,
@@ -21,8 +20,9 @@ from genobench import (
     check_positive,
 )
 from genobench.statgen import GeneticPath
-from genobench_classical.histories import calls_along, first_order_slopes, history_tables, log_likelihoods, stratum_transitions
+from genobench_classical.histories import calls_along, first_order_slopes, history_tables, log_likelihoods, stratum_ratios
 from genobench_classical.relatives import FEWEST_VALIDATION, set_apart
+from genobench_classical.stored_arrays import load_arrays, save_arrays
 from genobench_classical.strata import ClassStrata, deviations
 from genobench_classical.tilts import stratum_tilts
 
@@ -42,7 +42,6 @@ _MOST_COMPARED: Final = 2000
 """Orders and priors are compared on so many variants in the middle of the path; all of them would take longer than the rest of the fit."""
 
 _CALLS_PER_CHUNK: Final = 1 << 25
-_FILES: Final = ("columns_along", "n_before", "at_most", "tilts", "slopes", "means")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Markov(Generator):
 
     Classes: each stratum (combination of classes) has tables of its own for histories of one call, of its own counts and
     `stratum_prior` samples that follow the tables of all; the longer tables are multiplied by factors of the call and the one before, and
-    made to sum to 1, so that longer linkage is shared while calls follow calls as often as in the stratum. A combination
+    made to sum to 1, so that longer linkage is shared while calls follow calls more or less often by the ratio of both. A combination
     not seen in training, or in fewer than 5 samples, has the tables of all samples.
 
     Quantitative columns: the log-odds of a call are tilted by slope x value x ALT alleles, the value being the difference from the mean
@@ -108,16 +107,14 @@ class Markov(Generator):
         values = strata.values(encoded, counted.samples)
         means = strata.means(values, stratum_of)
         at_most = history_tables(calls, path.n_before, order=order, prior=prior)
-        transitions = stratum_transitions(
-            calls, path.n_before, stratum_of, n_strata=strata.n_strata, prior=prior, stratum_prior=self.stratum_prior
-        )
+        ratios = stratum_ratios(calls, path.n_before, stratum_of, n_strata=strata.n_strata, prior=prior, stratum_prior=self.stratum_prior)
         slopes = first_order_slopes(calls, path.n_before, deviations(values, means[stratum_of]), stratum_of=stratum_of, ridge=self.ridge)
         return MarkovSampler(
             tables=tables,
             columns_along=path.order,
             n_before=path.n_before,
             at_most=at_most,
-            tilts=stratum_tilts(at_most, path.n_before, transitions),
+            tilts=stratum_tilts(at_most, path.n_before, ratios),
             slopes=slopes,
             means=means,
         )
@@ -126,10 +123,7 @@ class Markov(Generator):
     def load(cls, folder: Path) -> MarkovSampler:
         """The sampler that was saved in `folder`."""
         tables, _ = SamplerTables.load(folder)
-        try:
-            arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _FILES}
-        except (OSError, ValueError) as error:
-            raise GenobenchError(f"The folder {folder} holds no whole sampler: {error}") from error
+        arrays: dict[str, Any] = load_arrays(folder)
         return MarkovSampler(tables=tables, **arrays)
 
     def _choice(self, calls: NDArray[np.int8], counted: Genotypes, path: GeneticPath, context: FitContext) -> tuple[int, float]:
@@ -206,10 +200,10 @@ class MarkovSampler(Sampler):
         return self.tables.genotypes(packed, conditions)
 
     def save(self, folder: Path) -> None:
-        """Arrays as npy, tables as Parquet and JSON."""
+        """Arrays as safetensors, tables as Parquet and JSON."""
         self.tables.save(folder)
-        for name in _FILES:
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        names = ("columns_along", "n_before", "at_most", "tilts", "slopes", "means")
+        save_arrays(folder, {name: getattr(self, name) for name in names})
 
     def _calls(self, stratum_of: NDArray[np.intp], values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int8]:
         """Calls of some samples, shape (n_rows, n_variants), in the order of the variant table."""

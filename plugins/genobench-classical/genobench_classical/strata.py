@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Strata = NDArray[np.intp]
 
 _MOST_STRATA: Final = 64
-_FEWEST_SAMPLES: Final = 5
-"""Fewer samples are no stratum: their shares and means would be about these samples."""
+_FEWEST_VALUES: Final = 5
+"""The mean of fewer values would be about these samples."""
 
 _SMALLEST_FST: Final = 1e-4
 _LARGEST_FST: Final = 0.5
@@ -32,15 +32,13 @@ class ClassStrata:
 
     Args:
         codes: Number of each column's class (-1: missing) in each stratum but the last, shape (n_strata - 1, n_class_columns).
-        starts: First number of each class column in an encoded condition.
-        widths: Classes of each class column.
+        parts: Numbers of an encoded condition that are the classes of each class column.
         columns: Names of the quantitative columns.
         numbers: Numbers of an encoded condition that are quantitative columns.
     """
 
     codes: NDArray[np.int64]
-    starts: tuple[int, ...]
-    widths: tuple[int, ...]
+    parts: tuple[slice, ...]
     columns: tuple[str, ...]
     numbers: tuple[int, ...]
 
@@ -51,32 +49,29 @@ class ClassStrata:
 
     @classmethod
     def of_encoder(cls, encoder: ConditionEncoder) -> ClassStrata:
-        """The strata that an encoder saw; none but the last where no column has classes."""
-        sizes = [len(column.classes) or 1 for column in encoder.columns]
-        starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-        with_classes = [k for k, column in enumerate(encoder.columns) if column.classes]
-        without = [k for k, column in enumerate(encoder.columns) if not column.classes]
+        """The strata that an encoder keeps, each of 5 samples or more; none but the last where no column has classes."""
+        with_classes = [column for column in encoder.columns if column.classes]
+        without = [column.name for column in encoder.columns if not column.classes]
+        slices = encoder.slices()
         largest = sorted(encoder.strata, key=lambda stratum: -stratum.count)[:_MOST_STRATA] if with_classes else []
         codes = [
-            [encoder.columns[k].classes.index(name) if name else -1 for k, name in zip(with_classes, stratum.classes, strict=True)]
+            [column.classes.index(name) if name else -1 for column, name in zip(with_classes, stratum.classes, strict=True)]
             for stratum in largest
-            if stratum.count >= _FEWEST_SAMPLES
         ]
         return cls(
             codes=np.array(codes, dtype=np.int64).reshape(len(codes), len(with_classes)),
-            starts=tuple(starts[k] for k in with_classes),
-            widths=tuple(sizes[k] for k in with_classes),
-            columns=tuple(encoder.columns[k].name for k in without),
-            numbers=tuple(starts[k] for k in without),
+            parts=tuple(slices[column.name] for column in with_classes),
+            columns=tuple(without),
+            numbers=tuple(slices[name].start for name in without),
         )
 
     def stratum_of(self, encoded: NDArray[np.float32]) -> Strata:
         """The stratum of each encoded condition, shape (n_rows,)."""
-        codes = np.full((len(encoded), len(self.starts)), -1, dtype=np.int64)
-        for k, (start, width) in enumerate(zip(self.starts, self.widths, strict=True)):
-            part = encoded[:, start : start + width]
+        codes = np.full((len(encoded), len(self.parts)), -1, dtype=np.int64)
+        for k, numbers in enumerate(self.parts):
+            part = encoded[:, numbers]
             # A missing class is encoded as zeros; so is the only class of a column.
-            codes[:, k] = np.where((part.max(axis=1) > 0) | (width == 1), part.argmax(axis=1), -1)
+            codes[:, k] = np.where((part.max(axis=1) > 0) | (part.shape[1] == 1), part.argmax(axis=1), -1)
         stratum_of = np.full(len(encoded), self.n_strata - 1, dtype=np.intp)
         for stratum, wanted in enumerate(self.codes):
             stratum_of[(codes == wanted).all(axis=1)] = stratum
@@ -90,12 +85,16 @@ class ClassStrata:
         return values
 
     def means(self, values: NDArray[np.float32], stratum_of: Strata) -> NDArray[np.float32]:
-        """Mean of each column in each stratum over the rows that have a value, shape (n_strata, n_columns); of all rows in the last one."""
-        means = np.zeros((self.n_strata, values.shape[1]), dtype=np.float32)
-        for stratum in range(self.n_strata):
-            members = values[stratum_of == stratum] if stratum < self.n_strata - 1 else values
+        """Mean of each column in each stratum over the rows that have a value, shape (n_strata, n_columns).
+
+        In the last stratum, and where fewer than 5 have a value, it is that of all rows.
+        """
+        of_all = np.nansum(values, axis=0) / np.maximum(np.count_nonzero(~np.isnan(values), axis=0), 1)
+        means = np.tile(of_all.astype(np.float32), (self.n_strata, 1))
+        for stratum in range(self.n_strata - 1):
+            members = values[stratum_of == stratum]
             n_values = np.count_nonzero(~np.isnan(members), axis=0)
-            means[stratum] = np.nansum(members, axis=0) / np.maximum(n_values, 1)
+            means[stratum] = np.where(n_values >= _FEWEST_VALUES, np.nansum(members, axis=0) / np.maximum(n_values, 1), of_all)
         return means
 
 
