@@ -2,7 +2,8 @@
 
 from genobench.leaderboard.boards import publish, read_board, render, select
 from genobench.leaderboard.estimates import Estimate, estimate
-from genobench.leaderboard.standings import Column, Row, Standings, comparable_groups, standings
+from genobench.leaderboard.rows import Column, Row, Standings
+from genobench.leaderboard.standings import comparable_groups, standings
 from genobench.leaderboard.text import to_markdown
 
 __all__ = [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from genobench.leaderboard.standings import Standings
+    from genobench.leaderboard.rows import Standings
 
 EVIDENCE: Final = "outcomes.jsonl"
 """The file of a board that is evidence; every other file of the folder is made from it."""

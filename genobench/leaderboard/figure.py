@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genobench.leaderboard.estimates import Estimate
-    from genobench.leaderboard.standings import Column, Row, Standings
+    from genobench.leaderboard.rows import Column, Row, Standings
 
 _RANKED: Final = SYNTHETIC
 _REAL: Final = HOLDOUT

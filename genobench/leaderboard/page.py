@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from genobench.leaderboard.standings import FAMILIES
+from genobench.leaderboard.rows import FAMILIES
 from genobench.leaderboard.text import (
     MARKS,
     MISSING,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genobench.leaderboard.estimates import Estimate
-    from genobench.leaderboard.standings import Column, Row, Standings
+    from genobench.leaderboard.rows import Column, Row, Standings
 
 _WIDTH: Final = 460
 _RIGHT: Final = 14

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genobench.leaderboard.estimates import Estimate
-    from genobench.leaderboard.standings import Column, Row
+    from genobench.leaderboard.rows import Column, Row
 
 _MARKED_BY_CHANCE: Final = 0.025
 """Share of generators without a leak that are marked nevertheless, over all attacks together."""

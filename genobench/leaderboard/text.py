@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from genobench.budgets import Budget
 from genobench.leaderboard.ranking import RULES
-from genobench.leaderboard.standings import FAMILIES
+from genobench.leaderboard.rows import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genobench.leaderboard.estimates import Estimate
-    from genobench.leaderboard.standings import Column, Row, Standings
+    from genobench.leaderboard.rows import Column, Row, Standings
 
 MISSING: Final = "\N{EN DASH}"
 """What stands in place of a score that is missing."""
