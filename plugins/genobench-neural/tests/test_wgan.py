@@ -128,7 +128,7 @@ def test_load__gives_identical_samples(train: Genotypes, tmp_path: Path) -> None
     assert (loaded.to_array() == expected.to_array()).all()
     pd.testing.assert_frame_equal(loaded.samples, expected.samples)
     pd.testing.assert_frame_equal(loaded.variants, expected.variants)
-    assert {path.suffix for path in (tmp_path / "saved").iterdir()} == {".safetensors", ".json"}
+    assert {path.suffix for path in (tmp_path / "saved").iterdir()} == {".safetensors", ".json", ".parquet"}
 
 
 def test_load__says_what_is_lacking(tmp_path: Path) -> None:
