@@ -21,17 +21,19 @@ from genobench import (
     check_share,
 )
 from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
-from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts
+from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts, ridge_effects
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
 from genobench_neural.layers import n_parameters, placed
 from genobench_neural.published.presets import DEFAULT, check_preset, overridden
-from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.sampling import load_sampler
 from genobench_neural.simplex import table_layout
 from genobench_neural.training import fit_identity, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from genobench_neural.component_scores.components import ChromosomeComponents
 
 
 @dataclass(frozen=True)
@@ -111,29 +113,21 @@ class Diffusion(Generator):
         plan = self.plan
         data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
         groups = chromosome_groups(train.variants, is_per_chromosome=plan.is_per_chromosome)
-        found_share = plan.kept_share if plan.is_published else max(plan.kept_share, _FOUND_SHARE)
-        components = fit_components(data.batches, groups, kept_share=plan.kept_share, found_share=found_share)
-        x_0 = scores(data.batches, components)
-        spreads = torch.cat([group.variances[: group.n_kept] for group in components]).sqrt().clamp(min=_SMALLEST_SPREAD)
-        scale = torch.ones_like(spreads) if plan.is_published else spreads
-        size = DiffusionSize(
-            n_places=data.layout.block_size,
-            n_variants=data.n_variants,
-            groups=tuple((len(group.places), group.loadings.shape[1], group.n_kept) for group in components),
-            parts=condition_parts(data.encoder, n_value=plan.n_value, n_class=plan.n_class),
-            n_timesteps=plan.n_timesteps,
-            n_sampling_steps=min(plan.n_sampling_steps, plan.n_timesteps),
-            n_time=plan.n_time,
-            widths=plan.widths,
-            is_last_noisy=plan.is_published,
-            is_rounded=plan.is_published,
-        )
+        components = fit_components(data.batches, groups, kept_share=plan.kept_share)
+        size = _size(plan, components, data)
         network = ScoreDiffusion(size)
         placed(network.noise, data.device, data.random)
         network.to(data.device)
-        network.take(components, scale)
+        x_0 = scores(data.batches, components)
+        if plan.is_published:
+            network.take(components)
+            network.take_raw_condition(data.encoder)
+        else:
+            scale = torch.cat([group.variances for group in components]).sqrt().clamp(min=_SMALLEST_SPREAD)
+            x_0 = x_0 / scale
+            network.begin_with(components, scale, ridge_effects(data.condition, x_0, ridge=_RIDGE))
         n_steps = plan.steps(data.n_samples, n_parameters(network.noise))
-        task = DiffusionTask(plan, network, data, x_0 / scale, n_steps=n_steps)
+        task = DiffusionTask(plan, network, data, x_0, n_steps=n_steps)
         is_checked = plan.patience is not None
         task.take_validation(data.validation(context) if is_checked else None, components)
         run(
@@ -148,13 +142,7 @@ class Diffusion(Generator):
         if not plan.is_published:
             task.average.install()
             network.calibrate(data.shares[: data.n_variants], data.condition, data.random)
-        return NetworkSampler(
-            network=network.requires_grad_(False).to("cpu").eval(),
-            description=dataclasses.asdict(size),
-            layout=data.layout,
-            encoder=data.encoder,
-            variants=train.variants,
-        )
+        return data.sampler(network, dataclasses.asdict(size))
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
@@ -162,9 +150,26 @@ class Diffusion(Generator):
         return load_sampler(folder, _network)
 
 
-_FOUND_SHARE: Final = 0.999
 _N_CHECKS: Final = 24
 _SMALLEST_SPREAD: Final = 1e-6
+_RIDGE: Final = 10.0
+"""Penalty of the regression of scores on the condition, in samples: the effect of a class with as many samples is halved."""
+
+
+def _size(plan: DiffusionPlan, components: list[ChromosomeComponents], data: TrainingData) -> DiffusionSize:
+    return DiffusionSize(
+        n_places=data.layout.block_size,
+        n_variants=data.n_variants,
+        n_condition=data.encoder.width,
+        groups=tuple((len(group.places), group.loadings.shape[1]) for group in components),
+        parts=condition_parts(data.encoder, n_value=plan.n_value, n_class=plan.n_class),
+        n_timesteps=plan.n_timesteps,
+        n_sampling_steps=min(plan.n_sampling_steps, plan.n_timesteps),
+        n_time=plan.n_time,
+        widths=plan.widths,
+        is_last_noisy=plan.is_published,
+        is_rounded=plan.is_published,
+    )
 
 
 def _network(description: dict[str, Any], _is_followed: torch.Tensor) -> ScoreDiffusion:

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
+from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.testing import GeneratorSuite
 from genobench_neural.batches import PackedBatches
-from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
+from genobench_neural.component_scores.components import ChromosomeComponents, chromosome_groups, fit_components, scores
 from genobench_neural.component_scores.denoising import (
     ConditionPart,
     NoiseNetwork,
@@ -21,9 +21,10 @@ from genobench_neural.component_scores.denoising import (
     ancestral_draw,
     antithetic_timesteps,
 )
-from genobench_neural.component_scores.diffusion import ScoreDiffusion, learning_rate
+from genobench_neural.component_scores.diffusion import DiffusionSize, ScoreDiffusion, learning_rate, thresholds_of
 from genobench_neural.component_scores.plan import DIFFUSIONS
 from genobench_neural.diffusion import Diffusion
+from genobench_neural.layers import placed
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.simplex import table_layout
 
@@ -133,33 +134,117 @@ def test_components__are_those_of_a_singular_value_decomposition() -> None:
     genotypes = genotypes_of(calls_of(60, 30, seed=1))
     groups = chromosome_groups(genotypes.variants, is_per_chromosome=True)
     assert [len(group) for group in groups] == [20, 10]
-    found = fit_components(batches_of(genotypes), groups, kept_share=0.9, found_share=1.0)
+    found = fit_components(batches_of(genotypes), groups, kept_share=1.0)
     for group, components in zip(groups, found, strict=True):
         x = genotypes.to_array()[:, group].astype(np.float64)
         values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / 60
         assert components.variances.numpy() == pytest.approx(values, rel=1e-3, abs=1e-5)
-        assert components.n_kept == int((np.cumsum(values) / values.sum() < 0.9).sum()) + 1
+    most = fit_components(batches_of(genotypes), groups, kept_share=0.9)
+    for components, leading in zip(found, most, strict=True):
+        cumulated = components.variances.cumsum(0) / components.variances.sum()
+        assert len(leading.variances) == int((cumulated < 0.9).sum()) + 1
     reached = scores(batches_of(genotypes), found)
     assert reached.square().mean(dim=0).numpy() == pytest.approx(
-        torch.cat([components.variances[: components.n_kept] for components in found]).numpy(), rel=1e-3
+        torch.cat([components.variances for components in found]).numpy(), rel=1e-3
     )
 
 
 def test_components__of_fewer_samples_than_variants_are_the_same() -> None:
     genotypes = genotypes_of(calls_of(12, 40, seed=1))
-    (found,) = fit_components(
-        batches_of(genotypes), chromosome_groups(genotypes.variants, is_per_chromosome=False), kept_share=0.5, found_share=1.0
-    )
+    (found,) = fit_components(batches_of(genotypes), chromosome_groups(genotypes.variants, is_per_chromosome=False), kept_share=1.0)
     x = genotypes.to_array().astype(np.float64)
     values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[:11] ** 2 / 12
     assert found.variances.numpy() == pytest.approx(values, rel=1e-3)
     assert (found.loadings.T @ found.loadings).numpy() == pytest.approx(np.eye(11), abs=1e-3)
 
 
+def test_components__missing_calls_do_not_shrink_covariances() -> None:
+    """Two variants with all calls have the covariance of numpy; with a quarter of each missing it must be that within its error."""
+    n = 4000
+    calls = calls_of(n, 2, seed=7)
+    x = calls - calls.mean(axis=0)
+    expected = (x[:, 0] * x[:, 1]).mean()
+    calls[np.random.default_rng(8).random(calls.shape) < 0.25] = MISSING
+    (found,) = fit_components(batches_of(genotypes_of(calls)), [np.arange(2)], kept_share=1.0)
+    covariance = float(((found.loadings * found.variances) @ found.loadings.T)[0, 1])
+    standard_error = (x[:, 0] * x[:, 1]).std() / 0.75 / np.sqrt(n)
+    assert abs(covariance - expected) < 4 * standard_error < 0.25 * expected
+
+
 def test_learning_rate__warms_up_and_falls_to_a_millionth() -> None:
     assert learning_rate(0, 20_000, peak=3e-4, n_warm=1000) == pytest.approx(3e-7)
     assert learning_rate(1000, 20_000, peak=3e-4, n_warm=1000) == pytest.approx(3e-4)
     assert learning_rate(20_000, 20_000, peak=3e-4, n_warm=1000) == pytest.approx(1e-6)
+
+
+def size_of(n_variants: int) -> DiffusionSize:
+    """As many independent scores as variants, in one group, and a condition of one number."""
+    return DiffusionSize(
+        n_places=-(-n_variants // 4) * 4,
+        n_variants=n_variants,
+        n_condition=1,
+        groups=((n_variants, n_variants),),
+        parts=((1, 2, False),),
+        n_timesteps=400,
+        n_sampling_steps=50,
+        n_time=4,
+        widths=(4, 4, 4),
+        is_last_noisy=False,
+        is_rounded=False,
+    )
+
+
+def begun_network(n_variants: int, effect: float) -> ScoreDiffusion:
+    """A network before training whose scores are calls, each with the same effect of the condition."""
+    random = torch.Generator().manual_seed(1)
+    network = ScoreDiffusion(size_of(n_variants))
+    placed(network.noise, torch.device("cpu"), random)
+    parts = {"places": torch.arange(n_variants), "mean": torch.zeros(n_variants), "weights": torch.ones(n_variants)}
+    components = ChromosomeComponents(**parts, loadings=torch.eye(n_variants), variances=torch.ones(n_variants))
+    network.begin_with([components], torch.ones(n_variants), torch.full((1, n_variants), effect))
+    return network.requires_grad_(requires_grad=False)
+
+
+def test_begun__scores_are_normal_around_the_effects_of_the_condition() -> None:
+    drawn = begun_network(4, 0.7).draw_scores(torch.full((10_000, 1), 2.0), torch.Generator().manual_seed(2))
+    assert float(drawn.mean()) == pytest.approx(1.4, abs=0.03)
+    assert float(drawn.std()) == pytest.approx(1.0, abs=0.03)
+    assert float(torch.corrcoef(drawn.T)[0, 1:].abs().max()) < 4 / 10_000**0.5
+
+
+def test_thresholds__give_rare_genotypes_their_share() -> None:
+    """Of standard normal values: 1,024 draws say where .0002 lies only by their spread."""
+    values = torch.randn(1024, 3, generator=torch.Generator().manual_seed(3))
+    below = torch.tensor([[0.9998, 0.5, 0.0], [1.0, 0.9, 0.0002]], dtype=torch.double)
+    found = thresholds_of(values, below)
+    assert float(found[1, 0]) == float("inf")
+    assert float(found[0, 2]) == -float("inf")
+    reached = torch.special.ndtr(found.double())
+    # An order statistic's share has the standard error of a binomial share; far out the spread's error counts, and the eighth value's.
+    assert 0.00005 < 1 - float(reached[0, 0]) < 0.0008
+    assert 0.00005 < float(reached[1, 2]) < 0.0008
+    assert abs(float(reached[0, 1]) - 0.5) < 4 * (0.25 / 1024) ** 0.5
+    assert abs(float(reached[1, 1]) - 0.9) < 4 * (0.09 / 1024) ** 0.5
+
+
+def test_generate__a_genotype_of_share_2_in_10000_is_generated() -> None:
+    network, random = begun_network(40, 0.0), torch.Generator().manual_seed(4)
+    network.calibrate(torch.tensor([[0.9998, 0.0002, 0.0]]).expand(40, 3), torch.zeros(10, 1), random)
+    drawn = network.draw(torch.zeros(5000, 1), random)[0]
+    # 40 are expected of 200,000, and each variant's threshold has an error of its own of about a third.
+    assert 15 < int((drawn == 1).sum()) < 90
+    assert not (drawn == 2).any()
+
+
+def test_published__sees_the_condition_as_in_the_table(tmp_path: Path) -> None:
+    train = genotypes_of(calls_of(20, 6, seed=1))
+    sampler = Diffusion(preset="human-multi", max_epochs=1, widths=(4, 4, 4), n_timesteps=3).fit(train, context(tmp_path))
+    assert isinstance(sampler, NetworkSampler)
+    network = sampler.network
+    assert isinstance(network, ScoreDiffusion)
+    seen = torch.from_numpy(sampler.encoder.encode(train.samples)) * network.condition_scale + network.condition_offset
+    np.testing.assert_allclose(seen[:, 0], train.samples["weight"], rtol=1e-4)
+    np.testing.assert_allclose(seen[:, 1:], np.column_stack([train.samples["sex"] == name for name in ("female", "male")]), atol=1e-6)
 
 
 def test_generate__genotypes_have_their_shares_from_training(tmp_path: Path) -> None:
@@ -180,7 +265,7 @@ def test_published__rounds_means_and_so_has_too_many_heterozygous_calls(tmp_path
         sampler = settings.fit(train, context(tmp_path / settings.preset))
         assert isinstance(sampler, NetworkSampler)
         groups = chromosome_groups(train.variants, is_per_chromosome=True)
-        own = scores(batches_of(train), fit_components(batches_of(train), groups, kept_share=0.3, found_share=0.3))
+        own = scores(batches_of(train), fit_components(batches_of(train), groups, kept_share=0.3))
         monkeypatch.setattr(sampler.network, "draw_scores", lambda *_, own=own: own)
         if isinstance(sampler.network, ScoreDiffusion) and settings.preset == "default":
             sampler.network.calibrate(torch.tensor([0.25, 0.5, 0.25]).repeat(60, 1), torch.zeros(300, 3), torch.Generator().manual_seed(1))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from genobench import FitContext
+from genobench import ConditionEncoder, FitContext, Trait
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 from genobench_neural.gan import Gan
+from genobench_neural.published.conditions import condition_scalars
 from genobench_neural.published.dense import Beside
 from genobench_neural.published.gan import published_temperature
-from genobench_neural.published.networks import condition_scalars
 from genobench_neural.wgan import Wgan
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ def test_beside__mirrors_the_condition_in_front() -> None:
     assert joined.tolist() == [[2.0, 1.0, 9.0, 1.0, 2.0]]
 
 
-def test_condition_scalars__are_values_and_class_numbers() -> None:
-    encoded = torch.tensor([[0.7, 0.0, 1.0, 0.0], [-0.3, 0.0, 0.0, 1.0]])
-    torch.testing.assert_close(encoded @ condition_scalars((1, 3)), torch.tensor([[0.7, 1.0], [-0.3, 2.0]]))
+def test_condition_scalars__are_values_and_class_numbers_as_in_the_table() -> None:
+    """Height in m, and the number of the class; a missing value is the mean."""
+    table = pd.DataFrame({"height": [1.62, 1.78, 1.91, 1.69], "line": ["a", "c", "b", "a"]})
+    encoder = ConditionEncoder.of_samples(table, Trait(column="height", kind="quantitative", covariates=("line",)))
+    matrix, offset = condition_scalars(encoder)
+    asked = pd.DataFrame({"height": [1.78, None], "line": ["c", "b"]})
+    torch.testing.assert_close(torch.from_numpy(encoder.encode(asked)) @ matrix + offset, torch.tensor([[1.78, 2.0], [1.75, 1.0]]))
 
 
 @pytest.mark.parametrize(

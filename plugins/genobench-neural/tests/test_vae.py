@@ -133,7 +133,7 @@ def test_unconditional__ignores_the_condition(tmp_path: Path) -> None:
     [
         ({"n_window": 0}, "n_window is 0; it must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
-        ({"average_decay": 1.0}, "average_decay is 1.0; it must lie in"),
+        ({"average_decay": 1.0}, "average_decay is 1.0; it must be below 1"),
         ({"output": "argmax"}, "output is 'argmax', which the default cannot do"),
     ],
 )

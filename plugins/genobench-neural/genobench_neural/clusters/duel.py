@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from genobench import ConditionEncoder, GenobenchError
 from genobench.statgen import BlockLayout, fit_haplotype_clusters
-from genobench_neural.batches import PackedBatches
-from genobench_neural.clusters.effects import ConditionEffects, fit_effects
+from genobench_neural.clusters.effects import fit_effects
 from genobench_neural.clusters.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
 from genobench_neural.factors import leading_scores
 from genobench_neural.layers import HardAlleles, logistic_noise
-from genobench_neural.optimising import WeightAverage, adam, autocast, checked_device
-from genobench_neural.sampling import NetworkSampler
+from genobench_neural.optimising import WeightAverage, adam, autocast
 from genobench_neural.training import StatefulTask, run
+from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
+    from genobench_neural.clusters.effects import ConditionEffects
+    from genobench_neural.sampling import NetworkSampler
 
 _N_CONTEXT: Final = 16
 _MOST_CALIBRATED: Final = 512
@@ -62,27 +62,6 @@ class DuelPlan:
         return math.ceil(samples_shown / (min(self.batch_size, n_samples) * (self.n_critic + 1)))
 
 
-@dataclass(frozen=True, eq=False)
-class DuelData:
-    """Training samples, and what of them the networks begin with.
-
-    Args:
-        layout: Where the variants lie.
-        encoder: Conditions as numbers.
-        condition: As much of the encoded conditions as the networks see, shape (n_samples, n_condition).
-        batches: The packed calls.
-        effects: Genotype shares and effects of the condition.
-        random: Draws everything in the fit.
-    """
-
-    layout: BlockLayout
-    encoder: ConditionEncoder
-    condition: torch.Tensor
-    batches: PackedBatches
-    effects: ConditionEffects
-    random: torch.Generator
-
-
 def fit_duel(task: type[ClusterDuel], plan: DuelPlan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:
     """Begin both networks with what closed forms give, and train them against each other.
 
@@ -93,43 +72,32 @@ def fit_duel(task: type[ClusterDuel], plan: DuelPlan, train: Genotypes, context:
         context: Of the fit.
         identity: Of the fit, from `fit_identity`.
     """
-    if train.n_samples < 2 or train.n_variants < 1:
-        raise GenobenchError(f"A GAN needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}.")
-    device = checked_device(context.device)
-    random = torch.Generator(device).manual_seed(context.seed)
     layout = BlockLayout.of_variants(train.variants, block_size=plan.block_size)
-    encoder = ConditionEncoder.of_samples(train.samples, context.trait)
-    condition = torch.from_numpy(encoder.encode(train.samples)).to(device)[:, : None if plan.is_conditional else 0]
-    batches = PackedBatches.of_genotypes(train, layout, device)
+    data = TrainingData.of_genotypes(train, context, layout)
+    batches, random = data.batches, data.random
+    condition = data.condition[:, : None if plan.is_conditional else 0]
     clusters = fit_haplotype_clusters(batches, layout, n_clusters=plan.n_clusters, n_rounds=plan.n_rounds, generator=random)
     effects = fit_effects(batches, layout, condition, ridge=plan.ridge)
-    data = DuelData(layout=layout, encoder=encoder, condition=condition, batches=batches, effects=effects, random=random)
     scores = leading_scores(batches, effects.shares, condition, n_factors=plan.n_shared, generator=random) if plan.has_families else None
-    size = _size(plan, data, n_clusters=clusters.alleles.shape[1])
-    network = GenotypeGenerator(size, torch.from_numpy(layout.is_followed).to(device), random)
+    size = _size(plan, layout, n_condition=condition.shape[1], n_clusters=clusters.alleles.shape[1])
+    network = GenotypeGenerator(size, torch.from_numpy(layout.is_followed).to(data.device), random)
     network.begin_with(clusters, effects)
     if scores is not None:
         network.begin_with_factors(fit_effects(batches, layout, scores, ridge=plan.ridge))
-    drawn_from = condition[torch.randperm(len(condition), generator=random, device=device)[:_MOST_CALIBRATED]]
+    drawn_from = condition[torch.randperm(len(condition), generator=random, device=data.device)[:_MOST_CALIBRATED]]
     network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
-    duel = task(plan, network, data)
+    duel = task(plan, network, data, effects)
     run(duel, plan.steps(train.n_samples, train.n_variants), context, identity=identity, batch_size=duel.batch_size)
     duel.average.install()
     network.calibrate(effects.shares, drawn_from, random, n_rounds=2)
-    return NetworkSampler(
-        network=network.requires_grad_(False).to("cpu").eval(),
-        description=asdict(size),
-        layout=layout,
-        encoder=encoder,
-        variants=train.variants,
-    )
+    return data.sampler(network, asdict(size))
 
 
-def _size(plan: DuelPlan, data: DuelData, *, n_clusters: int) -> GeneratorSize:
+def _size(plan: DuelPlan, layout: BlockLayout, *, n_condition: int, n_clusters: int) -> GeneratorSize:
     return GeneratorSize(
-        n_blocks=data.layout.n_blocks,
-        block_size=data.layout.block_size,
-        n_condition=data.condition.shape[1],
+        n_blocks=layout.n_blocks,
+        block_size=layout.block_size,
+        n_condition=n_condition,
         n_shared=plan.n_shared,
         n_clusters=n_clusters,
         n_context=_N_CONTEXT,
@@ -151,13 +119,15 @@ class ClusterDuel(StatefulTask):
         plan: Sizes and training.
         network: The generator, begun.
         data: Training samples.
+        effects: With the share of each genotype.
     """
 
-    def __init__(self, plan: DuelPlan, network: GenotypeGenerator, data: DuelData) -> None:
+    def __init__(self, plan: DuelPlan, network: GenotypeGenerator, data: TrainingData, effects: ConditionEffects) -> None:
         self.plan, self.network, self.data, self.random = plan, network, data, data.random
-        self.critic = Critic(network.size, torch.from_numpy(data.layout.is_followed).to(data.batches.device), data.random)
-        self.standardise = Standardiser(data.effects.shares)
-        self.batch_size = min(plan.batch_size, data.batches.n_samples)
+        self.critic = Critic(network.size, torch.from_numpy(data.layout.is_followed).to(data.device), data.random)
+        self.standardise = Standardiser(effects.shares)
+        self.condition = data.condition[:, : network.size.n_condition]
+        self.batch_size = data.batch_size(plan.batch_size)
         self.rows = data.batches.row_order(self.batch_size, data.random)
         begun = [network.alleles, network.shared, network.offset]
         others = [weight for weight in network.parameters() if not any(weight is one for one in begun)]
@@ -193,7 +163,7 @@ class ClusterDuel(StatefulTask):
         """`n_critic` updates of the critic, each on a fresh batch, then one of the generator."""
         for _ in range(self.plan.n_critic):
             losses = self._critic_step()
-        condition = self.data.condition[next(self.rows)]
+        condition = self.condition[next(self.rows)]
         with self.autocast():
             loss = self.generator_loss(self.critic(self._generated(condition), condition))
         self.network_optimiser.zero_grad()
@@ -204,11 +174,11 @@ class ClusterDuel(StatefulTask):
 
     def autocast(self) -> torch.autocast:
         """What the matrix products run in."""
-        return autocast(self.data.condition.device, is_bf16=self.plan.is_bf16)
+        return autocast(self.data.device, is_bf16=self.plan.is_bf16)
 
     def _critic_step(self) -> dict[str, torch.Tensor]:
         rows = next(self.rows)
-        condition = self.data.condition[rows]
+        condition = self.condition[rows]
         seen = self.standardise.of_codes(self.data.batches.codes(rows))
         with torch.no_grad(), self.autocast():
             generated = self._generated(condition)

@@ -32,7 +32,7 @@ class ConditionEffects:
 
 
 def fit_effects(batches: PackedBatches, layout: BlockLayout, condition: torch.Tensor, *, ridge: float) -> ConditionEffects:
-    """Fit the effects; a missing call reads as the variant's mean.
+    """Fit the effects; a missing call reads as the variant's mean, and what makes the effect too small is made up for.
 
     Args:
         batches: The training samples.
@@ -48,7 +48,10 @@ def fit_effects(batches: PackedBatches, layout: BlockLayout, condition: torch.Te
         share = _genotype_shares(codes)
         mean = (share[..., 1] + 2 * share[..., 2])[:, None]
         shares.append(share)
-        slopes.append(regress @ torch.where(codes == MISSING_CODE, torch.zeros((), device=codes.device), codes.float() - mean))
+        is_call = codes != MISSING_CODE
+        n_calls = is_call.sum(dim=1, keepdim=True)
+        slope = regress @ torch.where(is_call, codes.float() - mean, 0.0)
+        slopes.append(slope * (batches.n_samples + ridge) / (n_calls + ridge))
     return ConditionEffects(shares=torch.cat(shares), slopes=torch.cat(slopes))
 
 

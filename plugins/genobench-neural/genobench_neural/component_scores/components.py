@@ -30,16 +30,17 @@ class ChromosomeComponents:
     Args:
         places: The variants (columns of the genotypes), shape (n_here,).
         mean: Mean call of each of them, shape (n_here,).
+        weights: 1 / call rate of each of them, shape (n_here,); 0 where no sample has a call. Missing calls read as the mean, so that the
+            others stand for them too: without it a covariance would be too small by both call rates.
         loadings: Orthonormal, the component of largest variance first, shape (n_here, n_components).
         variances: Of the training samples' scores, falling, shape (n_components,).
-        n_kept: How many leading components are modelled; the others are what truncation leaves out.
     """
 
     places: torch.Tensor
     mean: torch.Tensor
+    weights: torch.Tensor
     loadings: torch.Tensor
     variances: torch.Tensor
-    n_kept: int
 
 
 def chromosome_groups(variants: pd.DataFrame, *, is_per_chromosome: bool) -> list[NDArray[np.int64]]:
@@ -50,10 +51,8 @@ def chromosome_groups(variants: pd.DataFrame, *, is_per_chromosome: bool) -> lis
     return [(chromosomes == name).nonzero()[0] for name in dict.fromkeys(chromosomes)]
 
 
-def fit_components(
-    batches: PackedBatches, groups: list[NDArray[np.int64]], *, kept_share: float, found_share: float
-) -> list[ChromosomeComponents]:
-    """Find the components of each group of variants; a missing call reads as the variant's mean.
+def fit_components(batches: PackedBatches, groups: list[NDArray[np.int64]], *, kept_share: float) -> list[ChromosomeComponents]:
+    """Find the leading components of each group of variants.
 
     The matrix that is decomposed is the smaller one of variants x variants and samples x samples, and calls are decoded some rows at a
     time where it is the former.
@@ -61,26 +60,24 @@ def fit_components(
     Args:
         batches: Training samples in a layout of one block in the order of the variant table.
         groups: From `chromosome_groups`.
-        kept_share: Share of the group's variance that the kept components reach; at least one is kept, of variance 0 where no variant
-            varies.
-        found_share: Share that all components together reach; not below `kept_share`.
+        kept_share: Share of the group's variance that the components reach; there is at least one, of variance 0 where no variant varies.
     """
-    return [_fitted(batches, torch.from_numpy(places).to(batches.device), kept_share, found_share) for places in groups]
+    return [_fitted(batches, torch.from_numpy(places).to(batches.device), kept_share) for places in groups]
 
 
-def _fitted(batches: PackedBatches, places: torch.Tensor, kept_share: float, found_share: float) -> ChromosomeComponents:
-    mean = _mean(batches, places)
+def _fitted(batches: PackedBatches, places: torch.Tensor, kept_share: float) -> ChromosomeComponents:
+    mean, weights = _mean_and_weights(batches, places)
     n_samples, n_here = batches.n_samples, len(places)
     if n_here <= n_samples:
         gram = torch.zeros(n_here, n_here, device=batches.device)
-        for _, x in centred(batches, places, mean):
+        for _, x in _centred(batches, places, mean, weights):
             gram += x.T @ x
         values, vectors = torch.linalg.eigh(gram / n_samples)
         values, vectors = values.flip(0), vectors.flip(1)
         is_real = _is_real(values)
         loadings = vectors[:, is_real]
     else:
-        x = torch.cat([rows for _, rows in centred(batches, places, mean)])
+        x = torch.cat([rows for _, rows in _centred(batches, places, mean, weights)])
         values, vectors = torch.linalg.eigh(x @ x.T / n_samples)
         values, vectors = values.flip(0), vectors.flip(1)
         is_real = _is_real(values)
@@ -90,9 +87,9 @@ def _fitted(batches: PackedBatches, places: torch.Tensor, kept_share: float, fou
         values = torch.zeros(1, device=batches.device)
     variances = values[is_real]
     cumulated = variances.cumsum(0) / variances.sum().clamp(min=1e-30)
-    n_kept, n_found = (min(len(variances), int((cumulated < share - _ROUNDING).sum()) + 1) for share in (kept_share, found_share))
+    n_kept = min(len(variances), int((cumulated < kept_share - _ROUNDING).sum()) + 1)
     return ChromosomeComponents(
-        places=places, mean=mean, loadings=loadings[:, :n_found].contiguous(), variances=variances[:n_found], n_kept=n_kept
+        places=places, mean=mean, weights=weights, loadings=loadings[:, :n_kept].contiguous(), variances=variances[:n_kept]
     )
 
 
@@ -100,19 +97,21 @@ def _is_real(values: torch.Tensor) -> torch.Tensor:
     return values > max(float(values[0]) * _ROUNDING, _ROUNDING)
 
 
-def _mean(batches: PackedBatches, places: torch.Tensor) -> torch.Tensor:
+def _mean_and_weights(batches: PackedBatches, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     total, count = torch.zeros(len(places), device=batches.device), torch.zeros(len(places), device=batches.device)
     for _, codes in _chunks(batches, places):
         is_call = codes != MISSING_CODE
         total += torch.where(is_call, codes, 0).sum(dim=0)
         count += is_call.sum(dim=0)
-    return total / count.clamp(min=1.0)
+    return total / count.clamp(min=1.0), torch.where(count > 0, batches.n_samples / count.clamp(min=1.0), 0.0)
 
 
-def centred(batches: PackedBatches, places: torch.Tensor, mean: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Rows of samples and their calls less the mean, float32, shape (n_rows, n_here); 0 where a call is missing."""
+def _centred(
+    batches: PackedBatches, places: torch.Tensor, mean: torch.Tensor, weights: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Rows of samples and their weighted calls less the mean, float32, shape (n_rows, n_here); 0 where a call is missing."""
     for rows, codes in _chunks(batches, places):
-        yield rows, (codes.float() - mean).masked_fill_(codes == MISSING_CODE, 0.0)
+        yield rows, ((codes.float() - mean) * weights).masked_fill_(codes == MISSING_CODE, 0.0)
 
 
 def _chunks(batches: PackedBatches, places: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -121,8 +120,6 @@ def _chunks(batches: PackedBatches, places: torch.Tensor) -> Iterator[tuple[torc
 
 
 def scores(batches: PackedBatches, components: list[ChromosomeComponents]) -> torch.Tensor:
-    """Scores on the kept components of all groups side by side, shape (n_samples, sum of n_kept)."""
-    parts = [
-        torch.cat([x @ group.loadings[:, : group.n_kept] for _, x in centred(batches, group.places, group.mean)]) for group in components
-    ]
+    """Scores on the components of all groups side by side, shape (n_samples, sum of n_components)."""
+    parts = [torch.cat([x @ group.loadings for _, x in _centred(batches, group.places, group.mean, group.weights)]) for group in components]
     return torch.cat(parts, dim=1)

@@ -125,12 +125,18 @@ class NoiseNetwork(nn.Module):
 
 
 def noise_loss(
-    network: NoiseNetwork, x_0: torch.Tensor, condition: torch.Tensor, *, schedule: NoiseSchedule, t: torch.Tensor, noise: torch.Tensor
+    noise_in: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
+    x_0: torch.Tensor,
+    condition: torch.Tensor,
+    *,
+    schedule: NoiseSchedule,
+    t: torch.Tensor,
+    noise: torch.Tensor,
 ) -> torch.Tensor:
     """Mean squared error of the noise that the network tells (Ho et al. 2020, equation 14).
 
     Args:
-        network: The network.
+        noise_in: Tells the noise of x_t, t and the condition.
         x_0: Scores, shape (n_samples, n_scores).
         condition: Shape (n_samples, n_condition).
         schedule: Of the noise.
@@ -139,7 +145,7 @@ def noise_loss(
     """
     kept = schedule.alpha_bars[t][:, None]
     x_t = kept.sqrt() * x_0 + (1 - kept).sqrt() * noise
-    return functional.mse_loss(network(x_t, t, condition), noise)
+    return functional.mse_loss(noise_in(x_t, t, condition), noise)
 
 
 def ancestral_draw(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 
@@ -17,8 +17,10 @@ from genobench_neural.component_scores.denoising import (
     antithetic_timesteps,
     noise_loss,
 )
+from genobench_neural.optimising import WeightAverage, adam
+from genobench_neural.published.conditions import raw_condition
 from genobench_neural.sampling import GenotypeNetwork
-from genobench_neural.training import StatefulTask, WeightAverage, adam
+from genobench_neural.training import StatefulTask
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _LAST_RATE: Final = 1e-6
 _CALIBRATED: Final = 1024
+_FEWEST_BEYOND: Final = 8
+"""So many of the values that thresholds are set by lie beyond a quantile at least; the standard error of its share is then a third."""
 _VALIDATION_SEED: Final = 20_200_619
 _VALIDATION_REPEATS: Final = 4
 
@@ -39,19 +43,21 @@ class DiffusionSize:
     Args:
         n_places: Places of the layout's one block.
         n_variants: Variants among them.
-        groups: For each group of variants: how many there are, components found, components modelled.
+        n_condition: Numbers of an encoded condition.
+        groups: For each group of variants: how many there are, and how many components.
         parts: Columns of the condition: numbers in, numbers out, whether they are classes.
         n_timesteps: T.
         n_sampling_steps: Steps of generation.
         n_time: Numbers of the timestep's embedding.
         widths: Of the noise network.
         is_last_noisy: Whether the last step of generation adds noise.
-        is_rounded: Whether calls are means rounded, as published, instead of drawn.
+        is_rounded: Whether, as published, the network alone tells the noise and calls are means rounded.
     """
 
     n_places: int
     n_variants: int
-    groups: tuple[tuple[int, int, int], ...]
+    n_condition: int
+    groups: tuple[tuple[int, int], ...]
     parts: tuple[tuple[int, int, bool], ...]
     n_timesteps: int
     n_sampling_steps: int
@@ -63,7 +69,7 @@ class DiffusionSize:
     @property
     def n_scores(self) -> int:
         """Scores that the network models."""
-        return sum(n_kept for _, _, n_kept in self.groups)
+        return sum(n_kept for _, n_kept in self.groups)
 
     def noise_network(self) -> NoiseNetwork:
         """The network, on the device of the context."""
@@ -74,16 +80,24 @@ class DiffusionSize:
 class ScoreDiffusion(GenotypeNetwork):
     """Diffused scores to calls.
 
-    The kept scores of all groups come from the reverse diffusion, jointly. Where calls are drawn, the scores that truncation left out come
-    from independent normal distributions of their own variances, so that every variant has its whole variance and neighbours their
-    covariance; the sum is cut at two thresholds a variant, which give each genotype its share in training. Where they are rounded, the
-    left-out scores are 0 and the sum is rounded to the nearest genotype, which pulls calls towards the mean.
+    The scores of all groups of variants come from the reverse diffusion, jointly, and are turned back to the scale of calls. Where calls
+    are drawn, two thresholds a variant cut that value so that each genotype has its share in training. The variance that truncation
+    leaves out is not put back: a cut does to correlations what so much noise would, so that neighbours would be too little linked with
+    both. Where calls are rounded, as published, the value is rounded to the nearest genotype, which pulls calls towards the mean.
+
+    Unless it is as published, the network adds to what is known before it is trained. Scores have mean c B given the condition c, and
+    variance 1; were they normal and independent, the best guess of the noise in x_t would be sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar)
+    c B). What the network gives, times sqrt(alpha_bar), is added to that guess (it tells v of Salimans and Ho 2022, arXiv:2202.00512,
+    less its guess); it begins as 0.
 
     Args:
         size: Shapes.
     """
 
     scale: torch.Tensor
+    effects: torch.Tensor
+    condition_scale: torch.Tensor
+    condition_offset: torch.Tensor
     thresholds: torch.Tensor
 
     def __init__(self, size: DiffusionSize) -> None:
@@ -92,26 +106,47 @@ class ScoreDiffusion(GenotypeNetwork):
         # Without values: the default ones would be drawn from the global generator.
         with torch.device("meta"):
             self.noise = size.noise_network()
-        for number, (n_here, n_found, _) in enumerate(size.groups):
-            self.register_buffer(f"places_{number}", torch.zeros(n_here, dtype=torch.long))
-            self.register_buffer(f"mean_{number}", torch.zeros(n_here))
-            self.register_buffer(f"loadings_{number}", torch.zeros(n_here, n_found))
-            self.register_buffer(f"spread_{number}", torch.zeros(n_found))
+        self.groups = torch.nn.ModuleList(_Group(n_here, n_kept) for n_here, n_kept in size.groups)
         self.register_buffer("scale", torch.ones(size.n_scores))
+        self.register_buffer("effects", torch.zeros(size.n_condition, size.n_scores))
+        self.register_buffer("condition_scale", torch.ones(size.n_condition))
+        self.register_buffer("condition_offset", torch.zeros(size.n_condition))
         self.register_buffer("thresholds", torch.zeros(2, size.n_variants))
 
-    def take(self, components: list[ChromosomeComponents], scale: torch.Tensor) -> None:
-        """Take fitted components, and what a unit of x_0 is in each score."""
-        for number, group in enumerate(components):
-            self.get_buffer(f"places_{number}").copy_(group.places)
-            self.get_buffer(f"mean_{number}").copy_(group.mean)
-            self.get_buffer(f"loadings_{number}").copy_(group.loadings)
-            self.get_buffer(f"spread_{number}").copy_(group.variances.sqrt())
+    @torch.no_grad()
+    def begin_with(self, components: list[ChromosomeComponents], scale: torch.Tensor, effects: torch.Tensor) -> None:
+        """Take fitted components, what a unit of x_0 is in each score, and the effects B of the condition on x_0."""
+        self.take(components)
         self.scale.copy_(scale)
+        self.effects.copy_(effects)
+        for layer in (self.noise.out, self.noise.skip):
+            layer.weight.zero_()
+            layer.bias.zero_()
+
+    def take(self, components: list[ChromosomeComponents]) -> None:
+        """Take fitted components."""
+        for group, found in zip(self._groups(), components, strict=True):
+            group.places.copy_(found.places)
+            group.mean.copy_(found.mean)
+            group.loadings.copy_(found.loadings)
+
+    def take_raw_condition(self, encoder: ConditionEncoder) -> None:
+        """Let the network see the condition as it stands in the sample table, as published."""
+        scale, offset = raw_condition(encoder)
+        self.condition_scale.copy_(scale)
+        self.condition_offset.copy_(offset)
+
+    def noise_in(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor, schedule: NoiseSchedule) -> torch.Tensor:
+        """The noise in x_t, shape (n_samples, n_scores), as `NoiseNetwork` takes its arguments."""
+        told: torch.Tensor = self.noise(x_t, t, condition * self.condition_scale + self.condition_offset)
+        if self.size.is_rounded:
+            return told
+        kept = schedule.alpha_bars[t][:, None]
+        return (1 - kept).sqrt() * (x_t - kept.sqrt() * (condition @ self.effects)) + kept.sqrt() * told
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
-        values = self._values(self.draw_scores(condition, generator), generator)
+        values = self._values(self.draw_scores(condition, generator))
         codes = torch.zeros(len(condition), self.size.n_places, dtype=torch.uint8, device=values.device)
         if self.size.is_rounded:
             codes[:, : self.size.n_variants] = values.round().clamp(0, 2).byte()
@@ -120,11 +155,11 @@ class ScoreDiffusion(GenotypeNetwork):
         return codes[None]
 
     def draw_scores(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Kept scores of all groups, shape (n_samples, n_scores)."""
+        """Scores of all groups, shape (n_samples, n_scores)."""
         schedule = NoiseSchedule.linear(self.size.n_timesteps, condition.device)
         x = torch.randn(len(condition), self.size.n_scores, generator=generator, device=condition.device)
         drawn = ancestral_draw(
-            lambda x_t, t: self.noise(x_t, t, condition),
+            lambda x_t, t: self.noise_in(x_t, t, condition, schedule),
             x,
             schedule=schedule,
             n_steps=self.size.n_sampling_steps,
@@ -133,20 +168,15 @@ class ScoreDiffusion(GenotypeNetwork):
         )
         return drawn * self.scale
 
-    def _values(self, kept: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Means and scores back to the scale of calls, not yet whole numbers, shape (n_samples, n_variants)."""
-        values = torch.zeros(len(kept), self.size.n_variants, device=kept.device)
-        n_kept = [group[2] for group in self.size.groups]
-        for number, part in enumerate(torch.split(kept, n_kept, dim=1)):
-            spread = self.get_buffer(f"spread_{number}")[n_kept[number] :]
-            rest = torch.zeros(len(kept), len(spread), device=kept.device)
-            if not self.size.is_rounded:
-                rest = torch.randn(rest.shape, generator=generator, device=kept.device) * spread
-            everything = torch.cat([part, rest], dim=1)
-            values[:, self.get_buffer(f"places_{number}")] = everything @ self.get_buffer(f"loadings_{number}").T + self.get_buffer(
-                f"mean_{number}"
-            )
+    def _values(self, scores: torch.Tensor) -> torch.Tensor:
+        """Scores back to the scale of calls, not yet whole numbers, shape (n_samples, n_variants)."""
+        values = torch.zeros(len(scores), self.size.n_variants, device=scores.device)
+        for group, part in zip(self._groups(), torch.split(scores, [n_kept for _, n_kept in self.size.groups], dim=1), strict=True):
+            values[:, group.places] = part @ group.loadings.T + group.mean
         return values
+
+    def _groups(self) -> list[_Group]:
+        return [cast("_Group", group) for group in self.groups]
 
     @torch.no_grad()
     def calibrate(self, shares: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> None:
@@ -158,13 +188,50 @@ class ScoreDiffusion(GenotypeNetwork):
             generator: Draws.
         """
         rows = torch.randint(len(condition), (_CALIBRATED,), generator=generator, device=condition.device)
-        drawn = self.draw_scores(condition[rows], generator)
-        values = self._values(drawn, generator).sort(dim=0).values
-        for place, share in enumerate(shares[:, :2].cumsum(dim=1).T):
-            rank = (share * len(values)).round().long()
-            between = (values.gather(0, (rank - 1).clamp(min=0)[None])[0] + values.gather(0, rank.clamp(max=len(values) - 1)[None])[0]) / 2
-            between[rank == 0], between[rank >= len(values)] = -math.inf, math.inf
-            self.thresholds[place] = between
+        values = self._values(self.draw_scores(condition[rows], generator))
+        rarer = shares.double()
+        # From both ends, so that a share of 0 is not one of rounding.
+        below = torch.stack([rarer[:, 0], 1 - rarer[:, 2]])
+        self.thresholds.copy_(thresholds_of(values, below))
+
+
+class _Group(torch.nn.Module):
+    """The components of one group of variants: `ChromosomeComponents` as buffers."""
+
+    places: torch.Tensor
+    mean: torch.Tensor
+    loadings: torch.Tensor
+
+    def __init__(self, n_here: int, n_components: int) -> None:
+        super().__init__()
+        self.register_buffer("places", torch.zeros(n_here, dtype=torch.long))
+        self.register_buffer("mean", torch.zeros(n_here))
+        self.register_buffer("loadings", torch.zeros(n_here, n_components))
+
+
+def thresholds_of(values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """Thresholds below which given shares of a distribution lie, shape (2, n_variants).
+
+    Between the ranks at which some values lie on either side they are quantiles of the values. Further out they go on as a normal
+    distribution of the values' spread does, so that a genotype rarer than one value in all has its share, too.
+
+    Args:
+        values: Drawn from the distribution, shape (n_values, n_variants).
+        below: The shares, in [0, 1], shape (2, n_variants).
+
+    Returns:
+        The thresholds; -inf and inf for shares of 0 and 1.
+    """
+    n_values, spread = len(values), values.std(dim=0)
+    ranked = values.sort(dim=0).values
+    least = _FEWEST_BEYOND / n_values
+    within = below.clamp(least, 1 - least)
+    rank = (within * n_values).round().long()
+    between = (ranked.gather(0, rank - 1) + ranked.gather(0, rank.clamp(max=n_values - 1))) / 2
+    beyond = torch.special.ndtri(below.double()) - torch.special.ndtri(within.double())
+    # The spread of a constant variant is 0, and 0 times infinity no number.
+    outside = torch.where((below == 0) | (below == 1), beyond, spread * beyond)
+    return torch.where(below == within, between.double(), between + outside).to(values.dtype)
 
 
 class DiffusionTask(StatefulTask):
@@ -194,7 +261,7 @@ class DiffusionTask(StatefulTask):
         x_0 = self.x_0[rows]
         t = antithetic_timesteps(len(rows), self.plan.n_timesteps, is_shifted=self.plan.is_published, generator=random)
         noise = torch.randn(x_0.shape, generator=random, device=x_0.device)
-        loss = noise_loss(self.network.noise, x_0, self.data.condition[rows], schedule=self.schedule, t=t, noise=noise)
+        loss = self._loss(x_0, self.data.condition[rows], t=t, noise=noise)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.optimiser.step()
@@ -211,7 +278,13 @@ class DiffusionTask(StatefulTask):
         t = antithetic_timesteps(len(x_0), self.plan.n_timesteps, is_shifted=False, generator=generator)
         noise = torch.randn(x_0.shape, generator=generator, device=x_0.device)
         with self.average.installed():
-            return float(noise_loss(self.network.noise, x_0, condition, schedule=self.schedule, t=t, noise=noise))
+            return float(self._loss(x_0, condition, t=t, noise=noise))
+
+    def _loss(self, x_0: torch.Tensor, condition: torch.Tensor, *, t: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        def noise_in(x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+            return self.network.noise_in(x_t, t, condition, self.schedule)
+
+        return noise_loss(noise_in, x_0, condition, schedule=self.schedule, t=t, noise=noise)
 
     def take_validation(self, context_parts: tuple[Any, torch.Tensor] | None, components: list[ChromosomeComponents]) -> None:
         """Take validation samples and their conditions from `TrainingData.validation`."""
@@ -231,4 +304,17 @@ def learning_rate(index: int, n_steps: int, *, peak: float, n_warm: int) -> floa
 
 def condition_parts(encoder: ConditionEncoder, *, n_value: int, n_class: int) -> tuple[tuple[int, int, bool], ...]:
     """How each column of a condition enters: numbers in, numbers out, whether it holds classes."""
-    return tuple((len(column.classes) or 1, n_class if column.classes else n_value, bool(column.classes)) for column in encoder.columns)
+    return tuple((column.width, n_class if column.classes else n_value, bool(column.classes)) for column in encoder.columns)
+
+
+def ridge_effects(condition: torch.Tensor, x_0: torch.Tensor, *, ridge: float) -> torch.Tensor:
+    """Change of scores by unit of each number of the condition, shape (n_condition, n_scores), by ridge regression.
+
+    Args:
+        condition: Encoded, shape (n_samples, n_condition).
+        x_0: Scores, shape (n_samples, n_scores).
+        ridge: Penalty, in samples.
+    """
+    penalty = ridge * torch.eye(condition.shape[1], device=condition.device)
+    effects: torch.Tensor = torch.linalg.solve(condition.T @ condition + penalty, condition.T @ x_0)
+    return effects

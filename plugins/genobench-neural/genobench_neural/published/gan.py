@@ -13,17 +13,18 @@ from torch.nn import functional
 
 from genobench_neural.layers import placed
 from genobench_neural.onehot import soft_genotypes
+from genobench_neural.optimising import adam, autocast
 from genobench_neural.published.dense_steps import critic_scores, penalised_distance
-from genobench_neural.published.networks import GanNetwork, gan_critic, gan_description, scalars_of
-from genobench_neural.sampling import NetworkSampler
+from genobench_neural.published.networks import GanNetwork, gan_critic, gan_description
 from genobench_neural.simplex import SimplexNoise, one_hot, table_layout
-from genobench_neural.training import StatefulTask, adam, autocast, run
+from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
     from genobench_neural.published.dense import DenseCritic
     from genobench_neural.published.presets import PublishedGan
+    from genobench_neural.sampling import NetworkSampler
 
 
 def fit_published_gan(preset: PublishedGan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:
@@ -38,25 +39,24 @@ def fit_published_gan(preset: PublishedGan, train: Genotypes, context: FitContex
     data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
     task = published_task(preset, data)
     run(task, task.n_steps, context, identity=identity, batch_size=task.batch_size)
-    return NetworkSampler(
-        network=task.network.requires_grad_(False).to("cpu").eval(),
-        description={"published": gan_description(preset, data.n_variants, task.network.scalars)},
-        layout=data.layout,
-        encoder=data.encoder,
-        variants=train.variants,
-    )
+    return data.sampler(task.network, {"published": _description(preset, data)})
 
 
 def published_task(preset: PublishedGan, data: TrainingData) -> PublishedTask:
     """Networks with their first weights, ready to be trained."""
-    scalars = scalars_of(data.encoder) if preset.is_conditional else ()
-    network = unplaced_gan(gan_description(preset, data.n_variants, scalars))
+    network = unplaced_gan(_description(preset, data))
+    network.take(data.encoder)
     with torch.device("meta"):
-        critic = gan_critic(preset, data.n_variants, scalars)
+        critic = gan_critic(preset, data.n_variants, n_columns=network.to_scalars.shape[1])
     placed(network.generator, data.device, data.random)
     placed(critic, data.device, data.random)
     network.to(data.device)
     return (_WganTask if preset.is_wasserstein else _GanTask)(preset, network, critic, data)
+
+
+def _description(preset: PublishedGan, data: TrainingData) -> dict[str, Any]:
+    n_condition, n_columns = (data.encoder.width, len(data.encoder.columns)) if preset.is_conditional else (0, 0)
+    return gan_description(preset, data.n_variants, n_condition=n_condition, n_columns=n_columns)
 
 
 def unplaced_gan(description: dict[str, Any]) -> GanNetwork:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
+from genobench_neural.published.conditions import condition_scalars
 from genobench_neural.published.dense import DenseCritic, DenseDecoder, DenseEncoder, DenseGenerator
 from genobench_neural.sampling import GenotypeNetwork
 from genobench_neural.simplex import drawn_genotypes
@@ -44,17 +45,26 @@ class GanNetwork(GenotypeNetwork):
     """The generator of a published GAN or WGAN.
 
     Args:
-        scalars: How many numbers of the encoded condition each column has; empty where the model knows no condition.
+        n_condition: Numbers of an encoded condition; 0 where the model knows none.
+        n_columns: Its columns, of which each is one scalar.
         generator: The arguments of `DenseGenerator`.
     """
 
     to_scalars: torch.Tensor
+    scalar_offset: torch.Tensor
 
-    def __init__(self, *, scalars: tuple[int, ...], generator: dict[str, Any]) -> None:
+    def __init__(self, *, n_condition: int, n_columns: int, generator: dict[str, Any]) -> None:
         super().__init__()
-        self.generator = DenseGenerator(**{**generator, "widths": tuple(generator["widths"])})
-        self.scalars = tuple(scalars)
-        self.register_buffer("to_scalars", condition_scalars(self.scalars), persistent=False)
+        self.generator = DenseGenerator(n_columns=n_columns, **{**generator, "widths": tuple(generator["widths"])})
+        self.register_buffer("to_scalars", torch.zeros(n_condition, n_columns, device="cpu"))
+        self.register_buffer("scalar_offset", torch.zeros(n_columns, device="cpu"))
+
+    def take(self, encoder: ConditionEncoder) -> None:
+        """Take how a condition is encoded."""
+        if self.to_scalars.numel():
+            matrix, offset = condition_scalars(encoder)
+            self.to_scalars.copy_(matrix)
+            self.scalar_offset.copy_(offset)
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says, in one block."""
@@ -62,25 +72,8 @@ class GanNetwork(GenotypeNetwork):
         return in_one_block(drawn_genotypes(self.generator(z, self.as_scalars(condition)), generator))
 
     def as_scalars(self, condition: torch.Tensor) -> torch.Tensor:
-        """One number a column, shape (n_samples, n_columns), of an encoded condition."""
-        return condition[:, : len(self.to_scalars)] @ self.to_scalars
-
-
-def condition_scalars(widths: tuple[int, ...]) -> torch.Tensor:
-    """The matrix that turns an encoded condition into one scalar a column, as published: values as they are, classes by their number.
-
-    Args:
-        widths: Numbers of the encoded condition that each column has: 1 for a value, its classes for a categorical one.
-
-    Returns:
-        Shape (sum of widths, n_columns).
-    """
-    matrix = torch.zeros(sum(widths), len(widths), device="cpu")
-    place = 0
-    for column, width in enumerate(widths):
-        matrix[place : place + width, column] = torch.arange(width, device="cpu") if width > 1 else 1.0
-        place += width
-    return matrix
+        """One raw number a column, shape (n_samples, n_columns), of an encoded condition."""
+        return condition[:, : len(self.to_scalars)] @ self.to_scalars + self.scalar_offset
 
 
 def vae_description(preset: PublishedVae, n_variants: int, n_condition: int) -> dict[str, Any]:
@@ -99,34 +92,28 @@ def vae_encoder(preset: PublishedVae, n_variants: int, n_condition: int) -> Dens
     return DenseEncoder(widths=preset.encoder, n_latent=preset.n_latent, n_variants=n_variants, n_condition=n_condition)
 
 
-def gan_description(preset: PublishedGan, n_variants: int, scalars: tuple[int, ...]) -> dict[str, Any]:
+def gan_description(preset: PublishedGan, n_variants: int, *, n_condition: int, n_columns: int) -> dict[str, Any]:
     """The arguments of `GanNetwork`."""
     return {
-        "scalars": list(scalars),
+        "n_condition": n_condition,
+        "n_columns": n_columns,
         "generator": {
             "n_noise": preset.n_noise,
             "widths": list(preset.generator_widths(n_variants)),
             "n_variants": n_variants,
             "is_last_conditioned": preset.is_last_conditioned,
-            **_placement(preset, scalars),
+            "n_before": preset.n_before,
+            "n_after": preset.n_after,
         },
     }
 
 
-def gan_critic(preset: PublishedGan, n_variants: int, scalars: tuple[int, ...]) -> DenseCritic:
+def gan_critic(preset: PublishedGan, n_variants: int, *, n_columns: int) -> DenseCritic:
     """The discriminator or critic of a published model."""
-    return DenseCritic(widths=preset.critic_widths(n_variants), n_variants=n_variants, **_placement(preset, scalars))
-
-
-def scalars_of(encoder: ConditionEncoder) -> tuple[int, ...]:
-    """How many numbers of the encoded condition each column has."""
-    return tuple(len(column.classes) or 1 for column in encoder.columns)
+    widths = preset.critic_widths(n_variants)
+    return DenseCritic(widths=widths, n_variants=n_variants, n_columns=n_columns, n_before=preset.n_before, n_after=preset.n_after)
 
 
 def in_one_block(calls: torch.Tensor) -> torch.Tensor:
     """Calls (n_samples, n_variants) in the shape that a sampler takes, (1, n_samples, n_variants rounded up to a multiple of four)."""
     return functional.pad(calls, (0, -calls.shape[1] % 4))[None]
-
-
-def _placement(preset: PublishedGan, scalars: tuple[int, ...]) -> dict[str, int]:
-    return {"n_columns": len(scalars), "n_before": preset.n_before, "n_after": preset.n_after}

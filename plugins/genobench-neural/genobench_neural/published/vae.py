@@ -11,7 +11,6 @@ from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import kl_divergence, placed
 from genobench_neural.optimising import adam
 from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
-from genobench_neural.sampling import NetworkSampler
 from genobench_neural.simplex import one_hot, table_layout
 from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
     from genobench_neural.published.dense import DenseEncoder
     from genobench_neural.published.presets import PublishedVae
+    from genobench_neural.sampling import NetworkSampler
 
 _XAVIER_BIAS = 0.01
 
@@ -46,13 +46,7 @@ def fit_published_vae(preset: PublishedVae, train: Genotypes, context: FitContex
     task = _VaeTask(preset, encoder, network, data)
     n_steps = preset.max_epochs * data.steps_per_epoch(task.batch_size)
     run(task, n_steps, context, identity=identity, batch_size=task.batch_size)
-    return NetworkSampler(
-        network=network.requires_grad_(False).to("cpu").eval(),
-        description={"published": description},
-        layout=data.layout,
-        encoder=data.encoder,
-        variants=train.variants,
-    )
+    return data.sampler(network, {"published": description})
 
 
 def unplaced_vae(description: dict[str, Any]) -> VaeNetwork:

@@ -11,7 +11,6 @@ import torch
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import kl_divergence
 from genobench_neural.optimising import WeightAverage, adam
-from genobench_neural.sampling import NetworkSampler
 from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
 from genobench_neural.windows.networks import WindowVae, WindowVaeSize, line_layout
@@ -20,6 +19,7 @@ from genobench_neural.windows.start import begin_with_data
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
     from genobench_neural.batches import PackedBatches
+    from genobench_neural.sampling import NetworkSampler
 
 _VALIDATION_SEED: Final = 1
 _MOST_VALIDATED: Final = 512
@@ -78,13 +78,7 @@ def fit_window_vae(plan: WindowPlan, train: Genotypes, context: FitContext, *, i
     run(task, n_steps, context, identity=identity, check_every=check_every, patience=plan.patience, batch_size=task.batch_size)
     task.average.install()
     task.fit_prior()
-    return NetworkSampler(
-        network=network.requires_grad_(False).to("cpu").eval(),
-        description=asdict(size),
-        layout=layout,
-        encoder=data.encoder,
-        variants=train.variants,
-    )
+    return data.sampler(network, asdict(size))
 
 
 def loaded_window_vae(description: dict[str, Any], _is_followed: torch.Tensor) -> WindowVae:
