@@ -127,6 +127,11 @@ def status_text(row: Row, n_splits: int = 1) -> str:
     return f"{n_ok} of {n_cells}" + (f" ({', '.join(others)})" if others else "")
 
 
+def fit_text(row: Row) -> str:
+    """How long a fit took, in whole seconds on the machine that ran it."""
+    return MISSING if row.fit_seconds is None else f"{row.fit_seconds:,.0f}"
+
+
 def place_text(row: Row) -> str:
     """The place of a row; what it is instead where it has none."""
     if row.place is not None:
@@ -200,6 +205,7 @@ def legend() -> list[str]:
         "With one seed there is no spread to know, and the interval holds the noise of the holdout alone.",
         "Of several splits, numbers are means over splits; intervals hold their spread, and the noise that their holdouts have in common.",
         "SD is the spread between single pairs of split and seed: what another run of one pair would scatter by.",
+        "Fit is the mean time of a fit on the machine that ran it; with a budget of processor time, machines differ in it.",
         f"{MARKS['as real']} within the real band, {MARKS['above']} above it, {MARKS['below']} below it.",
         "The real band holds the middle 95 % of what real samples score in place of synthetic ones.",
         *RULES,
@@ -208,18 +214,18 @@ def legend() -> list[str]:
 
 
 def _table(standings: Standings, columns: Sequence[Column], footnotes: Footnotes) -> str:
-    header = ["Place", "Generator", "Seeds", "Mean rank", *(heading(column) for column in columns)]
-    lines = [_line(header), _line(["---:", "---", "---", "---:"] + ["---"] * len(columns))]
+    header = ["Place", "Generator", "Seeds", "Fit (s)", "Mean rank", *(heading(column) for column in columns)]
+    lines = [_line(header), _line(["---:", "---", "---", "---:", "---:"] + ["---"] * len(columns))]
     for row in standings.rows:
         rank = MISSING if row.mean_rank is None else number(row.mean_rank, 2)
         label = f"**{row.label}**" if row.place is not None else row.label
         scores = [cell_text(row.estimates[column.metric], column, footnotes) for column in columns]
         name = label + (" (leaks)" if row.leaks else "")
-        lines.append(_line([place_text(row), name, status_text(row, len(standings.splits)), rank, *scores]))
-    lines.append(_line(["", "*real samples (band)*", "", "", *(band_text(column) for column in columns)]))
+        lines.append(_line([place_text(row), name, status_text(row, len(standings.splits)), fit_text(row), rank, *scores]))
+    lines.append(_line(["", "*real samples (band)*", "", "", "", *(band_text(column) for column in columns)]))
     if any(column.ceiling is not None for column in columns):
         ceilings = [MISSING if column.ceiling is None else number(column.ceiling, column.decimals) for column in columns]
-        lines.append(_line(["", "*all real training samples*", "", "", *ceilings]))
+        lines.append(_line(["", "*all real training samples*", "", "", "", *ceilings]))
     return "\n".join(lines)
 
 

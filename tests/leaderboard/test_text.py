@@ -61,7 +61,7 @@ def test_cell__shows_interval_and_band(board_outcomes):
 def test_markdown__shows_everything_that_was_run(board_outcomes):
     page = to_markdown(standings(board_outcomes))
 
-    assert "| 1 | **haplotype-mosaic** | 1 of 1 |" in page
+    assert "| 1 | **haplotype-mosaic** | 1 of 1 | 60 |" in page
     assert "**diffusion** (leaks)" in page
     assert "3 of 4 (1 timeout)" in page
     assert "- ctgan: out-of-memory in fit: the worker asked for more than 8 GiB." in page
