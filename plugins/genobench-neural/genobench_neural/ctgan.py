@@ -9,15 +9,28 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 from torch.nn import functional
 
-from genobench import ConditionEncoder, FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError, Trial
+from genobench import (
+    FitContext,
+    Generator,
+    GenobenchError,
+    Genotypes,
+    Sampler,
+    SettingsError,
+    Trial,
+    check_below,
+    check_lowest,
+    check_positive,
+    check_share,
+)
 from genobench.statgen import BlockLayout
-from genobench_neural.batches import MISSING_CODE, PackedBatches
+from genobench_neural.batches import MISSING_CODE
 from genobench_neural.onehot import gumbel_noise, one_hot_planes, soft_genotypes
-from genobench_neural.optimising import adam, autocast, checked_device
-from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.optimising import adam, autocast
+from genobench_neural.sampling import load_sampler
 from genobench_neural.tabular.columns import ClassColumns, Conditioned, TrainingBySampling
 from genobench_neural.tabular.networks import CtganCritic, CtganGenerator, CtganSize
 from genobench_neural.training import StatefulTask, fit_identity, run
+from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +51,7 @@ _LOWEST: Final = {
     "n_embedding": 1,
     "pac": 1,
     "n_quantiles": 2,
+    "dropout": 0,
     "most_variants": 1,
 }
 
@@ -102,16 +116,10 @@ class Ctgan(Generator):
     most_variants: int = 20_000
 
     def __post_init__(self) -> None:
-        for name, low in _LOWEST.items():
-            if not getattr(self, name) >= low:
-                raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
-        for name in ("learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        if not 0 <= self.dropout < 1:
-            raise SettingsError(f"dropout is {self.dropout}; it must lie in [0, 1).")
-        if not 0 <= self.trait_share <= 1:
-            raise SettingsError(f"trait_share is {self.trait_share}; it must lie in [0, 1].")
+        check_lowest(self, _LOWEST)
+        check_positive(self, ["learning_rate", "temperature"])
+        check_below(self, {"dropout": 1})
+        check_share(self, ["trait_share"])
         if self.batch_size % self.pac:
             raise SettingsError(f"batch_size is {self.batch_size}; it must be a multiple of pac, which is {self.pac}.")
 
@@ -135,7 +143,7 @@ class Ctgan(Generator):
         """Learn from training samples.
 
         Raises:
-            GenobenchError: If there are more variants than `most_variants`, or fewer than 2 samples.
+            GenobenchError: If there are more variants than `most_variants`, or none, or fewer than 2 samples.
         """
         if train.n_variants > self.most_variants:
             raise GenobenchError(
@@ -143,35 +151,24 @@ class Ctgan(Generator):
                 f"dense layers need some 200 KB of memory for each. Take fewer variants, "
                 "such as one chromosome, raise most_variants, or use wgan."
             )
-        if train.n_samples < 2:
-            raise GenobenchError(f"A CTGAN needs at least 2 samples; there is {train.n_samples}.")
-        device = checked_device(context.device)
-        random = torch.Generator(device).manual_seed(context.seed)
         layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
-        encoder = ConditionEncoder.of_samples(train.samples, context.trait)
-        encoded = encoder.encode(train.samples)
-        columns = ClassColumns.of_encoder(encoder, encoded, n_quantiles=self.n_quantiles)
+        data = TrainingData.of_genotypes(train, context, layout)
+        columns = ClassColumns.of_encoder(data.encoder, data.condition.cpu().numpy(), n_quantiles=self.n_quantiles)
         size = CtganSize(layout.n_blocks, layout.block_size, self.n_noise, self.n_hidden, self.n_embedding, self.pac)
         sampling = TrainingBySampling(
-            PackedBatches.of_genotypes(train, layout, device),
-            columns.classes(torch.from_numpy(encoded).to(device)),
+            data.batches,
+            columns.classes(data.condition),
             columns=columns,
-            place_of=torch.from_numpy(layout.place_of).to(device),
+            place_of=torch.from_numpy(layout.place_of).to(data.device),
             trait_share=self.trait_share,
-            random=random,
+            random=data.random,
         )
-        network = CtganGenerator(size, columns, random)
-        network.begin_with(sampling.counts)
-        task = _Task(self, network, CtganCritic(size, columns, dropout=self.dropout, generator=random), sampling, layout)
+        network = CtganGenerator(size, columns, data.random)
+        network.begin_with(data.shares)
+        task = _Task(self, network, CtganCritic(size, columns, dropout=self.dropout, generator=data.random), sampling, layout)
         n_steps = self.steps(train.n_samples, train.n_variants)
         run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
-        return NetworkSampler(
-            network=network.requires_grad_(False).to("cpu").eval(),
-            description=network.description(),
-            layout=layout,
-            encoder=encoder,
-            variants=train.variants,
-        )
+        return data.sampler(network, network.description())
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:

@@ -197,10 +197,10 @@ class _Task(StatefulTask):
         return length
 
     def _calls(self, rows: torch.Tensor) -> torch.Tensor:
-        """Calls of samples along the chain, int64, shape (n_rows, n_variants)."""
+        """Calls of samples along the chain, uint8, shape (n_rows, n_variants)."""
         if not len(rows):
-            return torch.zeros(0, len(self.network.place), dtype=torch.long, device=rows.device)
-        return self.batches.codes(rows).transpose(0, 1).reshape(len(rows), -1)[:, self.network.place].long()
+            return torch.zeros(0, len(self.network.place), dtype=torch.uint8, device=rows.device)
+        return self.batches.codes(rows).transpose(0, 1).reshape(len(rows), -1)[:, self.network.place]
 
 
 def _network_of(size: DiploidSize, public: PublicInputs) -> DiploidChain:

@@ -68,7 +68,21 @@ def test_budget__delta_is_below_one_over_the_number_of_samples() -> None:
     assert PrivacyBudget.of_samples(1.0, 1000).delta == pytest.approx(1000**-1.1)
 
 
-@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.inf, math.nan])
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-4, 1e3, 1e6])
+@pytest.mark.parametrize("n_samples", [2, 93_484, 1_000_000_000])
+def test_gaussian_mu__is_found_for_all_epsilons_that_are_taken(epsilon: float, n_samples: int) -> None:
+    check_epsilon(epsilon)
+    budget = PrivacyBudget.of_samples(epsilon, n_samples)
+    assert gaussian_delta(epsilon, gaussian_mu(budget)) == pytest.approx(budget.delta, rel=1e-3)
+
+
+def test_gaussian_mu__at_an_epsilon_of_nothing_is_that_of_the_total_variation() -> None:
+    """At epsilon 0, delta is 2 Phi(mu / 2) - 1, the total variation between two normal distributions mu apart."""
+    budget = PrivacyBudget(epsilon=1e-15, delta=1e-6)
+    assert gaussian_mu(budget) == pytest.approx(2 * norm.ppf(0.5 + 0.5e-6), rel=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1.0, 1e12, math.inf, math.nan])
 def test_check_epsilon__refuses_what_is_none(epsilon: float) -> None:
-    with pytest.raises(SettingsError, match="it must be above 0 and finite"):
+    with pytest.raises(SettingsError, match=r"it must be above 0 and at most 1e\+06"):
         check_epsilon(epsilon)

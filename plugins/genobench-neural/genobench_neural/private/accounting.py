@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _ORDERS: Final = np.concatenate([np.arange(2, 33), np.unique(np.geomspace(33, 1024, 24).astype(int))]).astype(np.int64)
 _STEPS_BETWEEN_ORDERS: Final = 20
 _LEAST_NOISE, _MOST_NOISE = 0.05, 1e6
+_LEAST_MU, _MOST_MU = 1e-12, 1e4
+"""With mu above sqrt(2 * epsilon) most of the probability lies outside epsilon; with mu below delta none does, whatever epsilon."""
+
+_LARGEST_EPSILON: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,12 @@ def check_epsilon(epsilon: float) -> None:
     """Refuse what is no epsilon.
 
     Raises:
-        SettingsError: If epsilon is not a finite number above 0.
+        SettingsError: If epsilon is not a number above 0, or so large that it says nothing.
     """
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise SettingsError(f"epsilon is {epsilon}; it must be above 0 and finite.")
+    if not 0 < epsilon <= _LARGEST_EPSILON:
+        raise SettingsError(
+            f"epsilon is {epsilon}; it must be above 0 and at most {_LARGEST_EPSILON:.0e}, which guarantees nothing any more."
+        )
 
 
 def gaussian_delta(epsilon: float, mu: float) -> float:
@@ -71,12 +77,16 @@ def gaussian_delta(epsilon: float, mu: float) -> float:
 
 
 def gaussian_mu(budget: PrivacyBudget) -> float:
-    """The most that one release with Gaussian noise may have of sensitivity over standard deviation."""
+    """The most that one release with Gaussian noise may have of sensitivity over standard deviation.
+
+    Args:
+        budget: With an epsilon that `check_epsilon` takes, and a delta of at least 1e-11.
+    """
 
     def excess(log_mu: float) -> float:
         return math.log(max(gaussian_delta(budget.epsilon, math.exp(log_mu)), 1e-300)) - math.log(budget.delta)
 
-    return math.exp(brentq(excess, math.log(1e-4), math.log(1e5), xtol=1e-12)) * (1 - 1e-9)
+    return math.exp(brentq(excess, math.log(_LEAST_MU), math.log(_MOST_MU), xtol=1e-12)) * (1 - 1e-9)
 
 
 def sampled_gaussian_epsilon(*, noise: float, rate: float, n_steps: int, delta: float) -> float:

@@ -82,7 +82,7 @@ class DiploidChain(GenotypeNetwork):
 
         Args:
             parameters: `bias` alone.
-            codes: Calls along the chain, 0, 1, 2 or MISSING_CODE, int64, shape (n_variants,).
+            codes: Calls along the chain, 0, 1, 2 or MISSING_CODE, uint8, shape (n_variants,).
         """
         return _negative_log_likelihood(parameters["bias"], torch.full_like(parameters["bias"], _LOG_2), codes)
 

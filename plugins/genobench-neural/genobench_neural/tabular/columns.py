@@ -67,14 +67,13 @@ class ClassColumns:
         """
         columns, start = [], 0
         for column in encoder.columns:
-            width = len(column.classes) or 1
             edges: tuple[float, ...] = ()
             if not column.classes:
                 values = encoded[:, start]
                 cuts = np.unique(np.quantile(values, np.arange(1, n_quantiles) / n_quantiles))
                 edges = tuple(float(cut) for cut in cuts if values.min() < cut <= values.max())
-            columns.append(ClassColumn(start=start, width=width, edges=edges))
-            start += width
+            columns.append(ClassColumn(start=start, width=column.width, edges=edges))
+            start += column.width
         return cls(columns=tuple(columns))
 
     @property

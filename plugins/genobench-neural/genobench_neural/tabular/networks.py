@@ -72,16 +72,14 @@ class CtganGenerator(GenotypeNetwork):
         n_out = 3 * size.n_places + columns.n_classes
         self.exit = Dense(n_given + 2 * size.n_hidden, n_out, generator=generator, device=device)
 
-    def begin_with(self, counts: torch.Tensor) -> None:
+    def begin_with(self, shares: torch.Tensor) -> None:
         """Let the output begin at the genotype shares of training, and the rest of it small.
 
         Args:
-            counts: Of each genotype at each place, shape (n_places, 3); a place without a call begins at 0 ALT alleles.
+            shares: Of each genotype at each place, shape (n_places, 3), as `TrainingData.shares` gives them.
         """
         with torch.no_grad():
-            total = counts.sum(dim=1, keepdim=True)
-            shares = torch.where(total > 0, counts / total.clamp(min=1), torch.eye(3, device=counts.device)[0]).clamp(min=_LEAST_SHARE)
-            self.exit.bias[: 3 * self.size.n_places] = shares.log().T.reshape(-1)
+            self.exit.bias[: 3 * self.size.n_places] = shares.clamp(min=_LEAST_SHARE).log().T.reshape(-1)
             self.exit.weight.mul_(0.3)
 
     def forward(self, classes: torch.Tensor, variants: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
