@@ -8,29 +8,19 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
-from genobench import (
-    ConditionEncoder,
-    FitContext,
-    Generator,
-    GenobenchError,
-    Genotypes,
-    Sampler,
-    SettingsError,
-    Trial,
-    check_lowest,
-    check_positive,
-)
-from genobench.statgen import BlockLayout, cluster_pairs, fit_haplotype_clusters, genotype_counts
-from genobench_neural.batches import PackedBatches
-from genobench_neural.codes.chain import ChainTask, CodeChain
-from genobench_neural.codes.flow_matching import FlowTask, VelocityNetwork, carried
-from genobench_neural.codes.latent_codes import chromosome_of_blocks, codes_by_chromosome
-from genobench_neural.optimising import checked_device
-from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
+from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_lowest, check_positive
+from genobench.statgen import BlockLayout, HaplotypeClusters, cluster_pairs, fit_haplotype_clusters
+from genobench_neural.flow.chain import ChainTask
+from genobench_neural.flow.codes import LatentCodes
+from genobench_neural.flow.flow_matching import FlowTask
+from genobench_neural.flow.network import LatentFlowNetwork, LatentFlowSize
+from genobench_neural.flow.path_counts import PathCounts
+from genobench_neural.flow.trait_effects import share_of_tilts, trait_beside, trait_tilts
+from genobench_neural.sampling import load_sampler
 from genobench_neural.training import fit_identity, run
+from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -41,10 +31,14 @@ class LatentFlow(Generator):
     A sample is a code (its scores on genome-wide principal components: families, lines, populations) and two paths through haplotype
     clusters along each chromosome. A flow carries normal noise to codes, given trait and covariates (quantitative ones standardised,
     classes one-hot). The decoder walks along each chromosome: the chance of a cluster follows from those before it, the code and the
-    condition. Alleles are drawn from the cluster, sharpened.
+    condition. Alleles are drawn from the cluster, sharpened at unchanged frequencies.
 
-    For privacy the decoder learns each chromosome from codes in which that chromosome has no part, it stops by samples that were held
-    back, and codes are seen with noise, so that no density peaks at a training sample.
+    A quantitative trait reaches the paths twice: by the code, and by its effect on each cluster in each block, in closed form. That effect
+    is held to the share with which synthetic samples have the training samples' heritability (Haseman and Elston's).
+
+    For privacy the decoder learns each chromosome from codes in which that chromosome has no part (where one chromosome holds most of the
+    genome, each piece of it from codes without it and its neighbours), from counts without the sample's own, it stops by samples that
+    were held back, and codes are seen with noise, so that no density peaks at a training sample.
 
     Args:
         n_factors: Numbers of the code.
@@ -57,6 +51,7 @@ class LatentFlow(Generator):
         chain_epochs: The most often that the decoder sees a sample.
         chain_rate: Learning rate of the decoder's Adam.
         ridge: Penalty of the decoder's squared loadings.
+        trait_ridge: Penalty of the effects of a quantitative trait on clusters, in haplotypes.
         flow_steps: Updates of the flow.
         flow_rate: Learning rate of the flow's Adam; it falls to 0.
         width: Of the flow's network.
@@ -80,6 +75,7 @@ class LatentFlow(Generator):
     chain_epochs: int = 60
     chain_rate: float = 0.01
     ridge: float = 1.0
+    trait_ridge: float = 10.0
     flow_steps: int = 1500
     flow_rate: float = 2e-3
     width: int = 128
@@ -110,22 +106,14 @@ class LatentFlow(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
-        if train.n_samples < 2 or train.n_variants < 1:
-            raise GenobenchError(
-                f"A latent flow needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}."
-            )
-        device = checked_device(context.device)
-        random = torch.Generator(device).manual_seed(context.seed)
         identity = fit_identity(self, train, context)
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
-        encoder = ConditionEncoder.of_samples(train.samples, context.trait)
-        condition = torch.from_numpy(encoder.encode(train.samples)).to(device)
-        batches = PackedBatches.of_genotypes(train, layout, device)
-        clusters = fit_haplotype_clusters(batches, layout, n_clusters=self.n_clusters, n_rounds=self.n_rounds, generator=random)
+        data = TrainingData.of_genotypes(train, context, layout)
+        clusters = fit_haplotype_clusters(data.batches, layout, n_clusters=self.n_clusters, n_rounds=self.n_rounds, generator=data.random)
         size = LatentFlowSize(
             n_blocks=layout.n_blocks,
             block_size=layout.block_size,
-            n_condition=encoder.width,
+            n_condition=data.encoder.width,
             n_clusters=clusters.alleles.shape[1],
             order=self.order,
             n_factors=self.n_factors,
@@ -133,63 +121,72 @@ class LatentFlow(Generator):
             n_residual=self.n_residual,
             ode_steps=self.ode_steps,
         )
-        network = LatentFlowNetwork(size, torch.from_numpy(layout.is_followed), random)
-        paths = torch.from_numpy(cluster_pairs(batches, layout, clusters, generator=random)).to(device)
-        network.chain.begin_with(clusters, paths, prior=self.chain_prior)
-        network.alleles.copy_(torch.sigmoid(self.sharpness * clusters.alleles.logit(eps=_SMALLEST)))
-        if _varies(train):
-            whole, without, names = codes_by_chromosome(train, n_factors=self.n_factors, seed=context.seed)
-            held_back = torch.randperm(train.n_samples, generator=random, device=device)[: int(train.n_samples * _HELD_BACK)]
-            chain_task = ChainTask(
-                network.chain,
-                paths,
-                torch.cat([without.to(device), condition.expand(len(without), -1, -1)], dim=-1),
-                chromosome_of_blocks(train, layout, names).to(device),
-                held_back=held_back,
-                learning_rate=self.chain_rate,
-                ridge=self.ridge,
-                random=random,
-            )
-            flow_task = FlowTask(
-                network.velocity,
-                whole.to(device),
-                condition,
-                smoothing=self.smoothing,
-                batch_size=self.batch_size,
-                learning_rate=self.flow_rate,
-                n_steps=self.flow_steps,
-                random=random,
-            )
-            self._train(chain_task, flow_task, context, identity)
-        return NetworkSampler(
-            network=network.requires_grad_(False).to("cpu").eval(),
-            description=dataclasses.asdict(size),
-            layout=layout,
-            encoder=encoder,
-            variants=train.variants,
+        network = LatentFlowNetwork(size, torch.from_numpy(layout.is_followed), data.random)
+        alt_frequency = (data.shares[:, 1] / 2 + data.shares[:, 2]).view(layout.n_blocks, layout.block_size)
+        network.alleles.copy_(clusters.sharpened(self.sharpness, alt_frequency=alt_frequency).alleles)
+        codes = LatentCodes.of_training(train, layout, n_factors=self.n_factors, seed=context.seed)
+        chain_task = self._chain_task(network, clusters, codes, data)
+        if codes.whole.any():
+            self._train(chain_task, self._flow_task(network, codes, data), context, identity)
+            _tilt_by_trait(chain_task, network, data, ridge=self.trait_ridge)
+        return data.sampler(network, dataclasses.asdict(size))
+
+    def _chain_task(self, network: LatentFlowNetwork, clusters: HaplotypeClusters, codes: LatentCodes, data: TrainingData) -> ChainTask:
+        """The decoder, begun as the chain of the training samples' paths. A quantitative trait has no part until it is trained."""
+        paths = torch.from_numpy(cluster_pairs(data.batches, data.layout, clusters, generator=data.random)).to(data.device)
+        counts = PathCounts.of_paths(paths, clusters, network.chain.n_before, order=self.order, prior=self.chain_prior)
+        network.chain.log_transitions.copy_(counts.log_transitions())
+        held_back = torch.randperm(data.n_samples, generator=data.random, device=data.device)[: int(data.n_samples * _HELD_BACK)]
+        condition = data.condition.clone()
+        trait = _quantitative_trait(data)
+        if trait is not None:
+            condition[:, trait] = 0
+        return ChainTask(
+            network.chain,
+            counts,
+            paths,
+            torch.cat([codes.without.to(data.device), condition.expand(len(codes.without), -1, -1)], dim=-1),
+            codes.part_of.to(data.device),
+            held_back=held_back,
+            learning_rate=self.chain_rate,
+            ridge=self.ridge,
+            random=data.random,
+        )
+
+    def _flow_task(self, network: LatentFlowNetwork, codes: LatentCodes, data: TrainingData) -> FlowTask:
+        return FlowTask(
+            network.velocity,
+            codes.whole.to(data.device),
+            data.condition,
+            smoothing=self.smoothing,
+            batch_size=self.batch_size,
+            learning_rate=self.flow_rate,
+            n_steps=self.flow_steps,
+            random=data.random,
         )
 
     def _train(self, chain_task: ChainTask, flow_task: FlowTask, context: FitContext, identity: str) -> None:
         per_epoch = -(-len(chain_task.trained) // chain_task.batch_size)
         n_steps = self.chain_epochs * per_epoch
-        total = n_steps + self.flow_steps
         run(
             chain_task,
             n_steps,
-            _reporting(context, after=0, total=total),
+            context,
             identity=identity,
             check_every=per_epoch,
             patience=_PATIENCE,
             batch_size=chain_task.batch_size,
             stage="decoder",
+            steps_after=self.flow_steps,
         )
         run(
             flow_task,
             self.flow_steps,
-            _reporting(context, after=n_steps, total=total),
+            context,
             identity=identity,
             batch_size=self.batch_size,
             stage="flow",
+            steps_before=n_steps,
         )
         flow_task.average.install()
 
@@ -203,7 +200,6 @@ _MOST_CLUSTERS: Final = 256
 _MOST_MEMORY: Final = 3
 _HELD_BACK: Final = 0.1
 _PATIENCE: Final = 3
-_SMALLEST: Final = 1e-5
 
 _LOWEST: Final = {
     "n_factors": 1,
@@ -214,6 +210,7 @@ _LOWEST: Final = {
     "chain_prior": 0.1,
     "chain_epochs": 0,
     "ridge": 0,
+    "trait_ridge": 0.1,
     "flow_steps": 0,
     "width": 1,
     "n_residual": 0,
@@ -223,76 +220,23 @@ _LOWEST: Final = {
 }
 
 
-@dataclass(frozen=True)
-class LatentFlowSize:
-    """What fixes the shapes of a `LatentFlowNetwork`; `LatentFlow` says what each is."""
-
-    n_blocks: int
-    block_size: int
-    n_condition: int
-    n_clusters: int
-    order: int
-    n_factors: int
-    width: int
-    n_residual: int
-    ode_steps: int
+def _quantitative_trait(data: TrainingData) -> slice | None:
+    """The place of the trait's number in a condition; None for a trait with classes."""
+    trait = data.encoder.columns[0]
+    return None if trait.classes else data.encoder.slices()[trait.name]
 
 
-class LatentFlowNetwork(GenotypeNetwork):
-    """Noise to a code, code and condition to paths, paths to alleles.
-
-    Args:
-        size: Shapes.
-        is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
-        generator: Draws the first weights.
-    """
-
-    alleles: torch.Tensor
-
-    def __init__(self, size: LatentFlowSize, is_followed: torch.Tensor, generator: torch.Generator) -> None:
-        super().__init__()
-        self.size, device = size, generator.device
-        self.chain = CodeChain(
-            is_followed, n_clusters=size.n_clusters, order=size.order, n_code=size.n_factors + size.n_condition, device=device
-        )
-        self.velocity = VelocityNetwork(
-            n_latent=size.n_factors,
-            n_condition=size.n_condition,
-            width=size.width,
-            n_residual=size.n_residual,
-            generator=generator,
-            device=device,
-        )
-        self.register_buffer("alleles", torch.zeros(size.n_blocks, size.n_clusters, size.block_size, device=device))
-
-    @torch.no_grad()
-    def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Genotypes, as `GenotypeNetwork.draw` says."""
-        noise = torch.randn(len(condition), self.size.n_factors, generator=generator, device=condition.device)
-        code = carried(lambda x, t: self.velocity(x, t, condition), noise, n_steps=self.size.ode_steps)
-        paths = self.chain.walk(torch.cat([code, condition], dim=1), generator)
-        calls = torch.zeros(self.size.n_blocks, len(condition), self.size.block_size, dtype=torch.uint8, device=condition.device)
-        for haplotype in range(2):
-            chosen = paths[:, :, haplotype, None].expand(-1, -1, self.size.block_size)
-            p = self.alleles.gather(1, chosen)
-            calls += (torch.rand(p.shape, generator=generator, device=p.device) < p).byte()
-        return calls
-
-
-def _reporting(context: FitContext, *, after: int, total: int) -> FitContext:
-    """The context of one stage, whose steps are counted after those of the stages before it."""
-
-    def report(step: int, losses: Mapping[str, float]) -> None:
-        context.report(after + step, {**losses, "total_steps": float(total)})
-
-    return dataclasses.replace(context, report=report)
-
-
-def _varies(train: Genotypes) -> bool:
-    """Whether some variant has two alleles among the calls, so that there are components."""
-    counts = genotype_counts(train.calls)
-    n_alt = counts[1] + 2 * counts[2]
-    return bool(((n_alt > 0) & (n_alt < 2 * counts.sum(axis=0))).any())
+def _tilt_by_trait(task: ChainTask, network: LatentFlowNetwork, data: TrainingData, *, ridge: float) -> None:
+    """Let a quantitative trait change clusters' log-odds, as much as the training samples' heritability asks for."""
+    trait = _quantitative_trait(data)
+    if trait is None:
+        return
+    values, weights = trait_beside(data.condition, trait)
+    tilts = torch.zeros_like(network.chain.loadings)
+    tilts[:, network.size.n_factors :] = weights[:, None] * trait_tilts(task, values, ridge=ridge)[:, None]
+    with torch.no_grad():
+        share = share_of_tilts(network, network.chain.loadings, tilts, data, values)
+        network.chain.loadings += share * tilts
 
 
 def _network(description: dict[str, Any], is_followed: torch.Tensor) -> LatentFlowNetwork:

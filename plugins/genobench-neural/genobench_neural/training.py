@@ -142,6 +142,8 @@ def run(
     patience: int | None = None,
     batch_size: int | None = None,
     stage: str = "training",
+    steps_before: int = 0,
+    steps_after: int = 0,
 ) -> Finished:
     """Train: call `task.step` with 0, 1, ..., n_steps - 1, from where a checkpoint of the same fit stands.
 
@@ -157,12 +159,15 @@ def run(
         patience: Checks without progress after which training stops; None: it goes on to the end, and the best is kept.
         batch_size: Of the task, for the advice when memory is short.
         stage: Names the checkpoint folder, for a fit that trains several things one after the other.
+        steps_before: Of the stages before this one, which the reported steps are counted on from.
+        steps_after: Of the stages after it, which belong to `total_steps` too.
 
     Raises:
         GenobenchError: If a loss is NaN or infinite (looked at every few steps; the last good checkpoint stays on disk), or if memory is
             short.
     """
-    loop = _Loop(task, n_steps, context, CheckpointFolder(context.folder / stage, f"{identity} {n_steps} {check_every} {patience}"))
+    folder = CheckpointFolder(context.folder / stage, f"{identity} {n_steps} {check_every} {patience}")
+    loop = _Loop(task, n_steps, context, folder, steps_before=steps_before, steps_after=steps_after)
     with within_memory(batch_size):
         loop.resume()
         while loop.n_done < n_steps and not loop.is_stopped(patience):
@@ -183,6 +188,8 @@ class _Loop:
     n_steps: int
     context: FitContext
     folder: CheckpointFolder
+    steps_before: int = 0
+    steps_after: int = 0
     n_done: int = 0
     resumed_at: int = 0
     best: Mapping[str, Any] | None = None
@@ -227,7 +234,8 @@ class _Loop:
     def report(self, values: dict[str, float], n_steps: int) -> None:
         """Hand a point of the curves on."""
         checked = {} if self.validation_loss is None else {"validation loss": self.validation_loss}
-        self.context.report(self.n_done, {**values, **checked, "total_steps": float(n_steps)})
+        total = self.steps_before + n_steps + self.steps_after
+        self.context.report(self.steps_before + self.n_done, {**values, **checked, "total_steps": float(total)})
         self.reported_at = time.monotonic()
 
     def check(self) -> None:

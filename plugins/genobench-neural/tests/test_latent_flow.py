@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
-from genobench.statgen import HaplotypeClusters
+from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import GeneratorSuite
-from genobench_neural.codes.chain import CodeChain
-from genobench_neural.codes.flow_matching import FlowTask, VelocityNetwork, carried
-from genobench_neural.codes.latent_codes import codes_by_chromosome
+from genobench_neural.flow.chain import LatentChain
+from genobench_neural.flow.codes import LatentCodes, genome_parts
+from genobench_neural.flow.flow_matching import FlowTask, VelocityNetwork, carried
+from genobench_neural.flow.path_counts import PathCounts
 from genobench_neural.latent_flow import LatentFlow
 
 if TYPE_CHECKING:
@@ -80,29 +81,42 @@ def test_flow__learns_means_that_follow_the_condition() -> None:
     assert float(drawn.std()) == pytest.approx(0.5, abs=0.2)
 
 
-def two_block_chain() -> CodeChain:
-    chain = CodeChain(torch.tensor([True, False]), n_clusters=2, order=1, n_code=1, device=torch.device("cpu"))
-    transitions = torch.tensor([[[0.3, 0.7], [0.3, 0.7]], [[0.9, 0.1], [0.2, 0.8]]])
-    clusters = HaplotypeClusters(alleles=torch.zeros(2, 2, 4), transitions=transitions)
-    chain.begin_with(clusters, torch.zeros(2, 1, 2, dtype=torch.long), prior=1e9)
+def counts_of(paths: list[list[list[int]]], transitions: torch.Tensor, *, order: int, prior: float) -> PathCounts:
+    """Counts on one chromosome; paths by block, sample and haplotype."""
+    clusters = HaplotypeClusters(alleles=torch.zeros(*transitions.shape[:2], 4), transitions=transitions)
+    return PathCounts.of_paths(torch.tensor(paths), clusters, torch.arange(len(transitions)), order=order, prior=prior)
+
+
+TRANSITIONS = torch.tensor([[[0.3, 0.7], [0.3, 0.7]], [[0.9, 0.1], [0.2, 0.8]]])
+
+
+def two_block_chain() -> LatentChain:
+    chain = LatentChain(torch.tensor([True, False]), n_clusters=2, order=1, n_code=1, device=torch.device("cpu"))
+    chain.log_transitions.copy_(counts_of([[[0, 0]], [[0, 0]]], TRANSITIONS, order=1, prior=1e9).log_transitions())
     return chain
 
 
-def test_chain__begins_with_the_probabilities_of_the_clusters() -> None:
-    paths = torch.tensor([[[0, 1]], [[1, 1]]])
-    losses = two_block_chain().losses(paths, torch.zeros(2, 1, 1))
-    assert (-losses).exp()[:, 0].flatten().tolist() == pytest.approx([0.3, 0.7, 0.1, 0.8], rel=1e-4)
-
-
-def test_chain__of_order_two_counts_pairs_before_a_block() -> None:
+def test_counts__of_order_two_count_pairs_before_a_block() -> None:
     """The third block repeats the first whatever the second; one haplotype of prior weight counts against two seen."""
-    chain = CodeChain(torch.tensor([True, True, False]), n_clusters=2, order=2, n_code=1, device=torch.device("cpu"))
-    clusters = HaplotypeClusters(alleles=torch.zeros(3, 2, 4), transitions=torch.full((3, 2, 2), 0.5))
-    paths = torch.tensor([[[0, 1], [0, 1]], [[0, 0], [0, 0]], [[0, 1], [0, 1]]])
-    chain.begin_with(clusters, paths, prior=1.0)
-    losses = chain.losses(paths, torch.zeros(3, 2, 1))
-    # First order: 2 of 4 after cluster 0 and the prior's half: 1/2. Second: (2 + 1/2) / (2 + 1).
-    assert (-losses).exp()[2].flatten().tolist() == pytest.approx([2.5 / 3] * 4, rel=1e-4)
+    counts = counts_of([[[0, 1], [0, 1]], [[0, 0], [0, 0]], [[0, 1], [0, 1]]], torch.full((3, 2, 2), 0.5), order=2, prior=1.0)
+    chances = counts.log_transitions().exp()[2]
+    # First order: 2 of 4 after cluster 0 and the prior's half: 1/2. Second: (2 + 1/2) / (2 + 1). Before: the nearest is the lowest digit.
+    assert float(chances[0, 0]) == pytest.approx(2.5 / 3)
+    assert float(chances[2, 1]) == pytest.approx(2.5 / 3)
+
+
+def test_counts__leave_a_sample_out_as_if_it_had_not_been_there() -> None:
+    random = np.random.default_rng(1)
+    paths = random.integers(0, 2, (4, 5, 2))
+    transitions = torch.from_numpy(random.dirichlet([1, 1], (4, 2))).float()
+    chances = counts_of(paths.tolist(), transitions, order=2, prior=3.0).log_chances_without(torch.from_numpy(paths))
+    for sample in range(5):
+        others = counts_of(np.delete(paths, sample, axis=1).tolist(), transitions, order=2, prior=3.0).log_transitions()
+        for haplotype in range(2):
+            path = paths[:, sample, haplotype]
+            before = [0, path[0], path[1] + 2 * path[0], path[2] + 2 * path[1]]
+            expected = torch.stack([others[block, before[block]] for block in range(4)])
+            assert chances[:, sample, haplotype].numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_chain__walks_as_often_as_it_says() -> None:
@@ -119,15 +133,47 @@ def test_chain__walks_as_often_as_it_says() -> None:
 
 def test_codes__of_a_chromosome_do_not_see_it() -> None:
     train = populations(30, 40, seed=1)
-    calls = train.to_array().copy()
-    whole, without, names = codes_by_chromosome(train, n_factors=2, seed=0)
-    assert names == ["1", "2"]
-    assert whole.shape == (30, 2)
-    on_second = np.linalg.lstsq(np.c_[calls[:, 20:], np.ones(30)], without[0].numpy(), rcond=None)[0]
-    fitted = np.c_[calls[:, 20:], np.ones(30)] @ on_second
+    codes = LatentCodes.of_training(train, BlockLayout.of_variants(train.variants, block_size=8), n_factors=2, seed=0)
+    assert codes.part_of.tolist() == [0, 0, 0, 1, 1, 1]
+    assert codes.whole.square().mean(dim=0).tolist() == pytest.approx([1, 1], rel=1e-4)
     # The score is a linear function of the calls of the second chromosome alone.
-    assert fitted == pytest.approx(without[0].numpy(), abs=1e-3)
-    assert whole.square().mean(dim=0).tolist() == pytest.approx([1, 1], rel=1e-4)
+    assert unexplained(codes.without[0], train.to_array()[:, 20:]) < 1e-6
+
+
+def unexplained(code: torch.Tensor, calls: np.ndarray) -> float:
+    """Share of a code's variance that no linear function of calls gives."""
+    seen = np.c_[calls, np.ones(len(calls))]
+    fitted = seen @ np.linalg.lstsq(seen, code.numpy(), rcond=None)[0]
+    return float(np.square(code.numpy() - fitted).mean() / np.square(code.numpy()).mean())
+
+
+def test_codes__of_a_single_chromosome_do_not_see_the_piece_and_its_neighbours() -> None:
+    """Finding: with one chromosome the code that a part was learned from was the whole score, the part's own calls included."""
+    train = one_chromosome(populations(100, 64, seed=1))
+    layout = BlockLayout.of_variants(train.variants, block_size=4)
+    codes = LatentCodes.of_training(train, layout, n_factors=2, seed=0)
+    assert codes.part_of.tolist() == [block // 2 for block in range(16)]
+    # The third piece lies on variants 16 to 24, its neighbours on 8 to 32.
+    others = np.r_[0:8, 32:64]
+    assert unexplained(codes.without[2], train.to_array()[:, others]) < 1e-6
+
+
+def test_codes__are_zero_where_nothing_lies_apart_from_a_piece() -> None:
+    train = one_chromosome(populations(30, 8, seed=1))
+    codes = LatentCodes.of_training(train, BlockLayout.of_variants(train.variants, block_size=4), n_factors=2, seed=0)
+    assert not codes.without.any()
+
+
+def test_genome_parts__cuts_only_a_chromosome_that_is_most_of_the_genome() -> None:
+    is_followed = np.array([True] * 11 + [False] + [True] * 3 + [False])
+    part_of, is_left_out = genome_parts(BlockLayout(variant_at=np.arange(64).reshape(16, 4), is_followed=is_followed))
+    assert part_of.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6, 6]
+    assert is_left_out[5].tolist() == [False] * 4 + [True, True, False]
+    assert is_left_out[6].tolist() == [False] * 6 + [True]
+
+
+def one_chromosome(genotypes: Genotypes) -> Genotypes:
+    return Genotypes(genotypes.calls, genotypes.samples, genotypes.variants.assign(chromosome="1"))
 
 
 def test_generate__populations_keep_their_frequencies(tmp_path: Path) -> None:

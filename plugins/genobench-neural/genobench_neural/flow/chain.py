@@ -10,17 +10,17 @@ from torch.nn import functional
 
 from genobench.statgen import steps_along
 from genobench_neural.batches import RowOrder
+from genobench_neural.flow.path_counts import histories
 from genobench_neural.optimising import adam
 from genobench_neural.training import StatefulTask
 
 if TYPE_CHECKING:
-    from genobench.statgen import HaplotypeClusters
+    from genobench_neural.flow.path_counts import PathCounts
 
-_SMALLEST: Final = 1e-5
 _ROWS_PER_BATCH: Final = 64
 
 
-class CodeChain(nn.Module):
+class LatentChain(nn.Module):
     """P(cluster in a block | clusters in the `order` blocks before it, code).
 
     Log-odds are those of a Markov chain plus loadings x code: whom a sample descends from changes how often it has each cluster
@@ -43,41 +43,9 @@ class CodeChain(nn.Module):
         self.register_buffer("log_transitions", torch.zeros(n_blocks, n_clusters**order, n_clusters, device=device))
         self.loadings = nn.Parameter(torch.zeros(n_blocks, n_code, n_clusters, device=device))
         self._steps = [torch.from_numpy(step) for step in steps_along(is_followed.cpu().numpy())]
-        self._place = torch.zeros(n_blocks, dtype=torch.long, device=device)
-        for place, blocks in enumerate(self._steps):
-            self._place[blocks] = place
-
-    def begin_with(self, clusters: HaplotypeClusters, paths: torch.Tensor, *, prior: float) -> None:
-        """Count the chain in the paths of the training samples, each order drawn towards the one below, the first to that of the clusters.
-
-        Args:
-            clusters: Haplotype clusters with their first-order chain.
-            paths: Clusters of both haplotypes of the training samples, shape (n_blocks, n_samples, 2).
-            prior: Weight of the lower order, in haplotypes.
-        """
-        chain = clusters.transitions
-        for order in range(1, self.order + 1):
-            below = chain if order == 1 else chain.repeat(1, self.n_clusters, 1)
-            counts = torch.zeros_like(below)
-            for block in range(len(paths)):
-                here = paths[block].long().flatten()
-                contexts = self._contexts(paths, torch.tensor([block], device=paths.device), order).flatten()
-                counts[block].view(-1).index_add_(0, contexts * self.n_clusters + here, torch.ones_like(here, dtype=counts.dtype))
-            counted = (counts + prior * below) / (counts.sum(dim=-1, keepdim=True) + prior)
-            has_memory = (self._place >= order)[:, None, None]
-            chain = torch.where(has_memory, counted, below)
-        self.log_transitions.copy_(chain.clamp(min=_SMALLEST).log())
-
-    def losses(self, paths: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Negative log-likelihood of paths, in nats, shape (n_blocks, n_samples, 2).
-
-        Args:
-            paths: Clusters of both haplotypes, shape (n_blocks, n_samples, 2).
-            codes: What each block sees, shape (n_blocks, n_samples, n_code).
-        """
-        blocks = torch.arange(len(paths), device=paths.device)
-        logits = self._log_chain(paths, blocks) + torch.bmm(codes, self.loadings)[:, :, None]
-        return functional.cross_entropy(logits.flatten(0, 2), paths.long().flatten(), reduction="none").view(paths.shape)
+        self.n_before = torch.zeros(n_blocks, dtype=torch.long, device=device)
+        for n_before, blocks in enumerate(self._steps):
+            self.n_before[blocks] = n_before
 
     @torch.no_grad()
     def walk(self, codes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -93,33 +61,29 @@ class CodeChain(nn.Module):
         paths = torch.zeros(len(self.loadings), len(codes), 2, dtype=torch.long, device=codes.device)
         for step in self._steps:
             blocks = step.to(codes.device)
+            before = histories(paths, blocks, self.n_before.to(codes.device), order=self.order, n_clusters=self.n_clusters)
             bent = torch.matmul(codes, self.loadings[blocks])[:, :, None]
-            p = (self._log_chain(paths, blocks) + bent).softmax(dim=-1)
+            p = (self.log_transitions[blocks[:, None, None], before] + bent).softmax(dim=-1)
             uniform = torch.rand(p.shape[:-1], generator=generator, device=codes.device)
             paths[blocks] = (p.cumsum(dim=-1) < uniform[..., None]).sum(dim=-1).clamp(max=self.n_clusters - 1)
         return paths
-
-    def _log_chain(self, paths: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
-        return self.log_transitions[blocks[:, None, None], self._contexts(paths, blocks, self.order)]
-
-    def _contexts(self, paths: torch.Tensor, blocks: torch.Tensor, order: int) -> torch.Tensor:
-        """The clusters before some blocks as one number, shape (n_some_blocks, n_samples, 2); 0 for those before the chromosome."""
-        contexts = torch.zeros((len(blocks), *paths.shape[1:]), dtype=torch.long, device=paths.device)
-        for back in range(1, order + 1):
-            is_there = (self._place[blocks] >= back)[:, None, None]
-            contexts += torch.where(is_there, paths[(blocks - back).clamp(min=0)].long(), 0) * self.n_clusters ** (back - 1)
-        return contexts
 
 
 class ChainTask(StatefulTask):
     """The decoder in training, by maximum likelihood of the training samples' paths.
 
+    The chance of a sample's path is that of a chain in which the sample was not counted: the counts hold what a path has alone, and
+    loadings learned beside them would be too small. So the samples held back are judged by paths that nothing has seen. Validation
+    samples do not judge: the components were found without them, and codes projected on these lie nearer the middle than codes that
+    the decoder will be given.
+
     Args:
         chain: The decoder.
+        counts: Of the training paths.
         paths: Of the training samples, shape (n_blocks, n_samples, 2).
-        codes: Of the training samples as each chromosome sees them, shape (n_chromosomes, n_samples, n_code).
-        chromosome_of: The chromosome of each block, shape (n_blocks,).
-        held_back: Positions of training samples that are never trained on and tell when to stop.
+        codes: Of the training samples as each part of the genome sees them, shape (n_parts, n_samples, n_code).
+        part_of: The part that each block lies in, shape (n_blocks,).
+        held_back: Positions of training samples that loadings are never trained on, and that say when to stop.
         learning_rate: Of Adam.
         ridge: Penalty of squared loadings.
         random: Draws the batches.
@@ -127,17 +91,18 @@ class ChainTask(StatefulTask):
 
     def __init__(
         self,
-        chain: CodeChain,
+        chain: LatentChain,
+        counts: PathCounts,
         paths: torch.Tensor,
         codes: torch.Tensor,
-        chromosome_of: torch.Tensor,
+        part_of: torch.Tensor,
         *,
         held_back: torch.Tensor,
         learning_rate: float,
         ridge: float,
         random: torch.Generator,
     ) -> None:
-        self.chain, self.paths, self.codes, self.chromosome_of, self.ridge = chain, paths, codes, chromosome_of, ridge
+        self.chain, self.counts, self.paths, self.codes, self.part_of, self.ridge = chain, counts, paths, codes, part_of, ridge
         self.held_back = held_back
         is_trained = torch.ones(paths.shape[1], dtype=torch.bool, device=paths.device)
         is_trained[held_back] = False
@@ -160,7 +125,15 @@ class ChainTask(StatefulTask):
     @torch.no_grad()
     def validation_loss(self) -> float | None:
         """Negative log-likelihood of the paths of the samples that were held back."""
-        return float(self._loss(self.held_back)) if len(self.held_back) else None
+        if not len(self.held_back):
+            return None
+        chunks = self.held_back.split(_ROWS_PER_BATCH)
+        return sum(float(self._loss(rows)) * len(rows) for rows in chunks) / len(self.held_back)
+
+    def logits(self, rows: torch.Tensor) -> torch.Tensor:
+        """Log-odds of each cluster along paths of training samples that were not counted, shape (n_blocks, n_rows, 2, n_clusters)."""
+        bent = torch.bmm(self.codes[:, rows][self.part_of], self.chain.loadings)
+        return self.counts.log_chances_without(self.paths[:, rows]) + bent[:, :, None]
 
     def _loss(self, rows: torch.Tensor) -> torch.Tensor:
-        return self.chain.losses(self.paths[:, rows], self.codes[:, rows][self.chromosome_of]).mean()
+        return functional.cross_entropy(self.logits(rows).flatten(0, 2), self.paths[:, rows].long().flatten())
