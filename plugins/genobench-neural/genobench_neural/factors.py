@@ -19,6 +19,8 @@ _N_MORE: Final = 10
 
 _CALLS_PER_CHUNK: Final = 1 << 22
 _SMALLEST_VARIANCE: Final = 1e-6
+_ROUNDING: Final = 1e-6
+"""Share of the first component's variance below which a component is rounding."""
 
 
 def leading_scores(
@@ -48,8 +50,12 @@ def leading_scores(
         for x in _standardised(batches, shares):
             reached += x @ (x.T @ scores)
         reached = reached - explained @ (explained.T @ reached)
-        among = torch.linalg.eigh(scores.T @ reached).eigenvectors if n_round == _N_ROUNDS else None
-        scores = torch.linalg.qr(reached).Q if among is None else scores @ among.flip(-1)
+        if n_round < _N_ROUNDS:
+            scores = torch.linalg.qr(reached).Q
+    found = torch.linalg.eigh(scores.T @ reached)
+    # The decomposition gives directions beyond the rank too, which mean nothing.
+    is_real = found.eigenvalues > _ROUNDING * found.eigenvalues[-1].clamp(min=_ROUNDING)
+    scores = (scores @ (found.eigenvectors * is_real)).flip(-1)
     factors = torch.zeros(n_samples, n_factors, device=batches.device)
     factors[:, :n_found] = scores[:, :n_found] * n_samples**0.5
     return factors

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genobench import FitContext, SettingsError
+from genobench import FitContext, Genotypes, PackedCalls, SettingsError
 from genobench.statgen import BlockLayout
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import PackedBatches
@@ -43,6 +43,21 @@ def test_leading_scores__are_the_principal_components() -> None:
     expected = np.linalg.svd(left)[0][:, :2] * 50**0.5
     assert np.abs(scores.T @ expected / 50).max(axis=1).min() > 0.98
     np.testing.assert_allclose(scores.T @ scores / 50, np.eye(2), atol=1e-4)
+
+
+@pytest.mark.parametrize("n_different", [1, 3])
+def test_leading_scores__are_0_beyond_the_rank(n_different: int) -> None:
+    """Copies of one or three variants have one or three components, whatever is asked for."""
+    like = example_genotypes(n_samples=50, n_variants=12)
+    calls = like.to_array()[:, 4 : 4 + n_different][:, np.arange(12) % n_different]
+    train = Genotypes(PackedCalls.from_calls(calls), like.samples, like.variants)
+    layout = BlockLayout.of_variants(train.variants, block_size=4)
+    batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
+    none = torch.zeros(50, 0)
+    shares = fit_effects(batches, layout, none, ridge=1.0).shares
+    scores = leading_scores(batches, shares, none, n_factors=5, generator=torch.Generator().manual_seed(1))
+    assert (scores[:, n_different:] == 0).all()
+    np.testing.assert_allclose(scores.square().mean(dim=0)[:n_different], 1.0, rtol=1e-4)
 
 
 def test_squared_gradient__of_a_linear_score_is_closed() -> None:
