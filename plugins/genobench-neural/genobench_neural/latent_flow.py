@@ -236,7 +236,7 @@ def _tilt_by_trait(task: ChainTask, network: LatentFlowNetwork, data: TrainingDa
     tilts[:, network.size.n_factors :] = weights[:, None] * trait_tilts(task, values, ridge=ridge)[:, None]
     with torch.no_grad():
         share = share_of_tilts(network, network.chain.loadings, tilts, data, values)
-        network.chain.loadings += share * tilts
+        network.chain.loadings.add_(tilts, alpha=share)
 
 
 def _network(description: dict[str, Any], is_followed: torch.Tensor) -> LatentFlowNetwork:

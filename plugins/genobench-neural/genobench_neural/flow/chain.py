@@ -127,7 +127,7 @@ class ChainTask(StatefulTask):
         """Negative log-likelihood of the paths of the samples that were held back."""
         if not len(self.held_back):
             return None
-        chunks = self.held_back.split(_ROWS_PER_BATCH)
+        chunks = torch.split(self.held_back, _ROWS_PER_BATCH)
         return sum(float(self._loss(rows)) * len(rows) for rows in chunks) / len(self.held_back)
 
     def logits(self, rows: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,130 @@
+"""What a quantitative trait adds to the log-odds of haplotype clusters: closed form, held at the trait's heritability in training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from genobench.statgen import vanraden_1
+from genobench_neural.batches import unplaced_calls
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from genobench_neural.flow.chain import ChainTask
+    from genobench_neural.sampling import GenotypeNetwork
+    from genobench_neural.training_data import TrainingData
+
+_ROWS_PER_CHUNK: Final = 64
+_MOST_PAIRED: Final = 1024
+"""Heritability is read off so many samples at most: half a million pairs."""
+
+_SHARES: Final = (0.0, 0.5, 1.0)
+_OTHERS_RIDGE: Final = 1.0
+
+
+def trait_beside(condition: torch.Tensor, trait: slice) -> tuple[torch.Tensor, torch.Tensor]:
+    """The numbers of the trait less what those of the covariates say of them.
+
+    Args:
+        condition: Encoded conditions, shape (n_samples, n_condition).
+        trait: Where the one number of the trait lies.
+
+    Returns:
+        What is left, shape (n_samples,), and the weights of all numbers in it (1 for the trait's own), shape (n_condition,).
+    """
+    others = condition.clone()
+    others[:, trait] = 0
+    penalty = _OTHERS_RIDGE * torch.eye(condition.shape[1], device=condition.device)
+    weights = -torch.linalg.solve(others.T @ others + penalty, others.T @ condition[:, trait])[:, 0]
+    weights[trait] = 1
+    return condition @ weights, weights
+
+
+@torch.no_grad()
+def trait_tilts(task: ChainTask, values: torch.Tensor, *, ridge: float) -> torch.Tensor:
+    """Change of clusters' log-odds by unit of a trait, beside the clusters before and the code.
+
+    One step of Newton's method from no effect: the covariance of the trait with what a sample's clusters have beyond their chance (in a
+    chain without the sample), over the variance that they have by chance and that of the trait. Since each block is asked only for what
+    the blocks before it do not hand on, linked blocks do not count an effect twice.
+
+    Args:
+        task: The decoder as it was trained.
+        values: The trait, of mean about 0, shape (n_samples,).
+        ridge: Penalty, in haplotypes: the effect of a cluster of which there are as many is halved.
+
+    Returns:
+        Shape (n_blocks, n_clusters).
+    """
+    n_blocks, n_clusters = len(task.paths), task.chain.n_clusters
+    covariance = torch.zeros(n_blocks, n_clusters, device=values.device)
+    spread = torch.zeros(n_blocks, n_clusters, n_clusters, device=values.device)
+    for rows in torch.split(torch.arange(len(values), device=values.device), _ROWS_PER_CHUNK):
+        p = task.logits(rows).softmax(dim=-1).flatten(1, 2)
+        beyond = functional.one_hot(task.paths[:, rows].long().flatten(1), n_clusters) - p
+        covariance += torch.einsum("bhk,h->bk", beyond, values[rows].repeat_interleave(2))
+        spread += torch.diag_embed(p.sum(dim=1)) - p.transpose(1, 2) @ p
+    variance = values.square().mean().clamp(min=torch.finfo(values.dtype).tiny)
+    penalty = ridge * torch.eye(n_clusters, device=values.device)
+    effects: torch.Tensor = torch.linalg.solve(spread + penalty, covariance[..., None])[..., 0]
+    return effects / variance
+
+
+@torch.no_grad()
+def share_of_tilts(
+    network: GenotypeNetwork, tilted: torch.nn.Parameter, tilts: torch.Tensor, data: TrainingData, values: torch.Tensor
+) -> float:
+    """The share of the tilts, up to 1, with which synthetic samples have the heritability of the training samples.
+
+    All that a finite training set says of a trait's effects is in the tilts, chance too, so that with all of them the calls would tell more
+    of the trait than in training. The same noise is used for each share; between those tried, heritability is interpolated.
+
+    Args:
+        network: Draws samples.
+        tilted: The weights of the network that the tilts are added to; left as they were.
+        tilts: What a share is taken of, shape of `tilted`.
+        data: Training samples and their conditions.
+        values: The trait as `heritability` is to see it, shape (n_samples,).
+    """
+    rows = torch.randperm(data.n_samples, generator=data.random, device=data.device)[:_MOST_PAIRED]
+    seed = int(torch.randint(2**31, (1,), generator=data.random, device=data.device))
+    calls = data.genotypes.calls.rows(rows.cpu().numpy())
+    mean = np.where(calls >= 0, calls, 0).sum(axis=0) / np.maximum(1, (calls >= 0).sum(axis=0))
+    y = values[rows].cpu().numpy().astype(np.float64)
+    wanted = heritability(vanraden_1(calls, alt_frequencies=mean / 2), y)
+    begun, reached = tilted.clone(), []
+    for share in _SHARES:
+        tilted.copy_(begun + share * tilts)
+        drawn = network.draw(data.condition[rows], torch.Generator(data.device).manual_seed(seed))
+        reached.append(heritability(vanraden_1(unplaced_calls(drawn, data.layout), alt_frequencies=mean / 2), y))
+    tilted.copy_(begun)
+    return float(np.interp(wanted, np.maximum.accumulate(reached), _SHARES))
+
+
+def heritability(relationship: NDArray[np.float32], values: NDArray[np.float64]) -> float:
+    """Share of a trait's variance that relationships explain, by the regression of products of two samples' values on their relationship.
+
+    Args:
+        relationship: Shape (n_samples, n_samples).
+        values: The trait, shape (n_samples,).
+
+    Returns:
+        The slope over all pairs of different samples; it may lie outside [0, 1], and is 0 where relationships or values are all alike.
+
+    References:
+        Haseman and Elston 1972, doi:10.1007/BF01066731; with products for squared differences Elston et al. 2000,
+        doi:10.1002/1098-2272(200007)19:1<1::AID-GEPI1>3.0.CO;2-E.
+    """
+    spread = values.std()
+    if not spread > 0:
+        return 0.0
+    standardised = (values - values.mean()) / spread
+    first, second = np.triu_indices(len(values), k=1)
+    x = relationship[first, second].astype(np.float64)
+    x -= x.mean()
+    total = float(x @ x)
+    return float(x @ (standardised[first] * standardised[second])) / total if total > 0 else 0.0
