@@ -40,15 +40,19 @@ if TYPE_CHECKING:
 class Diffusion(Generator):
     """Denoising diffusion over principal component scores; with `preset`, one of those published by Xie et al. 2025, faults included.
 
-    Each chromosome's calls are turned into scores on the principal components that reach 90 % of its variance; the scores of all
-    chromosomes are diffused jointly by a network that sees the timestep and the condition (quantitative columns standardised, classes
-    as vectors of their own). Components are always fitted to the training samples alone.
+    Each chromosome's calls are turned into scores on its leading principal components; the scores of all chromosomes are diffused jointly
+    by a network that sees the timestep and the condition. Components are always fitted to the training samples alone.
 
-    The default mends what the published models do: scores are brought to variance 1, the last timestep is trained, the last step of
-    generation adds no noise, and calls are drawn and not means rounded: the variance that truncation leaves out is put back as normal
-    noise along the components left out, and thresholds give each genotype its share in training (rounding pulls calls towards the mean,
-    so that too many are heterozygous). It keeps a moving average of the weights, stops early by its loss on validation samples, and
-    generates in 100 steps. A missing call reads as its variant's mean.
+    The published models keep the components that reach 90 % of a chromosome's variance, unscaled, and see the condition as it stands in
+    the sample table (classes as vectors of their own). Faults included: the last timestep is never trained, the last step of generation
+    adds noise, and means are rounded to calls, which pulls calls towards the mean, so that too many are heterozygous.
+
+    The default brings scores to variance 1 and begins as what is known without training: normal, independent scores around the ridge
+    effects of the condition, for which the noise has a best guess in closed form. The network learns what is to be added to that guess.
+    Calls are drawn by thresholds that give each genotype its share in training. Such a cut weakens correlations as the variance that
+    truncation leaves out would, so that this variance is not put back, and components reach 60 %: more of them take linkage away and let
+    the network learn more of single samples. It keeps a moving average of the weights, stops early by its loss on validation
+    samples, and generates in 100 steps. A missing call reads as its variant's mean; what that takes off covariances is made up for.
 
     Args:
         preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". It fixes the settings that are None. A published
@@ -59,7 +63,7 @@ class Diffusion(Generator):
         batch_size: Samples a batch; where there are fewer, all of them are one.
         learning_rate: Of Adam, after its warm-up; a cosine takes it down.
         max_epochs: The most often that a sample is seen.
-        kept_share: Share of a chromosome's variance that the modelled components reach.
+        kept_share: Share of a chromosome's variance that the components reach; smaller shares link neighbours more.
         training_products: Multiplications in training at most, which fixes the steps of large models (default only).
         average_decay: Of the moving average of the weights (default only).
         patience: Checks on validation samples without progress before training stops (default only).
@@ -67,6 +71,7 @@ class Diffusion(Generator):
     References:
         Ho, Jain and Abbeel 2020, Denoising diffusion probabilistic models, arXiv:2006.11239.
         Nichol and Dhariwal 2021, Improved denoising diffusion probabilistic models, arXiv:2102.09672 (fewer steps).
+        Salimans and Ho 2022, Progressive distillation for fast sampling of diffusion models, arXiv:2202.00512 (what the network tells).
         Xie et al. 2025, arXiv:2508.09212, doi:10.1093/gigascience/giag044 (the published presets).
     """
 
@@ -97,15 +102,15 @@ class Diffusion(Generator):
         width = trial.suggest_categorical("width", [256, 384, 512])
         return cls(
             widths=(width, width, width),
-            learning_rate=trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
-            kept_share=trial.suggest_float("kept_share", 0.6, 0.95),
-            max_epochs=trial.suggest_categorical("max_epochs", [100, 200, 300]),
+            learning_rate=trial.suggest_float("learning_rate", 1e-4, 2e-3, log=True),
+            kept_share=trial.suggest_float("kept_share", 0.4, 0.8),
+            max_epochs=trial.suggest_categorical("max_epochs", [20, 60, 200]),
         )
 
     @property
     def plan(self) -> DiffusionPlan:
         """Sizes and training facts: those of the preset, with what was set in their place."""
-        plan = DiffusionPlan() if self.preset == DEFAULT else DIFFUSIONS[self.preset].plan
+        plan = DiffusionPlan() if self.preset == DEFAULT else DIFFUSIONS[self.preset]
         return overridden(plan, dataclasses.asdict(self))
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:

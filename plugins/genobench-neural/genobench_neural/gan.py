@@ -121,7 +121,7 @@ PLAN: Final = DuelPlan(
     learning_rate=1e-4,
     critic_rate=5e-4,
     max_epochs=60,
-    training_calls=200_000_000,
+    training_calls=120_000_000,
     gradient_penalty=1.0,
     has_families=True,
 )

@@ -41,7 +41,7 @@ class Wgan(Generator):
             default's values stand in brackets.
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same seed
             gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training. (Default only:
-            300 million.)
+            120 million.)
         max_epochs: The most often that the networks see a sample, however few calls there are (80).
         batch_size: Samples a batch; where there are fewer, all of them are one (64).
         n_critic: Updates of the critic for each of the generator, each on a fresh batch (3).
@@ -126,7 +126,7 @@ PLAN: Final = DuelPlan(
     learning_rate=1e-4,
     critic_rate=1e-3,
     max_epochs=80,
-    training_calls=300_000_000,
+    training_calls=120_000_000,
     gradient_penalty=10.0,
     has_families=False,
 )

@@ -44,14 +44,14 @@ class DiffusionPlan:
     n_class: int = 16
     widths: tuple[int, int, int] = (384, 384, 384)
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     n_warm_up: int = 200
-    max_epochs: int = 300
+    max_epochs: int = 200
     training_products: float | None = 1.2e12
-    kept_share: float = 0.9
+    kept_share: float = 0.6
     is_per_chromosome: bool = True
     average_decay: float = 0.995
-    patience: int | None = 8
+    patience: int | None = 3
     is_published: bool = False
 
     def steps(self, n_samples: int, n_weights: int) -> int:
@@ -61,19 +61,6 @@ class DiffusionPlan:
         if self.training_products is None:
             return n_steps
         return min(n_steps, max(1, int(self.training_products / (_PRODUCTS_PER_UPDATE * n_weights * batch_size))))
-
-
-@dataclass(frozen=True)
-class PublishedDiffusion:
-    """A published model and what it was published with.
-
-    Args:
-        n_scores: Components that reached 90 % of the variance.
-        plan: Its sizes and training facts.
-    """
-
-    n_scores: int
-    plan: DiffusionPlan
 
 
 def _published(
@@ -96,6 +83,7 @@ def _published(
         n_warm_up=1000,
         max_epochs=20_000,
         training_products=None,
+        kept_share=0.9,
         is_per_chromosome=is_per_chromosome,
         average_decay=0.0,
         patience=None,
@@ -103,10 +91,10 @@ def _published(
     )
 
 
-DIFFUSIONS: Final[Mapping[str, PublishedDiffusion]] = MappingProxyType(
+DIFFUSIONS: Final[Mapping[str, DiffusionPlan]] = MappingProxyType(
     {
-        "cow-all": PublishedDiffusion(4_819, _published(1500, 256, (8192, 8192, 6144), 4086, n_value=64)),
-        "human-ensembl": PublishedDiffusion(2_026, _published(1200, 128, (4096, 4096, 2048), 20_480, is_per_chromosome=False)),
-        "human-multi": PublishedDiffusion(18_769, _published(1200, 256, (12_288, 16_384, 16_384), 8096)),
+        "cow-all": _published(1500, 256, (8192, 8192, 6144), 4086, n_value=64),
+        "human-ensembl": _published(1200, 128, (4096, 4096, 2048), 20_480, is_per_chromosome=False),
+        "human-multi": _published(1200, 256, (12_288, 16_384, 16_384), 8096),
     }
 )

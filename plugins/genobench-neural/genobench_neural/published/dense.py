@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import nn
 
+from genobench_neural.onehot import N_GENOTYPES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NEGATIVE_SLOPE: Final = 0.05
-N_GENOTYPES: Final = 3
 
 
 class DenseResidual(nn.Module):

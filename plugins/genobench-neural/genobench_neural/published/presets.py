@@ -2,6 +2,10 @@
 
 Layer sizes that the description gives as fractions of 3m follow the data's number of variants m; fixed ones stay. The test of this module
 holds the parameter counts at the published m against the published ones.
+
+Conditions enter as values of the sample table, classes by their number in sorted order (`genobench_neural.published.conditions`), save that
+a value is held within four standard deviations of the training mean and a missing one is that mean. (The published code took sex as 0 and
+1 and height in m; here that is up to the table.) The autoencoder, which knew no condition, takes it standardised where it is given one.
 """
 
 from __future__ import annotations
