@@ -30,8 +30,9 @@ from genobench.statgen.frequency import (
     sample_counts,
     variant_call_rate,
 )
+from genobench.statgen.gamete_clusters import fit_gamete_clusters
 from genobench.statgen.genetic_path import GeneticPath
-from genobench.statgen.haplotype_clusters import BlockedCallMatrix, BlockedCalls, HaplotypeClusters, fit_haplotype_clusters
+from genobench.statgen.haplotype_clusters import HaplotypeClusters
 from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
 from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
 from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
@@ -74,6 +75,7 @@ from genobench.statgen.resampling import genome_blocks, jackknife_standard_error
 from genobench.statgen.segments import longest_shared_segment
 from genobench.statgen.structure import PrincipalComponents
 from genobench.statgen.transport import SlicedClouds, sliced_wasserstein, sorted_wasserstein
+from genobench.statgen.unphased_clusters import BlockedCallMatrix, BlockedCalls, fit_haplotype_clusters
 
 __all__ = [
     "FEWEST_FAMILIES",
@@ -115,6 +117,7 @@ __all__ = [
     "expected_heterozygosity_from_counts",
     "far_agreement",
     "filled_positions_bp",
+    "fit_gamete_clusters",
     "fit_haplotype_clusters",
     "genome_blocks",
     "genotype_counts",

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genobench.statgen.haplotype_clusters import PROBABILITIES_PER_GROUP, TINY, genotype_probabilities, moved_pairs
+from genobench.statgen.haplotype_clusters import TINY, probabilities_at_once
+from genobench.statgen.unphased_clusters import moved_pairs, pair_likelihood
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench.statgen.haplotype_clusters import BlockedCalls, HaplotypeClusters
+    from genobench.statgen.haplotype_clusters import HaplotypeClusters
     from genobench.statgen.layout import BlockLayout
+    from genobench.statgen.unphased_clusters import BlockedCalls
 
 
 def cluster_pairs(
@@ -38,18 +40,13 @@ def cluster_pairs(
     """
     n_clusters = clusters.alleles.shape[1]
     pairs = np.empty((layout.n_blocks, calls.n_samples, 2), dtype=np.uint8)
-    ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
-        codes = calls.block_codes(slice(start, end))
-        log_genotypes = genotype_probabilities(clusters.alleles[start:end]).log().flatten(3).flatten(1, 2).transpose(1, 2)
-        n_rows = max(1, PROBABILITIES_PER_GROUP // (4 * (end - start) * n_clusters**2))
+    for blocks in layout.runs():
+        codes = calls.block_codes(blocks)
+        n_rows = max(1, probabilities_at_once(calls.device) // (4 * len(codes) * n_clusters**2))
         for first in range(0, calls.n_samples, n_rows):
             rows = slice(first, first + n_rows)
-            one_hot = torch.stack([codes[:, rows] == genotype for genotype in range(3)], dim=-1).flatten(2).float()
-            likelihood = one_hot @ log_genotypes
-            likelihood = (likelihood - likelihood.amax(dim=-1, keepdim=True)).exp_()
-            likelihood = likelihood.view(*likelihood.shape[:2], n_clusters, n_clusters)
-            pairs[start:end, rows] = _path(likelihood, clusters.transitions[start:end], generator).cpu().numpy()
+            likelihood = pair_likelihood(codes[:, rows], clusters.alleles[blocks])
+            pairs[blocks, rows] = _path(likelihood, clusters.transitions[blocks], generator).cpu().numpy()
     return pairs
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from genobench.calls import MISSING, PackedCalls
+from genobench.calls import CALLS_PER_BYTE, MISSING, PackedCalls, pack_calls
 from genobench.statgen.cluster_paths import cluster_pairs
 from genobench.statgen.copying import CopyingSettings, rephased
-from genobench.statgen.haplotype_clusters import BlockedCallMatrix, fit_haplotype_clusters
 from genobench.statgen.haplotypes import haplotype_calls
 from genobench.statgen.layout import BlockLayout
+from genobench.statgen.unphased_clusters import BlockedCallMatrix, fit_haplotype_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ _BLOCK_SIZE: Final = 8
 _N_CLUSTERS: Final = 12
 _N_CLUSTER_ROUNDS: Final = 12
 _N_ROUNDS: Final = 3
+_ROWS_PER_CHUNK: Final = 256
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,18 @@ def phased_haplotypes(genotypes: Genotypes, *, seed: int) -> PackedCalls:
     if genotypes.phase is None:
         layout = BlockLayout.of_variants(genotypes.variants, block_size=_BLOCK_SIZE)
         return infer_phase(genotypes.calls, layout, seed=seed)
-    alleles = haplotype_calls(genotypes.calls, genotypes.phase).rows(slice(None))
-    is_missing = alleles == MISSING
-    is_alt_common = 2 * (alleles == 1).sum(axis=0) > (~is_missing).sum(axis=0)
-    return PackedCalls.from_calls(np.where(is_missing, is_alt_common[None], alleles).astype(np.int8))
+    recorded = haplotype_calls(genotypes.calls, genotypes.phase)
+    chunks = [slice(start, start + _ROWS_PER_CHUNK) for start in range(0, recorded.shape[0], _ROWS_PER_CHUNK)]
+    # ALT alleles less REF alleles.
+    balance = np.zeros(recorded.shape[1], dtype=np.int64)
+    for rows in chunks:
+        alleles = recorded.rows(rows)
+        balance += (2 * alleles - 1).sum(axis=0, where=alleles != MISSING)
+    packed = np.empty_like(recorded.packed)
+    for rows in chunks:
+        alleles = recorded.rows(rows)
+        packed[rows] = pack_calls(np.where(alleles == MISSING, balance > 0, alleles).astype(np.int8))
+    return PackedCalls(packed=packed, n_variants=recorded.shape[1])
 
 
 def infer_phase(calls: CallMatrix, layout: BlockLayout, *, seed: int, n_rounds: int = _N_ROUNDS) -> PackedCalls:
@@ -103,17 +112,19 @@ def infer_phase(calls: CallMatrix, layout: BlockLayout, *, seed: int, n_rounds: 
     clusters = fit_haplotype_clusters(blocked, layout, n_clusters=_N_CLUSTERS, n_rounds=_N_CLUSTER_ROUNDS, generator=generator)
     pairs = cluster_pairs(blocked, layout, clusters)
     n_samples, n_variants = calls.shape
-    haplotypes = np.empty((2 * n_samples, n_variants), dtype=np.int8)
-    ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
-        places = layout.variant_at[start:end][layout.is_variant[start:end]]
+    packed = np.zeros((2 * n_samples, -(-n_variants // CALLS_PER_BYTE)), dtype=np.uint8)
+    for blocks in layout.runs():
+        places = layout.variant_at[blocks][layout.is_variant[blocks]]
         own = calls.columns(places)
-        alleles = _phased_by_clusters(own, clusters, pairs, layout, slice(start, end))
+        alleles = _phased_by_clusters(own, clusters, pairs, layout, blocks)
         if n_samples > 1:
             for _ in range(n_rounds):
                 alleles = rephased(own, alleles, CopyingSettings())
-        haplotypes[:, places] = alleles
-    return PackedCalls.from_calls(haplotypes)
+        # Variants that share a byte are written one after the other.
+        for bits in range(CALLS_PER_BYTE):
+            is_here = places % CALLS_PER_BYTE == bits
+            packed[:, places[is_here] // CALLS_PER_BYTE] |= alleles[:, is_here].view(np.uint8) << (2 * bits)
+    return PackedCalls(packed=packed, n_variants=n_variants)
 
 
 def switch_errors(haplotypes: CallMatrix, truth: CallMatrix, chromosomes: Sequence[str] | NDArray[np.object_]) -> SwitchErrors:

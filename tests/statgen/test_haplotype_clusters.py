@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genobench import Genotypes, PackedCalls
-from genobench.statgen import BlockLayout, HaplotypeClusters, fit_haplotype_clusters
+from genobench.statgen import BlockedCallMatrix, BlockLayout, HaplotypeClusters, fit_haplotype_clusters, unphased_clusters
 from genobench_neural.batches import PackedBatches
 
 
@@ -32,6 +32,17 @@ def test_fit_haplotype_clusters__finds_the_haplotypes_that_samples_are_made_of()
         assert (nearest < 0.1).all()
 
 
+def _example() -> tuple[BlockedCallMatrix, BlockLayout]:
+    """50 samples of one chromosome of two blocks, mosaics of four haplotypes, with missing calls."""
+    random = np.random.default_rng(5)
+    haplotypes = random.integers(0, 2, (4, 16)).astype(np.int8)
+    pairs = random.integers(0, 4, (50, 2))
+    calls = (haplotypes[pairs[:, 0]] + haplotypes[pairs[:, 1]]).astype(np.int8)
+    calls[random.random(calls.shape) < 0.1] = -1
+    layout = BlockLayout.of_variants(pd.DataFrame({"chromosome": "1", "position_bp": np.arange(1, 17)}), block_size=8)
+    return BlockedCallMatrix(PackedCalls.from_calls(calls), layout), layout
+
+
 def _drawn_clusters(n_blocks: int, n_clusters: int, n_variants: int) -> HaplotypeClusters:
     random = torch.Generator().manual_seed(2)
     transitions = torch.rand(n_blocks, n_clusters, n_clusters, generator=random)
@@ -41,7 +52,7 @@ def _drawn_clusters(n_blocks: int, n_clusters: int, n_variants: int) -> Haplotyp
 
 
 def test_occupancy__is_that_of_the_chain_and_begins_anew_with_a_chromosome() -> None:
-    """By hand: 1/4 and 3/4, then of a quarter .8 and of three quarters .4, which is .5; another chromosome begins with .9 and .1 whatever came before."""
+    """By hand: 1/4 and 3/4; then .8 of the quarter and .4 of the rest, one half; another chromosome begins with its own .9 and .1."""
     transitions = torch.tensor([[[0.25, 0.75]] * 2, [[0.8, 0.2], [0.4, 0.6]], [[0.9, 0.1]] * 2])
     occupancy = HaplotypeClusters(alleles=torch.zeros(3, 2, 4), transitions=transitions).occupancy()
     assert torch.allclose(occupancy, torch.tensor([[0.25, 0.75], [0.5, 0.5], [0.9, 0.1]]))
@@ -87,3 +98,22 @@ def test_sharpened__frequencies_asked_for_are_had_even_those_of_constant_variant
     assert torch.allclose((clusters.occupancy()[:, :, None] * sharp.alleles).sum(dim=1), wanted, atol=1e-6)
     fixed = HaplotypeClusters(alleles=torch.zeros(1, 3, 4), transitions=torch.full((1, 3, 3), 1 / 3)).sharpened(4)
     assert fixed.alleles.max() < 1e-9
+
+
+def test_fit_haplotype_clusters__samples_in_chunks_give_the_same_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expected counts add up over samples; only the order of sums differs, by single precision's rounding in each of three rounds."""
+    calls, layout = _example()
+    whole, chunked = [], []
+    for found, at_once in ((whole, 1 << 26), (chunked, 1)):
+        monkeypatch.setattr(unphased_clusters, "probabilities_at_once", lambda _device, n=at_once: n)
+        random = torch.Generator().manual_seed(3)
+        clusters = fit_haplotype_clusters(calls, layout, n_clusters=4, n_rounds=3, generator=random)
+        found += [clusters.alleles, clusters.transitions]
+    for one, other in zip(whole, chunked, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_fit_haplotype_clusters__each_cluster_has_a_dozen_haplotypes() -> None:
+    calls, layout = _example()
+    clusters = fit_haplotype_clusters(calls, layout, n_clusters=20, n_rounds=1, generator=torch.Generator().manual_seed(1))
+    assert clusters.alleles.shape[1] == 2 * 50 // 12
