@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_lowest, check_positive, check_share
 from genobench_neural.batches import PackedBatches
 from genobench_neural.optimising import WeightAverage, checked_device
 from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.descent import DescentPlan, PrivateGradients
 from genobench_neural.private.diploid_chain import DiploidChain, DiploidSize
 from genobench_neural.private.inputs import PublicInputs
-from genobench_neural.private.streams import stream
-from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.private.streams import Noise, calibration_stream
+from genobench_neural.sampling import load_sampler, trained_sampler
 from genobench_neural.training import StatefulTask, fit_identity, run
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class DpAutoregressive(Generator):
     probability delta. The epsilon reached is reported, and saved with the sampler.
 
     The guarantee covers genotypes, all of a sample's at once. It takes as public: the table of traits and covariates of the training
-    samples (and so their number), the variant table, and the settings. It holds against whoever does not know the seed of the fit, with
-    which the noise could be drawn again. A sample's relatives are other samples: what a family has in common is not hidden.
+    samples (and so their number), the variant table, and the settings. With `is_reproducible` it holds against whoever does not know the
+    seed of the fit, with which the noise could be drawn again. A sample's relatives are other samples: what a family has in common is not
+    hidden. No ALT frequency is taken to be nearer to 0 or 1 than .005, so that variants that are constant in training vary.
 
     Args:
         epsilon: Of the guarantee; below 1 little can be learned from a thousand samples, above 10 little is guaranteed.
@@ -58,6 +59,8 @@ class DpAutoregressive(Generator):
         rate: Probability with which a batch holds a sample, in (0, 1].
         frequency_rate: Learning rate of the first.
         linkage_rate: Of the second.
+        is_reproducible: Whether the noise comes from the seed of the fit, so that the same seed gives the same sampler. The guarantee then
+            holds only against those who do not know the seed. False: it comes from the operating system, and no fit can be repeated.
 
     References:
         Abadi et al. 2016, Deep learning with differential privacy, doi 10.1145/2976749.2978318; Mironov, Talwar and Zhang 2019,
@@ -71,17 +74,13 @@ class DpAutoregressive(Generator):
     rate: float = 0.25
     frequency_rate: float = 0.5
     linkage_rate: float = 0.4
+    is_reproducible: bool = True
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon)
-        for name, low in (("n_lags", 0), ("n_frequency_steps", 1), ("n_linkage_steps", 0)):
-            if getattr(self, name) < low:
-                raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
-        for name in ("frequency_rate", "linkage_rate"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        if not 0 < self.rate <= 1:
-            raise SettingsError(f"rate is {self.rate}; it must lie in (0, 1].")
+        check_lowest(self, {"n_lags": 0, "n_frequency_steps": 1, "n_linkage_steps": 0})
+        check_positive(self, ["frequency_rate", "linkage_rate", "rate"])
+        check_share(self, ["rate"])
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -97,37 +96,31 @@ class DpAutoregressive(Generator):
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples, and report the epsilon reached."""
         device = checked_device(context.device)
-        public = PublicInputs.of_training(train, context.trait, name="dp-autoregressive")
+        public = PublicInputs.of_training(train, context.trait)
         size = DiploidSize(
             n_blocks=public.layout.n_blocks,
             block_size=public.layout.block_size,
             n_variants=len(public.order),
             n_lags=min(self.n_lags, int(public.reach.max())),
-            n_condition=public.encoder.width,
+            n_condition=public.tables.encoder.width,
             n_white=public.whitening.shape[1],
         )
         network = _network_of(size, public).to(device)
         n_steps = self.n_frequency_steps + self.n_linkage_steps
         budget = PrivacyBudget.of_samples(self.epsilon, train.n_samples)
         plan = DescentPlan.of_budget(budget, rate=self.rate, n_steps=n_steps)
-        random = stream(context.seed, "noise", device)
+        noise = Noise.of_seed(context.seed, device) if self.is_reproducible else Noise.of_system(device)
         condition = torch.from_numpy(public.white_condition).to(device)
-        gradients = PrivateGradients(plan, train.n_samples, random)
+        gradients = PrivateGradients(plan, train.n_samples, noise)
         batches = PackedBatches.of_genotypes(train, public.layout, device)
         task = _Task(self, network, gradients, batches=batches, condition=condition)
         run(task, n_steps, context, identity=fit_identity(self, train, context))
         task.linkage_average.install()
-        network.requires_grad_(False).to("cpu").eval()
-        network.calibrate(condition.cpu(), stream(context.seed, "calibration"))
+        network.cpu().calibrate(condition.cpu(), calibration_stream(context.seed))
         privacy = plan.to_json()
         context.report(n_steps, {"epsilon": privacy["epsilon_reached"], "delta": budget.delta, "total_steps": float(n_steps)})
-        return NetworkSampler(
-            network=network,
-            description={"size": asdict(size), "privacy": privacy},
-            layout=public.layout,
-            encoder=public.encoder,
-            variants=train.variants,
-        )
+        description = {"size": asdict(size), "privacy": {**privacy, "is_reproducible": self.is_reproducible}}
+        return trained_sampler(network, description, layout=public.layout, tables=public.tables)
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
@@ -160,7 +153,7 @@ class _Task(StatefulTask):
             "linkage optimiser": self.linkage_optimiser,
             "frequency average": self.frequency_average,
             "linkage average": self.linkage_average,
-            "random": gradients.random,
+            "noise": gradients.noise,
         }
 
     def step(self, index: int) -> dict[str, torch.Tensor]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial
+from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_below, check_lowest, check_positive
 from genobench_neural.optimising import checked_device
 from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
 from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.private.moments import MomentMechanism, PrivateMoments
-from genobench_neural.private.streams import stream
-from genobench_neural.sampling import NetworkSampler, load_sampler
+from genobench_neural.private.streams import Noise, calibration_stream
+from genobench_neural.sampling import load_sampler, trained_sampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,16 +35,20 @@ class DpMarkov(Generator):
     cases of total probability delta.
 
     The guarantee covers genotypes, all of a sample's at once. It takes as public: the table of traits and covariates of the training
-    samples (and so their number), the variant table, and the settings. It holds against whoever does not know the seed of the fit, with
-    which the noise could be drawn again. A sample's relatives are other samples: what a family has in common is not hidden.
+    samples (and so their number), the variant table, and the settings. With `is_reproducible` it holds against whoever does not know the
+    seed of the fit, with which the noise could be drawn again. A sample's relatives are other samples: what a family has in common is not
+    hidden. No ALT frequency is taken to be nearer to 0 or 1 than .002, so that variants that are constant in training vary.
 
-    A missing call counts as the mean; calls missing at random shrink no frequency, since the call rate, with noise, is divided by.
+    A missing call counts as the mean. Frequencies are divided by the noisy call rate of all variants together, so that one that is called
+    less often than the others comes out nearer to one half; covariances shrink by the share of samples that have both calls.
 
     Args:
         epsilon: Of the guarantee; below 1 little can be learned from a thousand samples, above 10 little is guaranteed.
         n_lags: Neighbours before a variant that it depends on; 0: twice epsilon, from 1 to 16. Each more adds noise to all.
         frequency_share: Share of the budget that goes to allele frequencies, in (0, 1).
         condition_share: Share of the rest that goes to the effects of the condition, in [0, 1).
+        is_reproducible: Whether the noise comes from the seed of the fit, so that the same seed gives the same sampler. The guarantee then
+            holds only against those who do not know the seed. False: it comes from the operating system, and no fit can be repeated.
 
     References:
         Dwork and Roth 2014, doi 10.1561/0400000042 (the Gaussian mechanism); Balle and Wang 2018, arXiv:1805.06530 (its exact epsilon);
@@ -55,15 +59,13 @@ class DpMarkov(Generator):
     n_lags: int = 0
     frequency_share: float = 0.5
     condition_share: float = 0.2
+    is_reproducible: bool = True
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon)
-        if self.n_lags < 0:
-            raise SettingsError(f"n_lags is {self.n_lags}; it must be at least 0.")
-        if not 0 < self.frequency_share < 1:
-            raise SettingsError(f"frequency_share is {self.frequency_share}; it must lie in (0, 1).")
-        if not 0 <= self.condition_share < 1:
-            raise SettingsError(f"condition_share is {self.condition_share}; it must lie in [0, 1).")
+        check_lowest(self, {"n_lags": 0, "condition_share": 0})
+        check_positive(self, ["frequency_share"])
+        check_below(self, {"frequency_share": 1, "condition_share": 1})
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -77,7 +79,7 @@ class DpMarkov(Generator):
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples, and report epsilon and delta."""
         device = checked_device(context.device)
-        public = PublicInputs.of_training(train, context.trait, name="dp-markov")
+        public = PublicInputs.of_training(train, context.trait)
         budget = PrivacyBudget.of_samples(self.epsilon, train.n_samples)
         mechanism = MomentMechanism(
             budget, frequency_share=self.frequency_share, condition_share=self.condition_share, n_lags=self.n_lags or _order(self.epsilon)
@@ -87,23 +89,18 @@ class DpMarkov(Generator):
             public.order,
             torch.from_numpy(public.reach).to(device),
             torch.from_numpy(public.white_condition).to(device),
-            stream(context.seed, "noise", device),
+            Noise.of_seed(context.seed, device) if self.is_reproducible else Noise.of_system(device),
         )
         layout = public.layout
-        size = ChainSize(layout.n_blocks, layout.block_size, len(public.order), moments.covariance.shape[1], public.encoder.width)
+        size = ChainSize(layout.n_blocks, layout.block_size, len(public.order), moments.covariance.shape[1], public.tables.encoder.width)
         network = HaplotypeChain(size)
         network.place.copy_(torch.from_numpy(public.place))
         network.is_followed.copy_(torch.from_numpy(public.is_followed))
-        _load(network, moments, public)
-        network.calibrate(torch.from_numpy(public.condition.astype(np.float32)), stream(context.seed, "calibration"))
+        _set_chain(network, moments, public)
+        network.calibrate(torch.from_numpy(public.condition.astype(np.float32)), calibration_stream(context.seed))
         context.report(1, {"epsilon": budget.epsilon, "delta": budget.delta, "total_steps": 1.0})
-        return NetworkSampler(
-            network=network,
-            description={"size": asdict(size), "privacy": {**asdict(budget), "mechanism": "Gaussian, two releases"}},
-            layout=layout,
-            encoder=public.encoder,
-            variants=train.variants,
-        )
+        privacy = {**asdict(budget), "mechanism": "Gaussian, two releases", "is_reproducible": self.is_reproducible}
+        return trained_sampler(network, {"size": asdict(size), "privacy": privacy}, layout=layout, tables=public.tables)
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
@@ -115,7 +112,7 @@ def _order(epsilon: float) -> int:
     return min(16, max(1, math.ceil(2 * epsilon)))
 
 
-def _load(network: HaplotypeChain, moments: PrivateMoments, public: PublicInputs) -> None:
+def _set_chain(network: HaplotypeChain, moments: PrivateMoments, public: PublicInputs) -> None:
     """Fit the chain to the moments; nothing here sees a sample."""
     n_samples = len(public.condition)
     p = moments.alt_frequency.cpu().numpy().astype(np.float64).clip(_RAREST, 1 - _RAREST)

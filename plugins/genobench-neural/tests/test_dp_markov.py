@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from genobench import FitContext, PackedCalls, SettingsError
+from genobench import FitContext, Genotypes, PackedCalls, SettingsError
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.dp_markov import DpMarkov
 from genobench_neural.private.accounting import PrivacyBudget, gaussian_delta, gaussian_mu
 from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
 from genobench_neural.private.moments import MomentMechanism, _Products, shrunk_frequencies
+from genobench_neural.private.streams import Noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +40,7 @@ def released(calls: np.ndarray, *, epsilon: float, seed: int = 1, **changes: Any
     reach = torch.arange(calls.shape[1])
     condition = torch.randn(len(calls), 2, generator=torch.Generator().manual_seed(9))
     mechanism = dataclasses.replace(mechanism, **changes)
-    return mechanism.release(
-        PackedCalls.from_calls(calls), np.arange(calls.shape[1]), reach, condition, torch.Generator().manual_seed(seed)
-    )
+    return mechanism.release(PackedCalls.from_calls(calls), np.arange(calls.shape[1]), reach, condition, Noise.of_seed(seed))
 
 
 def test_moments__with_next_to_no_noise_are_those_of_numpy() -> None:
@@ -141,3 +140,30 @@ def test_settings__refuse_values_out_of_range(name: str, value: Any) -> None:
     changes: dict[str, Any] = {name: value}
     with pytest.raises(SettingsError, match=f"{name} is {value}"):
         DpMarkov(**changes)
+
+
+def test_fit__constant_variants_vary_by_the_least_frequency(tmp_path: Path) -> None:
+    """With next to no noise their shrunk frequency is the prior's least; alleles of both haplotypes are drawn by .002 or more."""
+    calls = np.random.default_rng(1).binomial(2, 0.5, (300, 40)).astype(np.int8)
+    calls[:, :10], calls[:, 10:20] = 0, 2
+    table = example_genotypes(n_samples=300, n_variants=40)
+    train = Genotypes(calls=PackedCalls.from_calls(calls), samples=table.samples, variants=table.variants)
+    synthetic = DpMarkov(epsilon=1e5).fit(train, context(tmp_path)).generate(5000, seed=1).to_array()
+    for share in (synthetic[:, :10].mean() / 2, 1 - synthetic[:, 10:20].mean() / 2):
+        assert share > 0.002 - 4 * (0.002 / 100_000) ** 0.5
+
+
+def test_fit__noise_of_the_system_is_new_in_each_fit_and_that_of_the_seed_is_not(tmp_path: Path) -> None:
+    train = example_genotypes(n_samples=60)
+
+    def generated(generator: DpMarkov) -> np.ndarray:
+        return generator.fit(train, context(tmp_path)).generate(30, seed=1).to_array()
+
+    assert (generated(DpMarkov()) == generated(DpMarkov())).all()
+    irreproducible = DpMarkov(is_reproducible=False)
+    assert (generated(irreproducible) != generated(irreproducible)).any()
+
+
+def test_fit__saves_whether_it_can_be_repeated(tmp_path: Path) -> None:
+    DpMarkov(is_reproducible=False).fit(example_genotypes(n_samples=60), context(tmp_path)).save(tmp_path / "saved")
+    assert json.loads((tmp_path / "saved" / "sampler.json").read_text())["network"]["privacy"]["is_reproducible"] is False

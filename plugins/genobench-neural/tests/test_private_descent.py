@@ -11,6 +11,7 @@ from torch import nn
 from genobench import SettingsError
 from genobench_neural.private.accounting import PrivacyBudget
 from genobench_neural.private.descent import DescentPlan, PrivateGradients, clipped_sums
+from genobench_neural.private.streams import Noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ def loss_of_sample(parameters: Mapping[str, torch.Tensor], x: torch.Tensor, y: t
 
 def gradients(plan: DescentPlan | None = None, *, n_samples: int = 400, seed: int = 3) -> PrivateGradients:
     plan = plan or DescentPlan(PrivacyBudget(1.0, 1e-3), rate=0.5, n_steps=10, noise=2.0)
-    return PrivateGradients(plan, n_samples, torch.Generator().manual_seed(seed))
+    return PrivateGradients(plan, n_samples, Noise.of_seed(seed))
 
 
 def test_clipped_sums__are_those_of_autograd_sample_by_sample() -> None:

@@ -26,6 +26,8 @@ from genobench_neural.private.accounting import PrivacyBudget, noise_of_budget, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from genobench_neural.private.streams import Noise
+
 _NUMBERS_PER_CHUNK: Final = 1 << 23
 """Numbers of per-sample gradients that are held at a time."""
 
@@ -73,20 +75,19 @@ class PrivateGradients:
     Args:
         plan: How much noise.
         n_samples: Samples that batches are drawn from; public.
-        random: Draws batches and noise; whoever knows its seed can take the noise off again.
+        noise: Batches and noise are drawn from here, and on the device of it.
 
     References:
         Abadi et al. 2016, Deep learning with differential privacy, doi 10.1145/2976749.2978318.
     """
 
-    def __init__(self, plan: DescentPlan, n_samples: int, random: torch.Generator) -> None:
-        self.plan, self.n_samples, self.random = plan, n_samples, random
+    def __init__(self, plan: DescentPlan, n_samples: int, noise: Noise) -> None:
+        self.plan, self.n_samples, self.noise = plan, n_samples, noise
         self.n_given = 0
 
     def rows(self) -> torch.Tensor:
         """Positions of the samples of a batch: each with probability `rate`, so a batch may be empty."""
-        drawn = torch.rand(self.n_samples, generator=self.random, device=self.random.device)
-        return torch.nonzero(drawn < self.plan.rate)[:, 0]
+        return torch.nonzero(self.noise.uniform(self.n_samples) < self.plan.rate)[:, 0]
 
     def set_gradients(
         self, network: torch.nn.Module, loss_of_sample: Callable[..., torch.Tensor], *inputs: torch.Tensor, clip: float
@@ -110,15 +111,15 @@ class PrivateGradients:
         self.n_given += 1
         parameters = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
         sums = clipped_sums(parameters, loss_of_sample, *inputs, clip=clip)
-        squared = torch.zeros((), device=self.random.device)
+        squared = torch.zeros((), device=self.noise.device)
         for name, weight in parameters.items():
-            noise = torch.randn(weight.shape, generator=self.random, device=weight.device, dtype=weight.dtype)
+            noise = self.noise.normal(*weight.shape)
             weight.grad = (sums[name] + self.plan.noise * clip * noise) / (self.plan.rate * self.n_samples)
             squared += weight.grad.square().sum()
         return squared.sqrt()
 
     def state_dict(self) -> dict[str, int]:
-        """For a checkpoint; the generator's state is one of its own."""
+        """For a checkpoint; the state of the noise is one of its own."""
         return {"n_given": self.n_given}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from genobench import ConditionEncoder, GenobenchError
+from genobench import SamplerTables
 from genobench.statgen import BlockLayout
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class PublicInputs:
         layout: Where variants lie in a sampler.
         order: The variants along chromosomes, shape (n_variants,).
         is_followed: Whether the next of them lies on the same chromosome, shape (n_variants,).
-        encoder: Conditions as numbers.
+        tables: Conditions as numbers, and the variant table.
         condition: Those of the training samples, float64, shape (n_samples, n_condition).
         whitening: Maps them to uncorrelated numbers of variance 1, shape (n_condition, n_white); constant ones are left out.
     """
@@ -35,31 +35,29 @@ class PublicInputs:
     layout: BlockLayout
     order: NDArray[np.int64]
     is_followed: NDArray[np.bool_]
-    encoder: ConditionEncoder
+    tables: SamplerTables
     condition: NDArray[np.float64]
     whitening: NDArray[np.float64]
 
     @classmethod
-    def of_training(cls, train: Genotypes, trait: Trait, *, name: str) -> Self:
+    def of_training(cls, train: Genotypes, trait: Trait) -> Self:
         """Tables of training samples.
 
         Raises:
-            GenobenchError: If there are fewer than 2 samples or no variant; `name` says for which generator.
+            GenobenchError: If there are fewer than 2 samples or no variant.
         """
-        if train.n_samples < 2 or train.n_variants < 1:
-            raise GenobenchError(f"{name} needs at least 2 samples and 1 variant; there are {train.n_samples} and {train.n_variants}.")
+        tables = SamplerTables.of_training(train, trait)
         layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
         order = layout.variant_at[layout.is_variant]
         chromosome = train.variants["chromosome"].to_numpy(dtype=object)[order]
-        encoder = ConditionEncoder.of_samples(train.samples, trait)
-        condition = encoder.encode(train.samples).astype(np.float64)
+        condition = tables.encoder.encode(train.samples).astype(np.float64)
         values, vectors = np.linalg.eigh(condition.T @ condition / len(condition))
         is_varying = values > _FLAT
         return cls(
             layout=layout,
             order=order,
             is_followed=np.append(chromosome[1:] == chromosome[:-1], False),
-            encoder=encoder,
+            tables=tables,
             condition=condition,
             whitening=vectors[:, is_varying] / np.sqrt(values[is_varying]),
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from genobench import CallMatrix
+    from genobench_neural.private.streams import Noise
 
 _ROWS_PER_CHUNK: Final = 128
 _CALL_RATE_WEIGHT: Final = 0.02
@@ -68,7 +69,7 @@ class MomentMechanism:
     n_lags: int
 
     def release(
-        self, calls: CallMatrix, order: NDArray[np.int64], reach: torch.Tensor, condition: torch.Tensor, random: torch.Generator
+        self, calls: CallMatrix, order: NDArray[np.int64], reach: torch.Tensor, condition: torch.Tensor, noise: Noise
     ) -> PrivateMoments:
         """Sum and add noise.
 
@@ -77,29 +78,29 @@ class MomentMechanism:
             order: The variants in the order of the chain.
             reach: How many variants of its chromosome stand before each, shape (n_variants,).
             condition: Whitened conditions, shape (n_samples, n_condition); public.
-            random: Draws the noise; whoever knows its seed can take the noise off again.
+            noise: Drawn from here, and on the device of it.
         """
         mu = gaussian_mu(self.budget)
-        p = self._frequencies(calls, order, mu * math.sqrt(self.frequency_share), random)
+        p = self._frequencies(calls, order, mu * math.sqrt(self.frequency_share), noise)
         products = _Products(p, reach, condition, n_lags=min(self.n_lags, int(reach.max())), condition_share=self.condition_share)
         for rows, alleles in _chunks(calls, order, p.device):
             products.add(torch.where(alleles == MISSING, 0.0, alleles - 2 * p), condition[rows])
-        return products.released(mu * math.sqrt(1 - self.frequency_share), len(condition), random)
+        return products.released(mu * math.sqrt(1 - self.frequency_share), len(condition), noise)
 
-    def _frequencies(self, calls: CallMatrix, order: NDArray[np.int64], mu: float, random: torch.Generator) -> torch.Tensor:
+    def _frequencies(self, calls: CallMatrix, order: NDArray[np.int64], mu: float, noise: Noise) -> torch.Tensor:
         n_samples, n_variants = calls.shape
-        device = random.device
+        device = noise.device
         rate_weight = math.sqrt(_CALL_RATE_WEIGHT * n_variants)
-        noise = math.sqrt((1 + _CALL_RATE_WEIGHT) * n_variants) / mu
+        deviation = math.sqrt((1 + _CALL_RATE_WEIGHT) * n_variants) / mu
         total, call_rates = torch.zeros(n_variants, device=device), torch.zeros((), device=device)
         for _, alleles in _chunks(calls, order, device):
             is_called = alleles != MISSING
             total += ((alleles - 1) * is_called).sum(dim=0)
             call_rates += is_called.float().mean(dim=1).sum()
-        call_rate = (call_rates + noise / rate_weight * torch.randn((), generator=random, device=device)) / n_samples
+        call_rate = (call_rates + deviation / rate_weight * noise.normal(1)[0]) / n_samples
         divisor = n_samples * call_rate.clamp(0.1, 1.0)
-        noisy = (total + noise * torch.randn(n_variants, generator=random, device=device)) / divisor
-        return shrunk_frequencies((noisy + 1) / 2, float(noise / divisor) / 2)
+        noisy = (total + deviation * noise.normal(n_variants)) / divisor
+        return shrunk_frequencies((noisy + 1) / 2, float(deviation / divisor) / 2)
 
 
 def shrunk_frequencies(noisy: torch.Tensor, noise: float) -> torch.Tensor:
@@ -150,13 +151,13 @@ class _Products:
             self.covariance[lag:, lag - 1] += (weighted[:, lag:] * centred[:, :-lag]).sum(dim=0)
         self.slopes += weighted.T @ condition
 
-    def released(self, mu: float, n_samples: int, random: torch.Generator) -> PrivateMoments:
+    def released(self, mu: float, n_samples: int, noise: Noise) -> PrivateMoments:
         """Means over samples with noise."""
-        noise = self.length / mu / n_samples
-        pair_noise = noise / self.pair_scale if self.pair_scale else 0.0
-        single_noise = noise / self.single_scale if self.single_scale else 0.0
+        deviation = self.length / mu / n_samples
+        pair_noise = deviation / self.pair_scale if self.pair_scale else 0.0
+        single_noise = deviation / self.single_scale if self.single_scale else 0.0
         covariance, slopes = (
-            (sums / n_samples + level * torch.randn(sums.shape, generator=random, device=sums.device)) * (level > 0)
+            (sums / n_samples + level * noise.normal(*sums.shape)) * (level > 0)
             for sums, level in ((self.covariance, pair_noise), (self.slopes, single_noise))
         )
         return PrivateMoments(
