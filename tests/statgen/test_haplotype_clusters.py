@@ -103,7 +103,8 @@ def test_sharpened__frequencies_asked_for_are_had_even_those_of_constant_variant
 def test_fit_haplotype_clusters__samples_in_chunks_give_the_same_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expected counts add up over samples; only the order of sums differs, by single precision's rounding in each of three rounds."""
     calls, layout = _example()
-    whole, chunked = [], []
+    whole: list[torch.Tensor] = []
+    chunked: list[torch.Tensor] = []
     for found, at_once in ((whole, 1 << 26), (chunked, 1)):
         monkeypatch.setattr(unphased_clusters, "probabilities_at_once", lambda _device, n=at_once: n)
         random = torch.Generator().manual_seed(3)

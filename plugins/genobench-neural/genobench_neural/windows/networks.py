@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genobench.statgen import BlockLayout
+from genobench.statgen import BlockLayout, GeneticPath
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import NEGATIVE_SLOPE, Dense, ResidualBlock
 from genobench_neural.sampling import GenotypeNetwork
@@ -50,12 +50,12 @@ class WindowVaeSize:
 
 def line_layout(variants: pd.DataFrame) -> tuple[BlockLayout, torch.Tensor]:
     """All variants in one block, chromosome by chromosome, and how many variants of its chromosome lie before each place."""
-    by_chromosome = BlockLayout.of_variants(variants, block_size=len(variants))
+    path = GeneticPath.of_variants(variants)
     n_places = -(-len(variants) // 4) * 4
     variant_at = np.full((1, n_places), -1, dtype=np.int64)
-    variant_at[0, : len(variants)] = by_chromosome.variant_at[by_chromosome.is_variant]
+    variant_at[0, : len(variants)] = path.order
     n_before = np.zeros(n_places, dtype=np.int64)
-    n_before[: len(variants)] = np.concatenate([np.arange(n) for n in by_chromosome.is_variant.sum(axis=1)])
+    n_before[: len(variants)] = path.n_before
     return BlockLayout(variant_at=variant_at, is_followed=np.array([False])), torch.from_numpy(n_before)
 
 
