@@ -24,7 +24,7 @@ _OTHER_CLASS: Final = 0.2
 
 _PRIOR_SAMPLES: Final = 5.0
 _N_HALVINGS: Final = 30
-_ROWS_AT_A_TIME: Final = 512
+_ROWS_AT_A_TIME: Final = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,13 @@ class Donors:
             is_enough = _n_effective(_powers(relative[few], is_candidate[few], middle)) >= least[few]
             low, high = np.where(is_enough, middle, low), np.where(is_enough, high, middle)
         weights[few] = _powers(relative[few], is_candidate[few], low)
+        return weights
+
+    def weights_in_chunks(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`weights` among the training samples, for many conditions: made some at a time, in half of the memory."""
+        weights = np.empty((len(encoded), len(self.encoded)), dtype=np.float32)
+        for start in range(0, len(encoded), _ROWS_AT_A_TIME):
+            weights[start : start + _ROWS_AT_A_TIME] = self.weights(encoded[start : start + _ROWS_AT_A_TIME])
         return weights
 
     def one_each(self, encoded: NDArray[np.float32], candidates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -136,19 +136,18 @@ class HmmSampler(Sampler):
         donors = Donors(encoder, self.encoded, kernel_width=settings.kernel_width, least_donors=settings.least_donors)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
-            return self._calls(donors.weights(asked[rows]), rng)
+            return self._calls(donors.weights_in_chunks(asked[rows]), rng)
 
         packed = packed_in_chunks(
             n_samples, len(self.tables.variants), drawn, calls_per_chunk=_CALLS_PER_CHUNK, rows_per_chunk=_ROWS_PER_CHUNK
         )
         return self.tables.genotypes(packed, conditions)
 
-    def _calls(self, weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int8]:
+    def _calls(self, weights: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int8]:
         """Calls of samples with these donors, shape (n_rows, n_variants)."""
         alleles, transitions = self.clusters.alleles.numpy(), self.clusters.transitions.numpy()
         n_clusters = alleles.shape[1]
-        n_haplotypes = (2 / (weights**2).sum(axis=1, keepdims=True)).astype(np.float32)
-        weights = weights.astype(np.float32)
+        n_haplotypes = 2 / (weights**2).sum(axis=1, keepdims=True)
         calls = np.empty((len(weights), len(self.tables.variants)), dtype=np.int8)
         path, share = np.zeros((len(weights), 2), dtype=np.int64), np.zeros((len(weights), n_clusters), dtype=np.float32)
         for block in range(self.layout.n_blocks):

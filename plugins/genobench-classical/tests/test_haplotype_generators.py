@@ -100,6 +100,19 @@ def test_mosaic__without_changes_haplotypes_are_those_of_training(tmp_path: Path
     assert all(row.tobytes() in sums for row in calls)
 
 
+def test_mosaic__an_outlier_is_not_copied_by_those_asked_to_be_like_it(tmp_path: Path) -> None:
+    """The sample with the largest value alone has ALT alleles: their share is that of the places copied from it."""
+    haplotypes = np.zeros((600, 500), dtype=np.int8)
+    haplotypes[-2:] = 1
+    value = np.random.default_rng(1).normal(size=300)
+    value[-1] = 6.0
+    generator = Mosaic(switch_rate=100.0, mutation_rate=0.0, least_donors=25)
+    calls = _generated(generator, _genotypes(haplotypes, value=value), tmp_path, condition=pd.DataFrame({"value": np.full(50, 6.0)}))
+    # 100 haplotypes of about 100 segments.
+    share = calls.mean() / 2
+    assert share < 1 / np.sqrt(25) + 5 * np.sqrt(0.2 * 0.8 / 10_000)
+
+
 @pytest.mark.parametrize("generator", [Mosaic(), HaplotypeHmm(n_clusters=4, n_rounds=10, block_variants=4), GeneDrop(n_generations=3)])
 def test_condition__classes_and_values_go_with_the_genotypes(tmp_path: Path, generator: Generator) -> None:
     """Two classes with frequencies .2 and .8; a trait that is the number of ALT alleles at the first half of the variants.
@@ -137,6 +150,14 @@ def test_gene_drop__one_generation_has_no_opposing_homozygote_with_its_parents(t
     assert is_child.mean() < 0.5
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_gene_drop__no_sample_is_mated_with_itself(tmp_path: Path, seed: int) -> None:
+    """Two samples without a sex, each homozygous for an allele of its own: all children are heterozygous for both."""
+    train = _genotypes(np.repeat(np.eye(2, dtype=np.int8), 2, axis=0), value=np.zeros(2))
+    sampler = GeneDrop(n_generations=1).fit(train, FitContext(trait=_VALUE, seed=1, device="cpu", folder=tmp_path))
+    assert (sampler.generate(5, seed=seed, condition=_flat(5)).to_array() == 1).all()
+
+
 def test_gene_drop__families_are_as_large_as_asked_for(tmp_path: Path) -> None:
     """Founders that carry a private allele each: those of the sires and dams of 100 children are counted."""
     haplotypes = np.repeat(np.eye(60, dtype=np.int8), 2, axis=0)
@@ -157,6 +178,16 @@ def test_condition__an_unseen_class_is_named(tmp_path: Path, generator: Generato
     table = train.samples[[trait.column, *trait.covariates]].head(2).assign(**{trait.column: "martian"})
     with pytest.raises(GenobenchError, match="martian"):
         sampler.generate(2, seed=1, condition=table)
+
+
+@pytest.mark.parametrize("generator", [Mosaic(), HaplotypeHmm(n_clusters=4, n_rounds=2), GeneDrop()])
+def test_load__a_folder_without_arrays_is_named(tmp_path: Path, generator: Generator) -> None:
+    train = example_genotypes(n_samples=40)
+    sampler = generator.fit(train, FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path))
+    sampler.save(tmp_path / "saved")
+    (tmp_path / "saved" / "arrays.safetensors").unlink()
+    with pytest.raises(GenobenchError, match="saved holds no whole sampler"):
+        type(generator).load(tmp_path / "saved")
 
 
 @pytest.mark.parametrize(
