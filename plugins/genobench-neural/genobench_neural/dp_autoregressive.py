@@ -100,8 +100,8 @@ class DpAutoregressive(Generator):
         size = DiploidSize(
             n_blocks=public.layout.n_blocks,
             block_size=public.layout.block_size,
-            n_variants=len(public.order),
-            n_lags=min(self.n_lags, int(public.reach.max())),
+            n_variants=len(public.path.order),
+            n_lags=min(self.n_lags, int(public.path.n_before.max())),
             n_condition=public.tables.encoder.width,
             n_white=public.whitening.shape[1],
         )
@@ -199,8 +199,8 @@ class _Task(StatefulTask):
 def _network_of(size: DiploidSize, public: PublicInputs) -> DiploidChain:
     network = DiploidChain(size)
     network.place.copy_(torch.from_numpy(public.place))
-    network.is_followed.copy_(torch.from_numpy(public.is_followed))
-    network.is_before.copy_(torch.from_numpy(np.arange(1, size.n_lags + 1)[:, None] <= public.reach))
+    network.is_followed.copy_(torch.from_numpy(public.path.is_followed))
+    network.is_before.copy_(torch.from_numpy(np.arange(1, size.n_lags + 1)[:, None] <= public.path.n_before))
     network.whitening.copy_(torch.from_numpy(public.whitening))
     return network
 

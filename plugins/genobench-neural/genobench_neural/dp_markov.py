@@ -86,16 +86,18 @@ class DpMarkov(Generator):
         )
         moments = mechanism.release(
             train.calls,
-            public.order,
-            torch.from_numpy(public.reach).to(device),
+            public.path.order,
+            torch.from_numpy(public.path.n_before).to(device),
             torch.from_numpy(public.white_condition).to(device),
             Noise.of_seed(context.seed, device) if self.is_reproducible else Noise.of_system(device),
         )
         layout = public.layout
-        size = ChainSize(layout.n_blocks, layout.block_size, len(public.order), moments.covariance.shape[1], public.tables.encoder.width)
+        size = ChainSize(
+            layout.n_blocks, layout.block_size, len(public.path.order), moments.covariance.shape[1], public.tables.encoder.width
+        )
         network = HaplotypeChain(size)
         network.place.copy_(torch.from_numpy(public.place))
-        network.is_followed.copy_(torch.from_numpy(public.is_followed))
+        network.is_followed.copy_(torch.from_numpy(public.path.is_followed))
         _set_chain(network, moments, public)
         network.calibrate(torch.from_numpy(public.condition.astype(np.float32)), calibration_stream(context.seed))
         context.report(1, {"epsilon": budget.epsilon, "delta": budget.delta, "total_steps": 1.0})
@@ -121,8 +123,8 @@ def _set_chain(network: HaplotypeChain, moments: PrivateMoments, public: PublicI
     lags = np.arange(1, n_lags + 1)
     before = np.maximum(np.arange(len(p))[:, None] - lags, 0)
     scale = deviation[:, None] * deviation[before]
-    noise = np.where(lags <= public.reach[:, None], np.sqrt((moments.covariance_noise / scale) ** 2 + 1 / n_samples), np.inf)
-    weights = fit_chain(moments.covariance.cpu().numpy() / scale, noise, public.is_followed)
+    noise = np.where(lags <= public.path.n_before[:, None], np.sqrt((moments.covariance_noise / scale) ** 2 + 1 / n_samples), np.inf)
+    weights = fit_chain(moments.covariance.cpu().numpy() / scale, noise, public.path.is_followed)
     slopes = moments.slopes.cpu().numpy().astype(np.float64)
     variance = moments.slope_noise**2 + deviation[:, None] ** 2 / n_samples
     signal = np.maximum((slopes**2 - variance).mean(axis=0), 0)

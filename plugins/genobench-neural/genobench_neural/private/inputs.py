@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from genobench import SamplerTables
-from genobench.statgen import BlockLayout
+from genobench.statgen import BlockLayout, GeneticPath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,16 +25,14 @@ class PublicInputs:
 
     Args:
         layout: Where variants lie in a sampler.
-        order: The variants along chromosomes, shape (n_variants,).
-        is_followed: Whether the next of them lies on the same chromosome, shape (n_variants,).
+        path: The variants along chromosomes.
         tables: Conditions as numbers, and the variant table.
         condition: Those of the training samples, float64, shape (n_samples, n_condition).
         whitening: Maps them to uncorrelated numbers of variance 1, shape (n_condition, n_white); constant ones are left out.
     """
 
     layout: BlockLayout
-    order: NDArray[np.int64]
-    is_followed: NDArray[np.bool_]
+    path: GeneticPath
     tables: SamplerTables
     condition: NDArray[np.float64]
     whitening: NDArray[np.float64]
@@ -48,15 +46,12 @@ class PublicInputs:
         """
         tables = SamplerTables.of_training(train, trait)
         layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
-        order = layout.variant_at[layout.is_variant]
-        chromosome = train.variants["chromosome"].to_numpy(dtype=object)[order]
         condition = tables.encoder.encode(train.samples).astype(np.float64)
         values, vectors = np.linalg.eigh(condition.T @ condition / len(condition))
         is_varying = values > _FLAT
         return cls(
             layout=layout,
-            order=order,
-            is_followed=np.append(chromosome[1:] == chromosome[:-1], False),
+            path=GeneticPath.of_variants(train.variants),
             tables=tables,
             condition=condition,
             whitening=vectors[:, is_varying] / np.sqrt(values[is_varying]),
@@ -66,14 +61,6 @@ class PublicInputs:
     def place(self) -> NDArray[np.int64]:
         """Flat place in the layout of each variant along the chain, shape (n_variants,)."""
         return np.flatnonzero(self.layout.is_variant)
-
-    @property
-    def reach(self) -> NDArray[np.int64]:
-        """How many variants of its chromosome stand before each, shape (n_variants,)."""
-        places = np.arange(len(self.order))
-        is_first = np.append(True, ~self.is_followed[:-1])
-        reach: NDArray[np.int64] = places - np.maximum.accumulate(np.where(is_first, places, 0))
-        return reach
 
     @property
     def white_condition(self) -> NDArray[np.float32]:
