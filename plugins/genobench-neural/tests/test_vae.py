@@ -61,6 +61,15 @@ def test_windows__of_some_places_are_those_of_all() -> None:
         assert torch.equal(network.windows(codes, places), network.windows(codes)[places])
 
 
+def test_local__is_the_weights_times_the_windows() -> None:
+    network, _ = two_chromosomes(8)
+    generator = torch.Generator().manual_seed(1)
+    network.window.copy_(torch.randn(network.window.shape, generator=generator))
+    codes = torch.randint(0, 4, (16, 5), generator=generator).byte()
+    expected = torch.einsum("pcnk,pck->cpn", network.windows(codes), network.window)
+    torch.testing.assert_close(network.local(codes), expected)
+
+
 def test_draw__has_the_probabilities_that_training_sees() -> None:
     """The second variant of a chromosome given the first, drawn in turn, is as likely as `log_probabilities` says."""
     network, _ = two_chromosomes(2)
@@ -69,11 +78,11 @@ def test_draw__has_the_probabilities_that_training_sees() -> None:
     network.bias.copy_(torch.randn(network.bias.shape, generator=generator))
     drawn = network.draw(torch.zeros(30_000, 0), generator)[0].T
     codes = torch.tensor([[0, 1, 2]] * 4, dtype=torch.uint8)
-    log_p = network.log_probabilities(torch.zeros(3, 1), torch.zeros(3, 0), network.windows(codes))
+    log_p = network.log_probabilities(torch.zeros(3, 1), torch.zeros(3, 0), codes)
     for first, second in ((0, 1), (2, 3)):
         for genotype in range(3):
             rows = drawn[first] == genotype
-            expected = log_p[second, genotype].exp()
+            expected = log_p[:, second, genotype].exp()
             shares = drawn[second, rows].long().bincount(minlength=3) / rows.sum()
             assert ((shares - expected).abs() <= 4 * (expected * (1 - expected) / rows.sum()).sqrt() + 1e-6).all()
 

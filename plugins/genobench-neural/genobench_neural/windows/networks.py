@@ -131,17 +131,32 @@ class WindowVae(GenotypeNetwork):
         n_window = self.size.n_window
         start, stop, _ = places.indices(self.size.n_places)
         first = max(0, start - n_window)
-        some = codes[first:stop]
-        alleles = self.standardised(some, slice(first, stop))
-        heterozygous = (some == 1).float() - 0.5 * (some != MISSING_CODE)
-        both = functional.pad(torch.stack([alleles, heterozygous], dim=1), (0, 0, 0, 0, n_window - (start - first), 0))[:-1]
-        is_before = torch.arange(n_window, 0, -1, device=codes.device) <= self.n_before[start:stop, None]
-        return both.unfold(0, n_window, 1) * is_before[:, None, None]
+        both = torch.stack([self.standardised(codes[first:stop], slice(first, stop)), heterozygosity(codes[first:stop])], dim=1)
+        both = functional.pad(both, (0, 0, 0, 0, n_window - (start - first), 0))[:-1]
+        return both.unfold(0, n_window, 1) * self._is_before()[start:stop, None, None]
 
-    def log_probabilities(self, z: torch.Tensor, condition: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
-        """Log P of each genotype, shape (n_places, n_samples, 3)."""
+    def local(self, codes: torch.Tensor) -> torch.Tensor:
+        """What the windows add to s and t of each place, shape (2, n_places, n_samples): weights times `windows`, of which no copy is made.
+
+        Args:
+            codes: Of all places, shape (n_places, n_samples).
+        """
+        n_window = self.size.n_window
+        weights = self.window * self._is_before()[:, None]
+        added = []
+        for number, x in enumerate((self.standardised(codes), heterozygosity(codes))):
+            before = functional.pad(x, (0, 0, n_window, 0))[:-1].unfold(0, n_window, 1)
+            added.append(torch.bmm(weights[:, number, None], before.transpose(1, 2))[:, 0])
+        return torch.stack(added)
+
+    def _is_before(self) -> torch.Tensor:
+        """Whether each place of a window lies on the chromosome, shape (n_places, n_window)."""
+        return torch.arange(self.size.n_window, 0, -1, device=self.n_before.device) <= self.n_before[:, None]
+
+    def log_probabilities(self, z: torch.Tensor, condition: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Log P of each genotype given those before it, shape (3, n_places, n_samples)."""
         slope = self.loadings @ self.factors(z, condition).T
-        return functional.log_softmax(_logits(slope, windows, self.window, self.bias), dim=-1)
+        return functional.log_softmax(_logits(slope, self.local(codes), self.bias), dim=0)
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says, in one block: variant after variant, all chromosomes at a time."""
@@ -156,25 +171,27 @@ class WindowVae(GenotypeNetwork):
         for places in torch.split(torch.argsort(self.n_before, stable=True), self.n_before.bincount().tolist()):
             taken = places[:, None] + n_window + back
             is_before = (back + self.n_before[places, None] >= 0)[..., None, None]
-            windows = (seen[taken] * is_before).permute(0, 2, 3, 1)
-            logits = _logits(slope[places], windows, self.window[places], self.bias[places])
-            reached = functional.softmax(logits, dim=-1).cumsum(dim=-1)[..., :2]
-            drawn = (uniform[places][..., None] > reached).sum(dim=-1)
+            local = torch.einsum("pkcn,pck->cpn", seen[taken] * is_before, self.window[places])
+            reached = functional.softmax(_logits(slope[places], local, self.bias[places]), dim=0).cumsum(dim=0)[:2]
+            drawn = (uniform[places] > reached).sum(dim=0)
             codes[places] = drawn.byte()
             seen[places + n_window, 0] = (drawn - self.means[places, None]) * self.scales[places, None]
             seen[places + n_window, 1] = (drawn == 1).float() - 0.5
         return codes.T[None]
 
 
-def _logits(slope: torch.Tensor, windows: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Logits of the genotypes, shape (n_places, n_samples, 3).
+def heterozygosity(codes: torch.Tensor) -> torch.Tensor:
+    """Half where a call is heterozygous, else minus a half; 0 where it is missing."""
+    return (codes == 1).float() - 0.5 * (codes != MISSING_CODE)
+
+
+def _logits(slope: torch.Tensor, local: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Logits of the genotypes, shape (3, n_places, n_samples).
 
     Args:
         slope: What the factors add to s, shape (n_places, n_samples).
-        windows: As `WindowVae.windows` gives them, shape (n_places, 2, n_samples, n_window).
-        weights: Of the window, shape (n_places, 2, n_window).
+        local: What the windows add to s and t, shape (2, n_places, n_samples).
         bias: Shape (n_places, 3).
     """
-    local = torch.matmul(windows, weights[..., None])[..., 0]
-    linear = slope + local[:, 0]
-    return torch.stack([torch.zeros_like(linear), linear + local[:, 1], 2 * linear], dim=-1) + bias[:, None]
+    linear = slope + local[0]
+    return torch.stack([torch.zeros_like(linear), linear + local[1], 2 * linear]) + bias.T[..., None]

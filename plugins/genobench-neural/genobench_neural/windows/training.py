@@ -165,6 +165,6 @@ class _WindowTask(StatefulTask):
         mean, log_variance = self.network.encode(codes, given)
         noise = torch.randn(mean.shape, generator=random, device=mean.device)
         z = mean + noise * torch.exp(0.5 * log_variance)
-        log_p = self.network.log_probabilities(z, given, self.network.windows(codes))
-        losses = -log_p.gather(2, codes.clamp(max=2).long()[..., None])[..., 0]
+        log_p = self.network.log_probabilities(z, given, codes)
+        losses = -log_p.gather(0, codes.clamp(max=2).long()[None])[0]
         return losses.masked_fill(codes == MISSING_CODE, 0.0).sum(), kl_divergence(mean, log_variance)
