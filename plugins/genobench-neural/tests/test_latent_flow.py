@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
-from genobench.statgen import BlockLayout, HaplotypeClusters
+from genobench.statgen import BlockLayout, HaplotypeClusters, vanraden_1
 from genobench.testing import GeneratorSuite
-from genobench_neural.flow.chain import LatentChain
+from genobench_neural.flow.chain import ChainTask, LatentChain
 from genobench_neural.flow.codes import LatentCodes, genome_parts
 from genobench_neural.flow.flow_matching import FlowTask, VelocityNetwork, carried
 from genobench_neural.flow.path_counts import PathCounts
+from genobench_neural.flow.trait_effects import heritability
 from genobench_neural.latent_flow import LatentFlow
 
 if TYPE_CHECKING:
@@ -174,6 +175,97 @@ def test_genome_parts__cuts_only_a_chromosome_that_is_most_of_the_genome() -> No
 
 def one_chromosome(genotypes: Genotypes) -> Genotypes:
     return Genotypes(genotypes.calls, genotypes.samples, genotypes.variants.assign(chromosome="1"))
+
+
+def panmictic_task(*, has_whole_codes: bool) -> ChainTask:
+    """Half of 200 unrelated samples in training, on one chromosome of 24 unlinked blocks whose clusters say which alleles they have."""
+    random = np.random.default_rng(5)
+    paths = random.integers(0, 2, (24, 200, 2))
+    patterns = random.permuted(np.tile([0, 0, 1, 1], (24, 1)), axis=1)
+    alleles = np.where(paths[..., None] == 0, patterns[:, None, None], 1 - patterns[:, None, None])
+    train = one_chromosome(genotypes_of(alleles.sum(axis=2).transpose(1, 0, 2).reshape(200, 96).astype(np.int8)))
+    codes = LatentCodes.of_training(train, BlockLayout.of_variants(train.variants, block_size=4), n_factors=6, seed=0)
+    chain = LatentChain(torch.tensor([True] * 23 + [False]), n_clusters=2, order=1, n_code=6, device=torch.device("cpu"))
+    return ChainTask(
+        chain,
+        counts_of(paths.tolist(), torch.full((24, 2, 2), 0.5), order=1, prior=10.0),
+        torch.from_numpy(paths),
+        codes.whole[None] if has_whole_codes else codes.without,
+        torch.zeros_like(codes.part_of) if has_whole_codes else codes.part_of,
+        held_back=torch.arange(100, 200),
+        learning_rate=0.01,
+        ridge=1.0,
+        random=torch.Generator().manual_seed(1),
+    )
+
+
+def gain_of_codes(task: ChainTask) -> tuple[float, float]:
+    """What the codes of samples held back say of their own paths after training, in nats a sample, and its standard error."""
+
+    def surprise() -> np.ndarray:
+        with torch.no_grad():
+            log_p = task.logits(task.held_back).log_softmax(dim=-1)
+        return -log_p.gather(-1, task.paths[:, task.held_back, :, None]).sum(dim=(0, 2, 3)).numpy()
+
+    before = surprise()
+    for index in range(60):
+        task.step(index)
+    gains = before - surprise()
+    return float(gains.mean()), float(gains.std() / np.sqrt(len(gains)))
+
+
+def test_decoder__learns_nothing_of_a_sample_on_one_chromosome_from_the_sample_itself() -> None:
+    """Among unrelated samples, unlinked blocks say nothing of each other, so that any gain of a sample held back is its own calls."""
+    gain, standard_error = gain_of_codes(panmictic_task(has_whole_codes=False))
+    assert gain < 3 * standard_error
+    gain, standard_error = gain_of_codes(panmictic_task(has_whole_codes=True))
+    assert gain > 3 * standard_error, "Whole codes leak, which is what this test is able to see."
+
+
+def test_generate__keeps_rare_alleles(tmp_path: Path) -> None:
+    """Finding: sharpening without a shift of the log-odds took a frequency of .05 to that of no allele at all."""
+    calls = np.random.default_rng(4).binomial(2, np.tile([0.02, 0.05, 0.1, 0.3], 20), (300, 80)).astype(np.int8)
+    settings = dataclasses.replace(QUICK, n_clusters=8, n_rounds=6)
+    synthetic = settings.fit(genotypes_of(calls), context(tmp_path)).generate(600, seed=1).to_array()
+    for number, frequency in enumerate([0.02, 0.05, 0.1, 0.3]):
+        # The training samples' own frequencies are what is to be kept, so that only drawing adds an error.
+        error = synthetic[:, number::4].mean() / 2 - calls[:, number::4].mean() / 2
+        assert abs(error) < 4 * np.sqrt(frequency * (1 - frequency) / (2 * 600 * 20))
+
+
+def test_heritability__is_the_slope_of_products_on_relationships() -> None:
+    random = np.random.default_rng(1)
+    relationship = np.cov(random.normal(size=(30, 50))).astype(np.float32)
+    values = random.normal(size=30)
+    z = (values - values.mean()) / values.std()
+    pairs = np.triu_indices(30, k=1)
+    slope = np.polyfit(relationship[pairs], np.outer(z, z)[pairs], 1)[0]
+    assert heritability(relationship, values) == pytest.approx(slope, rel=1e-6)
+    assert heritability(relationship, np.ones(30)) == 0.0
+
+
+@pytest.mark.parametrize("genetic_share", [0.0, 0.5])
+def test_generate__synthetic_samples_have_the_heritability_of_training(genetic_share: float, tmp_path: Path) -> None:
+    """A trait of 96 effects, in blocks of four haplotypes each, or of none: then all that a fit finds of effects is chance."""
+    random = np.random.default_rng(2)
+    haplotypes = random.integers(0, 2, (12, 4, 8))
+    chosen = haplotypes[np.arange(12)[:, None, None], random.integers(0, 4, (12, 400, 2))]
+    calls = chosen.sum(axis=2).transpose(1, 0, 2).reshape(400, 96).astype(np.int8)
+    value, noise, age = calls @ random.normal(size=96), random.normal(size=400), random.normal(size=400)
+    beside_age = np.sqrt(genetic_share) * (value - value.mean()) / value.std() + np.sqrt(1 - genetic_share) * noise
+    samples = pd.DataFrame({"id": [f"s{k}" for k in range(400)], "weight": beside_age + age, "age": age})
+    train = Genotypes(PackedCalls.from_calls(calls), samples, genotypes_of(calls).variants)
+    trait = Trait(column="weight", kind="quantitative", covariates=("age",))
+    settings = dataclasses.replace(QUICK, n_clusters=6, n_rounds=20)
+    sampler = settings.fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
+
+    def explained(genotypes: Genotypes) -> float:
+        return heritability(vanraden_1(genotypes.calls, alt_frequencies=calls.mean(axis=0) / 2), beside_age)
+
+    reached = [explained(sampler.generate(400, seed=seed, condition=samples[["weight", "age"]])) for seed in range(6)]
+    # Heritability is the mean of these six draws, and was set by the mean of two.
+    standard_error = np.std(reached, ddof=1) * np.sqrt(1 / 6 + 1 / 2)
+    assert abs(np.mean(reached) - explained(train)) < 4 * standard_error
 
 
 def test_generate__populations_keep_their_frequencies(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _ROWS_PER_CHUNK: Final = 64
 _MOST_PAIRED: Final = 1024
 """Heritability is read off so many samples at most: half a million pairs."""
 
+_N_DRAWS: Final = 2
 _SHARES: Final = (0.0, 0.5, 1.0)
 _OTHERS_RIDGE: Final = 1.0
 
@@ -99,8 +100,9 @@ def share_of_tilts(
     begun, reached = tilted.clone(), []
     for share in _SHARES:
         tilted.copy_(begun + share * tilts)
-        drawn = network.draw(data.condition[rows], torch.Generator(data.device).manual_seed(seed))
-        reached.append(heritability(vanraden_1(unplaced_calls(drawn, data.layout), alt_frequencies=mean / 2), y))
+        noise = torch.Generator(data.device).manual_seed(seed)
+        drawn = [unplaced_calls(network.draw(data.condition[rows], noise), data.layout) for _ in range(_N_DRAWS)]
+        reached.append(float(np.mean([heritability(vanraden_1(calls, alt_frequencies=mean / 2), y) for calls in drawn])))
     tilted.copy_(begun)
     return float(np.interp(wanted, np.maximum.accumulate(reached), _SHARES))
 
