@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,13 +11,9 @@ from torch.nn import functional
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import MISSING_CODE
 
-if TYPE_CHECKING:
-    from genobench_neural.batches import PackedBatches
-
 LARGEST_NOISE: Final = 0.025
 """Each zero of a one-hot triple gets up to this much in the published GAN and WGAN."""
 
-_CALLS_PER_CHUNK: Final = 1 << 22
 _WORD: Final = 0xFFFFFFFF
 
 
@@ -26,24 +22,6 @@ def table_layout(n_variants: int) -> BlockLayout:
     variant_at = np.full((1, -(-n_variants // 4) * 4), -1, dtype=np.int64)
     variant_at[0, :n_variants] = np.arange(n_variants)
     return BlockLayout(variant_at=variant_at, is_followed=np.array([False]))
-
-
-def genotype_shares(batches: PackedBatches) -> torch.Tensor:
-    """Share of each genotype among the calls, some samples at a time.
-
-    Args:
-        batches: Samples in a layout of one block.
-
-    Returns:
-        Shape (n_places, 3); padding and all-missing variants read 1, 0, 0.
-    """
-    n_places = batches.packed.shape[1] * 4
-    counts = torch.zeros(n_places, 3, device=batches.device)
-    for rows in torch.split(torch.arange(batches.n_samples, device=batches.device), max(1, _CALLS_PER_CHUNK // n_places)):
-        codes = batches.codes(rows)[0]
-        counts += torch.stack([(codes == genotype).sum(dim=0) for genotype in range(3)], dim=-1)
-    total = counts.sum(dim=-1, keepdim=True)
-    return torch.where(total > 0, counts / total.clamp(min=1), torch.tensor([1.0, 0.0, 0.0], device=counts.device))
 
 
 def one_hot(codes: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:

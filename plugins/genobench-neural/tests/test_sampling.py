@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genobench import FitContext, GenobenchError, SamplerTables
+from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SamplerTables
 from genobench.statgen import BlockLayout
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRAIT = EXAMPLE_TRAITS["quantitative"]
 TRAIN = example_genotypes(n_samples=30, missing_share=0.2)
+NEVER_CALLED = 4
 
 
 class _Share(GenotypeNetwork):
@@ -34,9 +35,9 @@ class _Share(GenotypeNetwork):
         return (uniform < self.chance[:, None]).to(torch.uint8) * 2
 
 
-def _data(tmp_path: Path, *, block_size: int = 8) -> TrainingData:
+def _data(tmp_path: Path, train: Genotypes = TRAIN) -> TrainingData:
     context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
-    return TrainingData.of_genotypes(TRAIN, context, BlockLayout.of_variants(TRAIN.variants, block_size=block_size))
+    return TrainingData.of_genotypes(train, context, BlockLayout.of_variants(train.variants, block_size=8))
 
 
 def _sampler(tmp_path: Path) -> NetworkSampler:
@@ -49,14 +50,17 @@ def _built(description: dict[str, Any], _is_followed: torch.Tensor) -> _Share:
 
 
 def test_training_data__shares_are_counted_at_the_places_of_any_layout(tmp_path: Path) -> None:
-    data = _data(tmp_path)
+    calls = TRAIN.to_array().copy()
+    calls[:, NEVER_CALLED] = MISSING
+    data = _data(tmp_path, Genotypes(PackedCalls.from_calls(calls), TRAIN.samples, TRAIN.variants))
     assert data.layout.n_blocks > 1
-    shares, calls = data.shares.numpy(), TRAIN.to_array()
-    is_padding = ~data.layout.is_variant.reshape(-1)
-    assert (shares[is_padding] == [1, 0, 0]).all()
+    shares = data.shares.numpy()
+    is_empty = ~data.layout.is_variant.reshape(-1)
+    is_empty[data.layout.place_of[NEVER_CALLED]] = True
+    assert (shares[is_empty] == [1, 0, 0]).all()
     for variant, place in enumerate(data.layout.place_of):
         called = calls[:, variant][calls[:, variant] >= 0]
-        assert shares[place] == pytest.approx([np.mean(called == genotype) for genotype in range(3)], abs=1e-6)
+        assert variant == NEVER_CALLED or shares[place] == pytest.approx([np.mean(called == genotype) for genotype in range(3)], abs=1e-6)
 
 
 def test_training_data__needs_two_samples(tmp_path: Path) -> None:

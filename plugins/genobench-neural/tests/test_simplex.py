@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
 import torch
 
-from genobench import MISSING, Genotypes, PackedCalls
-from genobench_neural.batches import MISSING_CODE, PackedBatches
+from genobench_neural.batches import MISSING_CODE
 from genobench_neural.simplex import (
     LARGEST_NOISE,
     SimplexNoise,
     drawn_genotypes,
-    genotype_shares,
     one_hot,
-    table_layout,
 )
-
-
-def packed(calls: np.ndarray) -> PackedBatches:
-    n_samples, n_variants = calls.shape
-    variants = pd.DataFrame(
-        {"chromosome": "1", "position_bp": range(1, n_variants + 1), "id": [f"v{k}" for k in range(n_variants)], "ref": "A", "alt": "G"}
-    )
-    samples = pd.DataFrame({"id": [f"s{k}" for k in range(n_samples)]})
-    genotypes = Genotypes(PackedCalls.from_calls(calls.astype(np.int8)), samples, variants)
-    return PackedBatches.of_genotypes(genotypes, table_layout(n_variants), torch.device("cpu"))
-
-
-def test_genotype_shares__leave_missing_calls_out() -> None:
-    calls = np.array([[0, 2, MISSING], [1, 2, MISSING], [1, MISSING, MISSING]])
-    shares = genotype_shares(packed(calls))
-    expected = np.array([[1 / 3, 2 / 3, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]])
-    np.testing.assert_allclose(shares.numpy(), expected, rtol=1e-6)
 
 
 def test_one_hot__a_missing_call_reads_as_the_shares() -> None:
