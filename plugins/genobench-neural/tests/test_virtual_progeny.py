@@ -1,4 +1,4 @@
-"""Autoregression over haplotype blocks: inferred parents against simulated ones, the chain it begins as, and the rules of generators."""
+"""Offspring of inferred parents: parents against simulated ones, who mates with whom, the trait's part, and the rules of generators."""
 
 from __future__ import annotations
 
@@ -10,27 +10,21 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import FitContext, Genotypes, PackedCalls, SettingsError, Trait
+from genobench import ConditionEncoder, FitContext, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.batches import PackedBatches
-from genobench_neural.lineages.autoregression import GameteNetwork
-from genobench_neural.lineages.gametes import fit_gamete_clusters
-from genobench_neural.lineages.parents import Matings, block_size_within, infer_parents, recombination
-from genobench_neural.lineages.progeny import trait_effects
+from genobench_neural.lineages.effects import TraitEffects, trait_effects
+from genobench_neural.lineages.matings import Matings, MatingTable
+from genobench_neural.lineages.parents import infer_parents, recombination
+from genobench_neural.lineages.populations import population_columns, population_leanings
+from genobench_neural.lineages.progeny import ProgenyNetwork, ProgenySize
 from genobench_neural.virtual_progeny import VirtualProgeny
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK: dict[str, Any] = {
-    "n_clusters": 4,
-    "n_cluster_rounds": 2,
-    "n_parent_rounds": 3,
-    "training_blocks": 2000,
-    "batch_size": 16,
-    "n_hidden": 4,
-}
+QUICK: dict[str, Any] = {"n_clusters": 4, "n_matings": 2, "n_meioses": 2}
 TRAIT = Trait(column="weight", kind="quantitative")
 N_VARIANTS = 240
 
@@ -80,7 +74,7 @@ def test_infer_parents__finds_the_haplotypes_of_sires(*, has_one_dam: bool) -> N
     train, sires = families(n_families=4, n_offspring=16, has_one_dam=has_one_dam, seed=5)
     layout = BlockLayout.of_variants(train.variants, block_size=4)
     batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
-    matings = Matings.of_samples(train.samples, TRAIT, min_offspring=4)
+    matings = Matings.of_samples(train.samples, TRAIT)
     assert matings.n_parents == (8 if has_one_dam else 4)
     inferred = infer_parents(
         batches,
@@ -88,8 +82,6 @@ def test_infer_parents__finds_the_haplotypes_of_sires(*, has_one_dam: bool) -> N
         recombination(train.variants, layout),
         matings,
         rows=torch.arange(train.n_samples),
-        n_rounds=20,
-        prior=1.0,
         generator=torch.Generator().manual_seed(1),
     )
     gametes = inferred.gametes.numpy()
@@ -104,12 +96,48 @@ def test_infer_parents__finds_the_haplotypes_of_sires(*, has_one_dam: bool) -> N
             assert max(agreement[0, 0] + agreement[1, 1], agreement[0, 1] + agreement[1, 0]) / 2 > 0.95
 
 
-def test_matings__leave_out_parents_of_few() -> None:
+def test_matings__number_parents_of_two_and_more() -> None:
     samples = pd.DataFrame({"sire": ["a", "a", "a", "b"], "dam": ["x", "y", "z", "z"], "weight": 0.0})
-    matings = Matings.of_samples(samples, TRAIT, min_offspring=2)
+    matings = Matings.of_samples(samples, TRAIT)
     assert matings.n_parents == 2
     assert matings.sires.tolist() == [0, 0, 0, 2]
     assert matings.dams.tolist() == [2, 2, 1, 1]
+    left = matings.of_parents(torch.tensor([False, True]))
+    assert left.n_parents == 1
+    assert left.sires.tolist() == [1, 1, 1, 1]
+    assert left.dams.tolist() == [1, 1, 0, 0]
+
+
+def test_matings__count_full_sibs_for_a_third() -> None:
+    """Parent a has three offspring of dams without others and four of dam x, who has these alone."""
+    samples = pd.DataFrame({"sire": ["a"] * 7, "dam": ["x"] * 4 + ["p", "q", "r"], "weight": 0.0})
+    assert Matings.of_samples(samples, TRAIT).evidence().tolist() == pytest.approx([3 + 2, 2])
+
+
+def mating_table(pairs: list[tuple[int, int]], *, n_parents: int, seed: int) -> torch.Tensor:
+    """The mates of synthetic samples where training has these pairs; n_parents is the unknown parent."""
+    sires, dams = torch.tensor(pairs).T
+    samples = pd.DataFrame({"weight": np.arange(len(pairs), dtype=float)})
+    encoder = ConditionEncoder.of_samples(samples, TRAIT)
+    matings = Matings(sires=sires, dams=dams, n_parents=n_parents)
+    condition = torch.from_numpy(encoder.encode(samples))
+    random = torch.Generator().manual_seed(seed)
+    return MatingTable.of_matings(matings, condition, encoder, is_population=torch.tensor([False]), generator=random).mates
+
+
+@pytest.mark.parametrize(
+    ("pairs", "n_parents"),
+    [([(0, 2), (0, 3), (1, 2), (1, 3)], 4), ([(0, 1), (0, 2), (0, 3)], 4), ([(0, 1)], 2), ([(0, 3), (1, 4), (2, 5), (6, 3)], 6)],
+)
+def test_mating_table__never_mates_parents_of_training_samples(pairs: list[tuple[int, int]], n_parents: int) -> None:
+    """Factorial matings, one sire for all, one mating, and ones that leave a choice; without a choice the dam is unknown."""
+    for seed in range(20):
+        mates = [tuple(pair) for pair in mating_table(pairs, n_parents=n_parents, seed=seed).tolist()]
+        assert not {pair for pair in mates if max(pair) < n_parents} & set(pairs)
+        if n_parents < 6:
+            assert all(dam == n_parents for _, dam in mates)
+        else:
+            assert {mates[k][1] for k in range(3)} <= {3, 4, 5}
 
 
 def test_recombination__follows_haldane() -> None:
@@ -128,42 +156,85 @@ def test_recombination__a_chromosome_without_a_map_goes_by_base_pairs() -> None:
     np.testing.assert_allclose(fractions[:, 0], [(1 - np.exp(-2 * d)) / 2 for d in (0.2, 1.0)], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("span_cm", "size"), [(10.0, 16), (100.0, 8), (1000.0, 4), (0.0, 8)])
-def test_block_size__follows_the_map(span_cm: float, size: int) -> None:
-    variants = pd.DataFrame({"chromosome": "1", "position_bp": 1, "position_cm": np.linspace(0, span_cm, 400)})
-    assert block_size_within(variants, most_variants=16, most_cm=2.0) == size
+def network_of(*, n_parents: int, n_matings: int = 1, n_condition: int = 1, n_trait: int = 1, **sizes: Any) -> ProgenyNetwork:
+    """With three clusters in 40 blocks of four."""
+    size = {"n_blocks": 40, "block_size": 4, "n_clusters": 3, "n_tried": 1, "n_meioses": 1, "grandparents": 1.0} | sizes
+    return ProgenyNetwork(ProgenySize(n_parents=n_parents, n_matings=n_matings, n_condition=n_condition, n_trait=n_trait, **size))
 
 
-def test_gamete_network__begins_as_the_chain() -> None:
+def test_draw__makes_no_dam_a_daughter_of_her_mate() -> None:
+    """Sire 0 mates with unknown dams alone; parent 1 is the only other one. Sources 3 and 4 are the haplotypes of sire 0."""
+    network = network_of(n_parents=2, n_matings=2)
+    network.mates.copy_(torch.tensor([[0, 2], [1, 2]]))
+    network.counts.copy_(torch.tensor([1000.0, 1.0]))
+    network.transitions.fill_(1 / 3)
+    network.fractions.fill_(0.5)
+    random = torch.Generator().manual_seed(1)
+    unknown, sire = torch.full((200,), 2), torch.zeros(200, dtype=torch.long)
+    dams = network._parent(unknown, sire, torch.zeros(200, 1), random)
+    assert not torch.isin(dams, torch.tensor([3, 4])).any()
+    assert torch.isin(dams[:, 0], torch.tensor([5, 6])).all()
+
+
+def test_draw__walks_as_the_chain() -> None:
     random = torch.Generator().manual_seed(3)
     transitions = torch.rand(5, 3, 3, generator=random) + 0.1
     transitions[0] = transitions[0, 0]
     transitions /= transitions.sum(dim=-1, keepdim=True)
-    network = GameteNetwork(n_blocks=5, n_clusters=3, n_condition=2, n_embedding=2, n_hidden=4, generator=random)
-    network.begin_with(HaplotypeClusters(alleles=torch.rand(5, 3, 4, generator=random), transitions=transitions))
-    tokens = torch.randint(3, (5, 7), generator=random)
-    expected = -torch.stack([transitions[b, tokens[b - 1] if b else 0, tokens[b]].log() for b in range(5)]).mean(dim=0)
-    condition = torch.randn(7, 2, generator=random)
-    assert torch.allclose(network.losses(tokens, condition), expected, atol=1e-5)
-    drawn = network.draw(torch.zeros(4000, 2), random)
+    network = network_of(n_parents=0, n_blocks=5)
+    network.transitions.copy_(transitions)
+    drawn = network._walk(torch.zeros(4000, 1), random)
     usual = transitions[0, 0]
     for block in range(5):
         usual = usual @ transitions[block] if block else usual
-        share = torch.bincount(drawn[block], minlength=3) / 4000
+        share = torch.bincount(drawn[:, block], minlength=3) / 4000
         # Four standard errors of a share of 4,000.
         assert (share - usual).abs().max() < 4 * (0.25 / 4000) ** 0.5
 
 
-def test_fit_gamete_clusters__tells_two_haplotypes_apart() -> None:
-    random = torch.Generator().manual_seed(4)
-    two = torch.randint(2, (2, 6, 8), generator=random, dtype=torch.uint8)
-    which = torch.arange(40) % 2
-    variants = pd.DataFrame({"chromosome": "1", "position_bp": range(1, 49)})
-    layout = BlockLayout.of_variants(variants, block_size=8)
-    _, tokens = fit_gamete_clusters(two[which].transpose(0, 1), layout, n_clusters=6, n_rounds=8, generator=random)
-    # Within a block, a cluster holds gametes of one haplotype alone.
-    for block in tokens:
-        assert not set(block[which == 0].tolist()) & set(block[which == 1].tolist())
+@pytest.mark.parametrize("heritability", [0.2, 0.5, 0.8])
+def test_draw__gives_the_trait_its_heritability(heritability: float) -> None:
+    """Over samples whose wanted values are normal, their squared correlation with predicted values is the heritability."""
+    network = network_of(n_parents=2, grandparents=0.0, n_tried=8, n_meioses=4)
+    random = torch.Generator().manual_seed(2)
+    clusters = HaplotypeClusters(alleles=torch.rand(40, 3, 4, generator=random).round(), transitions=torch.full((40, 3, 3), 1 / 3))
+    haplotypes = torch.randint(2, (40, 2, 2, 4), generator=random, dtype=torch.uint8)
+    table = MatingTable(mates=torch.tensor([[0, 1]]), counts=torch.ones(1), means=torch.zeros(1, 1), precision=torch.zeros(1))
+    network.begin_with(clusters, torch.zeros(40, 2, 3), haplotypes, table, torch.full((40,), 0.5))
+    share = torch.tensor([heritability])
+    effects = TraitEffects(
+        effects=torch.randn(40, 4, 1, generator=random),
+        slopes=torch.zeros(1, 1),
+        explained=share,
+        residual=1 - share,
+        is_population=torch.tensor([False]),
+    )
+    network.predict_with(effects, torch.zeros(1, 1), random)
+    wanted = torch.randn(4000, 1, generator=random)
+    codes = network.draw(wanted, random).transpose(0, 1).float()
+    predicted = torch.einsum("nbv,bvt->n", codes, effects.effects)
+    explained = float(torch.corrcoef(torch.stack([predicted, wanted[:, 0]]))[0, 1] ** 2)
+    # Four standard errors of a squared correlation; the spread is measured on 1,024 samples, and 128 pairs of gametes stand for all.
+    error = 2 * (heritability / 4000) ** 0.5 * (1 - heritability) + heritability * (1 - heritability) * (2 / 1024) ** 0.5
+    assert explained == pytest.approx(heritability, abs=4 * error + 0.03)
+
+
+def test_population_leanings__follow_bayes() -> None:
+    """Cluster 0 has the gametes of breed A alone, cluster 1 both alike; herd says nothing beyond breed."""
+    samples = pd.DataFrame({"weight": 0.0, "breed": ["A", "B"] * 60, "herd": ["1", "2"] * 60})
+    samples.loc[0, "weight"] = 1.0
+    trait = Trait(column="weight", kind="quantitative", covariates=("breed", "herd"))
+    encoder = ConditionEncoder.of_samples(samples, trait)
+    condition = torch.from_numpy(encoder.encode(samples))
+    columns = population_columns(condition, encoder, torch.tensor([False] + [True] * 4))
+    assert columns == [slice(1, 3)]
+    tokens = torch.tensor([0, 1] * 20 + [1] * 80)[None]
+    leanings = population_leanings(tokens, condition, encoder, columns, n_clusters=2)
+    asked = torch.from_numpy(encoder.encode(pd.DataFrame({"weight": 0.0, "breed": ["A", "B"], "herd": ["1", "2"]})))
+    ratio = (torch.cat([asked, torch.ones(2, 1)], dim=1) @ leanings[0]).exp()
+    # 20 gametes of A in cluster 0 and 40 of A, 60 of B in cluster 1, with half a gamete of each breed more.
+    expected = torch.tensor([[20.5 / 21, 40.5 / 101], [0.5 / 21, 60.5 / 101]]) / 0.5
+    assert torch.allclose(ratio, expected, rtol=1e-4)
 
 
 def test_trait_effects__are_those_of_ridge_regression() -> None:
@@ -171,16 +242,35 @@ def test_trait_effects__are_those_of_ridge_regression() -> None:
     train = example_genotypes(n_samples=30)
     layout = BlockLayout.of_variants(train.variants, block_size=8)
     batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
-    y = torch.randn(30, 1, generator=torch.Generator().manual_seed(5))
-    by_place, centre = trait_effects(batches, y, torch.arange(30), heritability=0.25)
-    effects = by_place.reshape(-1)[torch.from_numpy(layout.place_of)]
+    condition = torch.randn(30, 2, generator=torch.Generator().manual_seed(5))
+    found = trait_effects(batches, condition, torch.arange(30), n_trait=1)
+    effects = found.effects.reshape(-1)[torch.from_numpy(layout.place_of)]
     calls = train.to_array().astype(float)
     masked = np.ma.masked_less(calls, 0)
     x = (masked - masked.mean(axis=0)).filled(0.0)
     scale = np.mean((x**2).sum(axis=1))
-    expected = np.linalg.solve(x.T @ x / scale + 3 * np.eye(x.shape[1]), x.T @ y.numpy()[:, 0] / scale)
+    covariate, trait = condition[:, 1].double().numpy(), condition[:, 0].double().numpy()
+    y = trait - covariate * (covariate @ trait) / (covariate @ covariate + 1)
+    ratio = float(found.residual / found.explained)
+    expected = np.linalg.solve(x.T @ x / scale + ratio * np.eye(x.shape[1]), x.T @ y / scale)
     np.testing.assert_allclose(effects.numpy(), expected, rtol=1e-2, atol=1e-5)
-    np.testing.assert_allclose(centre.numpy(), [masked.mean(axis=0).filled(0.0) @ effects.numpy()], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(float(found.explained + found.residual), y.var(ddof=1), rtol=1e-4)
+
+
+def test_trait_effects__find_heritability() -> None:
+    """A trait of 400 independent variants in 600 samples: the standard error is near sqrt(2 * 400) / 600 (Visscher et al. 2014)."""
+    random = np.random.default_rng(6)
+    calls = random.integers(0, 3, (600, 400)).astype(np.int8)
+    variants = pd.DataFrame({"chromosome": "1", "position_bp": range(1, 401), "id": [f"v{k}" for k in range(400)], "ref": "A", "alt": "G"})
+    layout = BlockLayout.of_variants(variants, block_size=8)
+    train = Genotypes(PackedCalls.from_calls(calls), pd.DataFrame({"id": [f"s{k}" for k in range(600)]}), variants)
+    batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
+    value = (calls - 1.0) @ random.normal(size=400)
+    trait = 0.8**0.5 * value / value.std() + 0.2**0.5 * random.normal(size=600)
+    condition = torch.tensor(np.stack([trait, random.normal(size=600)], axis=1), dtype=torch.float32)
+    found = trait_effects(batches, condition, torch.arange(600), n_trait=1)
+    assert float(found.explained / (found.explained + found.residual)) == pytest.approx(0.8, abs=4 * 800**0.5 / 600)
+    assert found.is_population.tolist() == [False, False]
 
 
 @pytest.mark.parametrize("n_variants", [1, 6])
@@ -198,7 +288,7 @@ def test_fit__takes_few_and_constant_variants(n_variants: int, tmp_path: Path) -
 def test_generate__gives_families_back(tmp_path: Path) -> None:
     """Offspring of inferred sires are related to one another as half sibs are; samples of the population alone would not be."""
     train, _ = families(n_families=3, n_offspring=12, has_one_dam=False, seed=6)
-    settings = VirtualProgeny(**{**QUICK, "n_parent_rounds": 15, "grandparents": 0.0})
+    settings = VirtualProgeny(**QUICK, grandparents=0.0)
     context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
     synthetic = settings.fit(train, context).generate(60, seed=3)
     x = synthetic.to_array() - 1.0
@@ -212,8 +302,8 @@ def test_generate__gives_families_back(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"min_offspring": 1}, "min_offspring is 1; it must be at least 2"),
-        ({"heritability": 1.0}, "between 0 and 1"),
-        ({"grandparents": 1.5}, "at most 1"),
+        ({"n_meioses": 0}, "n_meioses is 0; it must be at least 1"),
+        ({"grandparents": 1.5}, "grandparents is 1.5; it must lie in"),
     ],
 )
 def test_settings__out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

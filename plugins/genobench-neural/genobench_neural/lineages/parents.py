@@ -12,65 +12,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 import torch
+from torch.nn import functional
 
-from genobench.statgen import steps_along
+from genobench.statgen import GeneticPath, steps_along
 from genobench_neural.batches import MISSING_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pandas as pd
 
-    from numpy.typing import NDArray
-
-    from genobench import Trait
     from genobench.statgen import BlockLayout
     from genobench_neural.batches import PackedBatches
+    from genobench_neural.lineages.matings import Matings
 
 _ERROR: Final = 0.004
 """Chance that a haplotype is read with the other allele."""
 
-_MORGANS_PER_BP: Final = 1e-8
 _SAMPLES_PER_CHUNK: Final = 64
 _STATES_PER_GROUP: Final = 1 << 21
 _N_INNER_ROUNDS: Final = 3
 """Rounds within a block before the first guess goes on to the next."""
 
+_N_ROUNDS: Final = 8
+"""Rounds over whole chromosomes; the first guess is near already."""
 
-@dataclass(frozen=True, eq=False)
-class Matings:
-    """Who the parents of each sample are, as far as they have enough offspring to be inferred.
-
-    Args:
-        sires: Number of a parent for each sample, n_parents where it is not inferred; shape (n_samples,).
-        dams: Likewise; parents share one numbering.
-        n_parents: Parents that are inferred.
-    """
-
-    sires: torch.Tensor
-    dams: torch.Tensor
-    n_parents: int
-
-    @classmethod
-    def of_samples(cls, samples: pd.DataFrame, trait: Trait, *, min_offspring: int) -> Matings:
-        """Read the columns `sire` and `dam`, or, without them, take the trait's family as what a common parent has."""
-        columns = [name for name in ("sire", "dam") if name in samples.columns]
-        if not columns and trait.family in samples.columns:
-            columns = [str(trait.family)]
-        coded = [np.full(len(samples), -1) for _ in range(2)]
-        n_parents = 0
-        for place, name in enumerate(columns):
-            counts = samples[name].value_counts()
-            kept = sorted(counts.index[counts >= min_offspring].astype(str))
-            number = {parent: n_parents + k for k, parent in enumerate(kept)}
-            coded[place] = np.array([number.get(str(parent), -1) for parent in samples[name]], dtype=np.int64)
-            n_parents += len(kept)
-        sires, dams = (torch.from_numpy(np.where(codes < 0, n_parents, codes).astype(np.int64)) for codes in coded)
-        return cls(sires=sires, dams=dams, n_parents=n_parents)
-
-    def rows(self, rows: torch.Tensor) -> Matings:
-        """The matings of some samples."""
-        return Matings(sires=self.sires[rows], dams=self.dams[rows], n_parents=self.n_parents)
+_PRIOR: Final = 1.0
+"""What the family and the population have on average weighs as much as one gamete."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,44 +54,22 @@ class ParentalHaplotypes:
     gametes: torch.Tensor
 
 
-def block_size_within(variants: pd.DataFrame, *, most_variants: int, most_cm: float) -> int:
-    """Variants a block so that blocks are about `most_cm` long at most: at least four, never more than `most_variants`."""
-    morgans = _morgans(variants)
-    spans = pd.Series(morgans).groupby(variants["chromosome"].to_numpy(dtype=object)).agg(np.ptp)
-    span_cm = 100 * float(spans.sum())
-    return most_variants if span_cm <= 0 else max(4, min(most_variants, int(len(morgans) * most_cm / span_cm)))
-
-
 def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
-    """Recombination fraction between each block and the one before it, one half where a chromosome begins; shape (n_blocks,).
+    """Recombination fraction between the middles of a block and of the one before it, one half where a chromosome begins.
 
-    By Haldane's map function (1919, Journal of Genetics 8: 299-309). Distances are those of `position_cm` where a chromosome has it
-    throughout and it varies (zero throughout says that it is not known), else those of `position_bp` at 1 cM a Mb, else the chromosome
-    is one Morgan long.
+    By the map function and the distances of `genobench.statgen.GeneticPath`.
+
+    Returns:
+        Shape (n_blocks,).
     """
-    morgans = _morgans(variants)
-    middles = np.array([morgans[block[block >= 0]].mean() for block in layout.variant_at])
-    distance = np.abs(np.diff(middles, prepend=middles[0])).clip(1e-6)
-    fraction = (1 - np.exp(-2 * distance)) / 2
-    fraction[np.append(True, ~layout.is_followed[:-1])] = 0.5
-    return torch.from_numpy(fraction.astype(np.float32))
-
-
-def _morgans(variants: pd.DataFrame) -> NDArray[np.float64]:
-    """Genetic position of each variant on its chromosome."""
-    chromosomes = variants["chromosome"].to_numpy(dtype=object)
-    morgans = np.empty(len(variants))
-    for name in dict.fromkeys(chromosomes):
-        rows = np.flatnonzero(chromosomes == name)
-        morgans[rows] = _morgans_of_chromosome(variants.iloc[rows])
-    return morgans
-
-
-def _morgans_of_chromosome(variants: pd.DataFrame) -> NDArray[np.float64]:
-    for column, morgans_each in (("position_cm", 0.01), ("position_bp", _MORGANS_PER_BP)):
-        if column in variants.columns and variants[column].notna().all() and variants[column].min() < variants[column].max():
-            return variants[column].to_numpy(dtype=np.float64) * morgans_each
-    return np.linspace(0, 1, len(variants))
+    path = GeneticPath.of_variants(variants)
+    along = np.empty(len(variants))
+    along[path.order] = path.morgans_along
+    middles = np.array([along[block[block >= 0]].mean() for block in layout.variant_at])
+    is_first = np.append(True, ~layout.is_followed[:-1])
+    # Blocks at one place of the map are held apart by 10^-6 morgan, so that a wrong crossover can be undone.
+    morgans = np.where(is_first, np.inf, np.diff(middles, prepend=middles[0]).clip(1e-6))
+    return torch.from_numpy(GeneticPath(order=np.arange(layout.n_blocks), morgans=morgans).recombination().astype(np.float32))
 
 
 def infer_parents(
@@ -134,8 +79,6 @@ def infer_parents(
     matings: Matings,
     *,
     rows: torch.Tensor,
-    n_rounds: int,
-    prior: float,
     generator: torch.Generator,
 ) -> ParentalHaplotypes:
     """Infer haplotypes of parents and gametes of samples, some chromosomes at a time.
@@ -146,31 +89,19 @@ def infer_parents(
         fractions: From `recombination`.
         matings: Parents of `rows`.
         rows: The samples to read, shape (n_samples,).
-        n_rounds: Rounds of expectation-maximisation.
-        prior: Weight, in gametes, of what the family and the population have on average.
         generator: Draws the offspring whose calls tell a parent's two haplotypes apart at the start.
     """
     haplotypes, gametes = [], []
-    for blocks in chromosome_groups(layout, most_blocks=_STATES_PER_GROUP // max(1, 4 * len(rows))):
+    for blocks in layout.runs(most_blocks=_STATES_PER_GROUP // max(1, 4 * len(rows))):
         codes = batches.block_codes(blocks)[:, rows].transpose(0, 1).contiguous()
         steps = [torch.from_numpy(step).to(codes.device) for step in steps_along(layout.is_followed[blocks])]
-        family = _Family(codes, matings, fractions[blocks].to(codes.device), steps, prior=prior, generator=generator)
+        family = _Family(codes, matings, fractions[blocks].to(codes.device), steps, generator=generator)
         family.begin()
-        for _ in range(n_rounds):
+        for _ in range(_N_ROUNDS):
             family.improve()
         haplotypes.append((family.alleles[:-1] > 0.5).byte().permute(2, 0, 1, 3))
         gametes.append(family.gametes().permute(2, 0, 1, 3))
     return ParentalHaplotypes(haplotypes=torch.cat(haplotypes), gametes=torch.cat(gametes))
-
-
-def chromosome_groups(layout: BlockLayout, *, most_blocks: int) -> Iterator[slice]:
-    """Runs of whole chromosomes of at most so many blocks, or of one chromosome."""
-    ends = [block + 1 for block, is_followed in enumerate(layout.is_followed) if not is_followed]
-    start = 0
-    for end, following in zip(ends, [*ends[1:], None], strict=True):
-        if following is None or following - start > most_blocks:
-            yield slice(start, end)
-            start = end
 
 
 class _Family:
@@ -187,23 +118,28 @@ class _Family:
         fractions: torch.Tensor,
         steps: list[torch.Tensor],
         *,
-        prior: float,
         generator: torch.Generator,
     ) -> None:
-        self.codes, self.fractions, self.steps, self.prior = codes, fractions, steps, prior
+        self.codes, self.fractions, self.steps = codes, fractions, steps
         self.sires, self.dams = matings.sires.to(codes.device), matings.dams.to(codes.device)
         n_samples, n_blocks, block_size = codes.shape
         is_call = codes != MISSING_CODE
         self.frequency = (codes * is_call).float().sum(dim=0) / (2 * is_call.sum(dim=0)).clamp(min=1)
         deviation = torch.where(is_call, codes.float() - 2 * self.frequency, 0.0)
-        total = codes.new_zeros(matings.n_parents + 1, n_blocks, block_size, dtype=torch.float32)
-        n_offspring = codes.new_zeros(matings.n_parents + 1, dtype=torch.float32)
-        pivots = torch.zeros(matings.n_parents + 1, dtype=torch.long, device=codes.device)
+        n_parents = matings.n_parents + 1
+        total = codes.new_zeros(n_parents, n_blocks, block_size, dtype=torch.float32)
+        pivots = torch.zeros(n_parents, dtype=torch.long, device=codes.device)
+        # Families side by side, so that a chunk has few parents.
+        self.chunks = torch.split(torch.argsort(self.sires * n_parents + self.dams, stable=True), _SAMPLES_PER_CHUNK)
         for parents in (self.sires, self.dams):
-            total.index_add_(0, parents, deviation)
-            n_offspring.index_add_(0, parents, torch.ones(n_samples, device=codes.device))
+            for some in self.chunks:
+                _add_to_parents(total, parents[some], deviation[some])
             order = torch.randperm(n_samples, generator=generator, device=codes.device)
-            pivots[parents[order]] = order
+            # The first of each parent's offspring in random order.
+            first = torch.full((n_parents,), n_samples, device=codes.device)
+            first.scatter_reduce_(0, parents[order], torch.arange(n_samples, device=codes.device), "amin")
+            pivots = torch.where(first < n_samples, order[first.clamp(max=n_samples - 1)], pivots)
+        n_offspring = torch.bincount(torch.cat([self.sires, self.dams]), minlength=n_parents)
         mean = total / n_offspring.clamp(min=1)[:, None, None]
         self.expected = (self.frequency + mean / 4).clamp(_ERROR, 1 - _ERROR)
         middle, tilt = (self.frequency + 0.7 * mean).clamp(0.05, 0.95), deviation[pivots].clamp(-1, 1) / 4
@@ -242,32 +178,27 @@ class _Family:
         """Alleles in some blocks from P(haplotype of the sire, of the dam), shape (n_samples, 2, 2, n_blocks)."""
         alt = torch.zeros_like(self.alleles[:, :, blocks])
         total = torch.zeros_like(alt)
-        for some in self._chunks():
+        for some in self.chunks:
             codes = self.codes[some][:, None, None, blocks]
             from_sire, from_dam = self._origins(some, blocks)
             weight = weights[some][..., blocks, None] * (codes != MISSING_CODE)
             for parents, origin, axis in ((self.sires[some], from_sire, 2), (self.dams[some], from_dam, 1)):
-                alt.index_add_(0, parents, (weight * origin).sum(dim=axis))
-                total.index_add_(0, parents, weight.sum(dim=axis))
-        self.alleles[:, :, blocks] = (alt + self.prior * self.expected[:, None, blocks]) / (total + self.prior)
+                _add_to_parents(alt, parents, (weight * origin).sum(dim=axis))
+                _add_to_parents(total, parents, weight.sum(dim=axis))
+        self.alleles[:, :, blocks] = (alt + _PRIOR * self.expected[:, None, blocks]) / (total + _PRIOR)
         self.alleles[-1] = self.frequency
 
     def gametes(self) -> torch.Tensor:
         """The allele that came from the sire, then that from the dam, shape (2, n_samples, n_blocks, block_size)."""
         weights, blocks = self._posterior(), torch.arange(self.codes.shape[1], device=self.codes.device)
         gametes = torch.empty(2, *self.codes.shape, dtype=torch.uint8, device=self.codes.device)
-        for some in self._chunks():
+        for some in self.chunks:
             codes, weight = self.codes[some], weights[some][..., None]
             first, second = ((weight * origin).sum(dim=(1, 2)) for origin in self._origins(some, blocks))
             is_first = (first > second) | ((first == second) & (first > 0.5))
             gametes[0, some] = torch.where(codes == 1, is_first, torch.where(codes == MISSING_CODE, first > 0.5, codes == 2)).byte()
             gametes[1, some] = torch.where(codes == 1, ~is_first, torch.where(codes == MISSING_CODE, second > 0.5, codes == 2)).byte()
         return gametes
-
-    def _chunks(self) -> tuple[torch.Tensor, ...]:
-        """Positions of samples, some at a time."""
-        chunks: tuple[torch.Tensor, ...] = torch.split(torch.arange(len(self.codes), device=self.codes.device), _SAMPLES_PER_CHUNK)
-        return chunks
 
     def _pairs(self, some: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         alleles = self.alleles[:, :, blocks].clamp(_ERROR, 1 - _ERROR)
@@ -286,13 +217,13 @@ class _Family:
 
     def _log_likelihood(self, blocks: torch.Tensor) -> torch.Tensor:
         """Of the calls in some blocks, shape (n_samples, 2, 2, n_blocks)."""
-        logs = []
-        for some in self._chunks():
+        log = torch.empty(len(self.codes), 2, 2, len(blocks), device=self.codes.device)
+        for some in self.chunks:
             sire, dam = self._pairs(some, blocks)
             codes, both = self.codes[some][:, None, None, blocks], sire * dam
             chance = torch.where(codes == 1, sire + dam - 2 * both, torch.where(codes == 2, both, 1 - sire - dam + both))
-            logs.append(torch.where(codes == MISSING_CODE, 1.0, chance).log().sum(dim=-1))
-        return torch.cat(logs)
+            log[some] = torch.where(codes == MISSING_CODE, 1.0, chance).log().sum(dim=-1)
+        return log
 
     def _posterior(self) -> torch.Tensor:
         """P(haplotype of the sire, haplotype of the dam | all calls of a chromosome), shape (n_samples, 2, 2, n_blocks)."""
@@ -312,3 +243,10 @@ class _Family:
         fraction = self.fractions[blocks][:, None, None, None]
         states = torch.lerp(states, states.flip(2), fraction)
         return torch.lerp(states, states.flip(3), fraction)
+
+
+def _add_to_parents(total: torch.Tensor, parents: torch.Tensor, values: torch.Tensor) -> None:
+    """Add values of samples, shape (n_samples, ...), to those of their parents: as a product, since a GPU's `index_add_` has no order."""
+    present, number = torch.unique(parents, return_inverse=True)
+    is_member = functional.one_hot(number, len(present)).T.to(values)
+    total[present] += (is_member @ values.flatten(1)).view(len(present), *values.shape[1:])

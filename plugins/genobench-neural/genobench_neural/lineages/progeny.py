@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from genobench_neural.batches import MISSING_CODE
-from genobench_neural.lineages.autoregression import GameteNetwork
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
-    from genobench import ConditionEncoder
     from genobench.statgen import HaplotypeClusters
-    from genobench_neural.batches import PackedBatches
-    from genobench_neural.lineages.parents import Matings, ParentalHaplotypes
+    from genobench_neural.lineages.effects import TraitEffects
+    from genobench_neural.lineages.matings import MatingTable
 
-_LARGEST_LOGIT: Final = 9.0
-_SMALLEST_VARIANCE: Final = 0.02
-_BLOCKS_PER_CHUNK: Final = 64
+_N_PROGENY: Final = 1024
+"""Progeny by which the spread of predicted values is measured, whose standard error is then 1 part in 45."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +28,11 @@ class ProgenySize:
         n_parents: Inferred parents.
         n_matings: Distinct pairs of parents, the unknown one included.
         n_condition: Numbers of condition.
-        n_trait: The first of them, which tell the trait.
-        n_clusters: Clusters a block.
-        n_embedding: See `GameteNetwork`.
-        n_hidden: See `GameteNetwork`.
-        n_candidates: Meioses a parent, among which the trait chooses.
-        sharpness: Factor on the log-odds of the clusters' alleles.
+        n_trait: The first of them, which are the trait's.
+        n_clusters: Haplotype clusters a block.
+        n_tried: Matings a sample among which the trait chooses.
+        n_meioses: Meioses of each of their parents among which the trait chooses.
         grandparents: Share of made-up parents that have an inferred parent.
-        residual: Variance of the trait, in its own, that variants do not explain.
     """
 
     n_blocks: int
@@ -49,87 +42,137 @@ class ProgenySize:
     n_condition: int
     n_trait: int
     n_clusters: int
-    n_embedding: int
-    n_hidden: int
-    n_candidates: int
-    sharpness: float
+    n_tried: int
+    n_meioses: int
     grandparents: float
-    residual: float
 
 
 class ProgenyNetwork(GenotypeNetwork):
-    """Draws a mating that suits the condition, meioses of both parents, and keeps the pair of gametes that suits the trait.
+    """Draws some matings that suit the covariates, some meioses of both parents of each, and keeps a pair of gametes that suits the trait.
 
-    A parent who was not inferred is made up: one of its haplotypes is a gamete of the population from `GameteNetwork`, the other a gamete
-    of an inferred parent that suits the condition (a grandparent), or it has the first one twice.
+    A haplotype is a source for each block: a number below `n_clusters` is a haplotype cluster, `n_clusters + 2 * p + h` is haplotype h of
+    parent p. Which alleles these are is looked up at the end, so that trying many meioses costs little.
+
+    A parent who was not inferred is made up: one of its haplotypes is a walk along the clusters, the other is a gamete of an inferred
+    parent that suits the covariates and is not the mate (a grandparent), or the same walk again.
+
+    The trait chooses by its predicted value v: a pair of gametes is drawn with a probability proportional to the likelihood of the wanted
+    value, normal about v with the variance that variants do not explain. v is scaled so that its variance over samples that were not
+    chosen is the trait's genomic variance in training; so the trait given the genotypes is distributed as the model says.
 
     Args:
         size: Shapes.
-        generator: Draws the first weights.
+        device: Where its numbers lie.
     """
 
     haplotypes: torch.Tensor
     fractions: torch.Tensor
+    alleles: torch.Tensor
+    transitions: torch.Tensor
+    leanings: torch.Tensor
     mates: torch.Tensor
     counts: torch.Tensor
     means: torch.Tensor
     precision: torch.Tensor
-    alleles: torch.Tensor
-    effects: torch.Tensor
+    source_values: torch.Tensor
     centre: torch.Tensor
+    slopes: torch.Tensor
+    residual: torch.Tensor
 
-    def __init__(self, size: ProgenySize, generator: torch.Generator) -> None:
+    def __init__(self, size: ProgenySize, device: torch.device | None = None) -> None:
         super().__init__()
         self.size = size
-        device = generator.device
-        self.gametes = GameteNetwork(
-            n_blocks=size.n_blocks,
-            n_clusters=size.n_clusters,
-            n_condition=size.n_condition,
-            n_embedding=size.n_embedding,
-            n_hidden=size.n_hidden,
-            generator=generator,
-        )
+        n_sources = size.n_clusters + 2 * size.n_parents
         shapes: dict[str, tuple[int, ...]] = {
             "fractions": (size.n_blocks,),
+            "alleles": (size.n_blocks, size.n_clusters, size.block_size),
+            "transitions": (size.n_blocks, size.n_clusters, size.n_clusters),
+            "leanings": (size.n_blocks, size.n_condition + 1, size.n_clusters),
             "counts": (size.n_matings,),
             "means": (size.n_matings, size.n_condition),
             "precision": (size.n_condition,),
-            "alleles": (size.n_blocks, size.n_clusters, size.block_size),
-            "effects": (size.n_blocks, size.block_size, size.n_trait),
+            "source_values": (size.n_blocks, n_sources, size.n_trait),
             "centre": (size.n_trait,),
+            "slopes": (size.n_condition, size.n_trait),
+            "residual": (size.n_trait,),
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape, device=device))
-        n_haplotypes = (size.n_parents, 2, size.n_blocks, size.block_size)
+        n_haplotypes = (size.n_blocks, 2 * size.n_parents, size.block_size)
         self.register_buffer("haplotypes", torch.zeros(n_haplotypes, dtype=torch.uint8, device=device))
         self.register_buffer("mates", torch.zeros(size.n_matings, 2, dtype=torch.long, device=device))
 
     def begin_with(
-        self, clusters: HaplotypeClusters, parents: ParentalHaplotypes | None, table: MatingTable, fractions: torch.Tensor
+        self,
+        clusters: HaplotypeClusters,
+        leanings: torch.Tensor,
+        haplotypes: torch.Tensor,
+        table: MatingTable,
+        fractions: torch.Tensor,
     ) -> None:
-        """Take clusters, haplotypes of parents, matings, and recombination fractions."""
-        self.gametes.begin_with(clusters)
-        self.alleles.copy_(torch.sigmoid(self.size.sharpness * clusters.alleles.logit(eps=1e-4).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)))
-        if parents is not None and self.size.n_parents:
-            self.haplotypes.copy_(parents.haplotypes.permute(1, 2, 0, 3))
+        """Take clusters and their populations, haplotypes of parents, shape (n_blocks, n_parents, 2, block_size), matings, crossovers."""
+        self.alleles.copy_(clusters.alleles)
+        self.transitions.copy_(clusters.transitions)
+        self.leanings.copy_(leanings)
+        self.haplotypes.copy_(haplotypes.flatten(1, 2))
         self.fractions.copy_(fractions)
         for name in ("mates", "counts", "means", "precision"):
             getattr(self, name).copy_(getattr(table, name))
 
     @torch.no_grad()
+    def predict_with(self, effects: TraitEffects, condition: torch.Tensor, generator: torch.Generator) -> None:
+        """Take what variants say of the trait, scaled to the trait's genomic variance by progeny that nothing chose.
+
+        Args:
+            effects: Of ALT alleles.
+            condition: Of the training samples, shape (n_samples, n_condition).
+            generator: Draws the progeny.
+        """
+        sources = torch.cat([self.alleles, self.haplotypes.float()], dim=1)
+        self.source_values.copy_(sources @ effects.effects)
+        rows = torch.randint(len(condition), (_N_PROGENY,), generator=generator, device=condition.device)
+        first, second = self._pools(condition[rows], 1, generator)
+        usual = (self._value(first) + self._value(second))[:, 0]
+        scale = (effects.explained / usual.var(dim=0).clamp(min=1e-12)).sqrt()
+        self.source_values.mul_(scale)
+        self.centre.copy_(usual.mean(dim=0) * scale)
+        self.slopes.copy_(effects.slopes)
+        self.residual.copy_(effects.residual)
+
+    @property
+    def has_populations(self) -> bool:
+        """Whether any number of the condition says from what population a sample is."""
+        return bool(self.leanings.any())
+
+    @torch.no_grad()
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
-        sides = self.mates[self._matings(condition, generator)]
-        pools = [self._meioses(self._parent(sides[:, side], condition, generator), generator) for side in range(2)]
-        values = [torch.einsum("ncbv,bvt->nct", pool.float(), self.effects) for pool in pools]
-        wanted = condition[:, None, None, : self.size.n_trait]
-        away = (wanted + self.centre - values[0][:, :, None] - values[1][:, None]).square().sum(dim=-1)
-        weights = (-away / (2 * self.size.residual)).flatten(1).softmax(dim=-1)
+        first, second = self._pools(condition.repeat_interleave(self.size.n_tried, dim=0), self.size.n_meioses, generator)
+        wanted = condition[:, : self.size.n_trait] - condition @ self.slopes + self.centre
+        value = self._value(first)[:, :, None] + self._value(second)[:, None]
+        away = (wanted.repeat_interleave(self.size.n_tried, dim=0)[:, None, None] - value).square() / self.residual
+        weights = (-away.sum(dim=-1) / 2).view(len(condition), -1).softmax(dim=-1)
         chosen = torch.multinomial(weights, 1, generator=generator)[:, 0]
-        rows, n_second = torch.arange(len(condition), device=condition.device), pools[1].shape[1]
-        codes: torch.Tensor = pools[0][rows, chosen // n_second] + pools[1][rows, chosen % n_second]
-        return codes.transpose(0, 1)
+        rows = torch.arange(len(condition), device=condition.device)
+        n_first, n_second = self.size.n_tried * self.size.n_meioses, self.size.n_meioses
+        pair = chosen // n_second
+        gametes = (
+            first.view(len(rows), n_first, -1)[rows, pair],
+            second.view(len(rows), n_first, -1)[rows, pair // n_second * n_second + chosen % n_second],
+        )
+        return self._drawn_alleles(gametes[0], generator) + self._drawn_alleles(gametes[1], generator)
+
+    def _pools(self, condition: torch.Tensor, n_meioses: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gametes of both parents of a mating for each row of conditions, shape (n_rows, n_meioses, n_blocks) each."""
+        mates = self.mates[self._matings(condition, generator)]
+        first, second = (
+            self._meioses(self._parent(mates[:, side], mates[:, 1 - side], condition, generator), n_meioses, generator) for side in range(2)
+        )
+        return first, second
+
+    def _value(self, gametes: torch.Tensor) -> torch.Tensor:
+        """Predicted value, shape (n_rows, n_meioses, n_trait)."""
+        return self.source_values[torch.arange(self.size.n_blocks, device=gametes.device), gametes].sum(dim=2)
 
     def _matings(self, condition: torch.Tensor, generator: torch.Generator, *, is_possible: torch.Tensor | None = None) -> torch.Tensor:
         """Number of a mating for each row of conditions."""
@@ -139,128 +182,62 @@ class ProgenyNetwork(GenotypeNetwork):
             weights = weights.masked_fill(~is_possible, -torch.inf)
         return torch.multinomial(weights.softmax(dim=-1), 1, generator=generator)[:, 0]
 
-    def _parent(self, parents: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Two haplotypes of the parent of each row, shape (n_rows, 2, n_blocks, block_size)."""
-        both = torch.empty(len(parents), 2, self.size.n_blocks, self.size.block_size, dtype=torch.uint8, device=condition.device)
-        is_known = parents < self.size.n_parents
-        both[is_known] = self.haplotypes[parents[is_known]]
-        if is_known.all():
-            return both
-        made_up = condition[~is_known]
-        population = self._population_gametes(made_up, generator)
-        first = population
-        is_possible = self.mates.amin(dim=1) < self.size.n_parents
-        if is_possible.any():
-            mates = self.mates[self._matings(made_up, generator, is_possible=is_possible)]
-            side = torch.randint(2, (len(mates),), generator=generator, device=mates.device)
-            one = mates.gather(1, side[:, None])[:, 0]
-            grandparents = torch.where(one < self.size.n_parents, one, mates.amin(dim=1))
-            inherited = self._meioses(self.haplotypes[grandparents], generator, n_meioses=1)[:, 0]
-            has_one = torch.rand(len(mates), generator=generator, device=mates.device) < self.size.grandparents
-            first = torch.where(has_one[:, None, None], inherited, population)
-        both[~is_known] = torch.stack([first, population], dim=1)
+    def _parent(self, parents: torch.Tensor, mates: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Two haplotypes of the parent of each row, shape (n_rows, 2, n_blocks)."""
+        both = self._haplotypes_of(parents)
+        is_made_up = parents == self.size.n_parents
+        if is_made_up.any():
+            walk = self._walk(condition[is_made_up], generator)
+            both[is_made_up] = torch.stack([self._grandparental(walk, mates[is_made_up], condition[is_made_up], generator), walk], dim=1)
         return both
 
-    def _population_gametes(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        tokens = self.gametes.draw(condition, generator)
-        chances = self.alleles[torch.arange(len(tokens), device=tokens.device)[:, None], tokens].transpose(0, 1)
-        return (torch.rand(chances.shape, generator=generator, device=chances.device) < chances).byte()
+    def _grandparental(self, walk: torch.Tensor, mates: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The other haplotype of a made-up parent: a gamete of an inferred parent other than the mate, or, without one, the walk."""
+        # The first of a mating who is inferred and not the mate; n_parents where there is none.
+        is_usable = (self.mates < self.size.n_parents) & (self.mates != mates[:, None, None])
+        is_possible = is_usable.any(dim=2)
+        has_one = is_possible.any(dim=1) & (torch.rand(len(mates), generator=generator, device=mates.device) < self.size.grandparents)
+        if not has_one.any():
+            return walk
+        rows = torch.nonzero(has_one)[:, 0]
+        number = self._matings(condition[rows], generator, is_possible=is_possible[rows])
+        side = torch.randint(2, (len(rows),), generator=generator, device=mates.device)
+        side = torch.where(is_usable[rows, number, side], side, 1 - side)
+        inherited = walk.clone()
+        inherited[rows] = self._meioses(self._haplotypes_of(self.mates[number, side]), 1, generator)[:, 0]
+        return inherited
 
-    def _meioses(self, parents: torch.Tensor, generator: torch.Generator, *, n_meioses: int | None = None) -> torch.Tensor:
-        """Gametes of parents, shape (n_rows, n_meioses, n_blocks, block_size); one crosses over between blocks alone."""
-        shape = (len(parents), n_meioses or self.size.n_candidates, self.size.n_blocks)
+    def _haplotypes_of(self, parents: torch.Tensor) -> torch.Tensor:
+        """Sources of both haplotypes of parents, shape (n_rows, 2, n_blocks); without sense for parents who are not inferred."""
+        first = self.size.n_clusters + 2 * parents
+        return torch.stack([first, first + 1], dim=1)[..., None].repeat(1, 1, self.size.n_blocks)
+
+    def _walk(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Gametes of the population, shape (n_rows, n_blocks): walks along the clusters that lean towards those of a row's population."""
+        uniform = torch.rand(self.size.n_blocks, len(condition), 1, generator=generator, device=condition.device)
+        walk = torch.zeros(len(condition), self.size.n_blocks, dtype=torch.long, device=condition.device)
+        known = torch.cat([condition, torch.ones_like(condition[:, :1])], dim=1)
+        for block in range(self.size.n_blocks):
+            weights = self.transitions[block][walk[:, max(0, block - 1)]]
+            if self.has_populations:
+                weights = weights * (known @ self.leanings[block]).exp()
+            sums = weights.cumsum(dim=1)
+            walk[:, block] = torch.searchsorted(sums, uniform[block] * sums[:, -1:])[:, 0].clamp(max=self.size.n_clusters - 1)
+        return walk
+
+    def _meioses(self, parents: torch.Tensor, n_meioses: int, generator: torch.Generator) -> torch.Tensor:
+        """Gametes of parents, shape (n_rows, n_meioses, n_blocks); one crosses over between blocks alone."""
+        shape = (len(parents), n_meioses, self.size.n_blocks)
         is_crossed = torch.rand(shape, generator=generator, device=parents.device) < self.fractions
-        is_second = (is_crossed.cumsum(dim=-1) % 2).bool()[..., None]
+        is_second = is_crossed.cumsum(dim=-1) % 2 == 1
         return torch.where(is_second, parents[:, None, 1], parents[:, None, 0])
 
-
-@dataclass(frozen=True, eq=False)
-class MatingTable:
-    """Distinct matings of training, and the conditions of their offspring.
-
-    Args:
-        mates: Both parents, shape (n_matings, 2); n_parents for one that is not inferred.
-        counts: Offspring, shape (n_matings,).
-        means: Mean condition of the offspring, drawn towards that of all, shape (n_matings, n_condition).
-        precision: What a squared difference from a mean weighs, shape (n_condition,).
-    """
-
-    mates: torch.Tensor
-    counts: torch.Tensor
-    means: torch.Tensor
-    precision: torch.Tensor
-
-    @classmethod
-    def of_matings(cls, matings: Matings, condition: torch.Tensor, encoder: ConditionEncoder, generator: torch.Generator) -> MatingTable:
-        """Count training matings; encoded conditions have mean 0.
-
-        Where both parents are inferred, the dam is exchanged for one of another mating whose offspring were alike in condition: new full
-        sibs of training samples would be nearer to them than to unseen samples of their family.
-        """
-        pairs = torch.stack([matings.sires, matings.dams], dim=1).to(condition.device)
-        mates, number = torch.unique(pairs, dim=0, return_inverse=True)
-        counts = torch.bincount(number, minlength=len(mates)).float()
-        totals = condition.new_zeros(len(mates), condition.shape[1]).index_add_(0, number, condition)
-        means = totals / (counts[:, None] + 1)
-        variance = (condition - means[number]).square().mean(dim=0).clamp(min=_SMALLEST_VARIANCE)
-        # A class is told by one number for each class, which are but one fact.
-        share = torch.tensor([2 / len(c.classes) if c.classes else 1.0 for c in encoder.columns for _ in c.classes or (0,)])
-        precision = share.clamp(max=1).to(variance.device) / variance
-        return cls(mates=_exchanged(mates, means, precision, matings.n_parents, generator), counts=counts, means=means, precision=precision)
-
-
-def _exchanged(
-    mates: torch.Tensor, means: torch.Tensor, precision: torch.Tensor, n_parents: int, generator: torch.Generator
-) -> torch.Tensor:
-    """Matings of two inferred parents with the dam of another one each, as far as there is another."""
-    both = torch.nonzero((mates < n_parents).all(dim=1))[:, 0]
-    if len(both) < 2:
-        return mates
-    away = ((means[both][:, None] - means[both]).square() * precision).sum(dim=-1)
-    is_same = (mates[both, 0][:, None] == mates[both, 0]) | (mates[both, 1][:, None] == mates[both, 1])
-    is_same &= ~is_same.all(dim=1, keepdim=True)
-    chosen = torch.multinomial((-away / 2).masked_fill(is_same, -torch.inf).softmax(dim=1), 1, generator=generator)[:, 0]
-    mates = mates.clone()
-    mates[both, 1] = mates[both[chosen], 1]
-    return mates
-
-
-def trait_effects(
-    batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, *, heritability: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Effects of ALT alleles on the numbers of a trait: the best linear predictor (Meuwissen et al. 2001, doi:10.1093/genetics/157.4.1819).
-
-    Args:
-        batches: The training samples.
-        condition: The numbers, shape (len(rows), n_trait).
-        rows: The samples to read.
-        heritability: Share of the trait's variance that variants explain.
-
-    Returns:
-        The effects, shape (n_blocks, block_size, n_trait), and what they give the average sample, shape (n_trait,), which a prediction must
-        leave out: it depends on which allele is called ALT.
-    """
-    slices = [slice(start, start + _BLOCKS_PER_CHUNK) for start in range(0, batches.n_blocks, _BLOCKS_PER_CHUNK)]
-    relationship = torch.zeros(len(rows), len(rows), device=condition.device)
-    for blocks in slices:
-        x = _centred(batches, blocks, rows).flatten(1)
-        relationship += x @ x.T
-    scale = relationship.diagonal().mean().clamp(min=1e-6)
-    penalty = (1 - heritability) / heritability * torch.eye(len(rows), device=condition.device)
-    weights = torch.linalg.solve(relationship / scale + penalty, condition) / scale
-    effects = torch.cat([torch.einsum("nbv,nt->bvt", _centred(batches, blocks, rows), weights) for blocks in slices])
-    means = torch.cat([_means(batches, blocks, rows) for blocks in slices])
-    return effects, torch.einsum("bv,bvt->t", means, effects)
-
-
-def _centred(batches: PackedBatches, blocks: slice, rows: torch.Tensor) -> torch.Tensor:
-    """Calls less the variant's mean, 0 where missing, shape (n_rows, n_some_blocks, block_size)."""
-    codes = batches.block_codes(blocks)[:, rows].transpose(0, 1)
-    return torch.where(codes != MISSING_CODE, codes.float() - _means(batches, blocks, rows), 0.0)
-
-
-def _means(batches: PackedBatches, blocks: slice, rows: torch.Tensor) -> torch.Tensor:
-    """Mean ALT alleles of the calls, shape (n_some_blocks, block_size)."""
-    codes = batches.block_codes(blocks)[:, rows]
-    is_call = codes != MISSING_CODE
-    return (codes * is_call).sum(dim=1) / is_call.sum(dim=1).clamp(min=1)
+    def _drawn_alleles(self, gametes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Alleles of gametes, uint8, shape (n_blocks, n_rows, block_size)."""
+        block = torch.arange(self.size.n_blocks, device=gametes.device)[:, None]
+        sources, n_clusters = gametes.T, self.size.n_clusters
+        chance = self.alleles[block, sources.clamp(max=n_clusters - 1)]
+        alleles = (torch.rand(chance.shape, generator=generator, device=chance.device) < chance).byte()
+        is_known = sources >= n_clusters
+        alleles[is_known] = self.haplotypes[block.expand_as(sources)[is_known], sources[is_known] - n_clusters]
+        return alleles

@@ -1,0 +1,135 @@
+"""Who mates with whom: the matings of training, and those of synthetic samples, which are others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genobench import ConditionEncoder, Trait
+
+_SMALLEST_VARIANCE: Final = 0.02
+"""A covariate that hardly varies within matings would otherwise forbid all others."""
+
+
+_FULL_SIB: Final = 1 / 3
+"""What a full sib says of its parents beside the first one, in offspring: it is drawn from four unknown haplotypes instead of two.
+
+Chosen by measurement: on mouse_hs_1940 parents of 12 full sibs are found by attacks, those of 20 are not (docs/lab_note.md).
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Matings:
+    """Who the parents of each sample are, as far as they have two offspring or more.
+
+    Args:
+        sires: Number of a parent for each sample, n_parents where it is unknown; shape (n_samples,).
+        dams: Likewise; parents share one numbering.
+        n_parents: Parents who are numbered.
+    """
+
+    sires: torch.Tensor
+    dams: torch.Tensor
+    n_parents: int
+
+    @classmethod
+    def of_samples(cls, samples: pd.DataFrame, trait: Trait) -> Matings:
+        """Read the columns `sire` and `dam`, or, without them, take the trait's family as what a common parent has."""
+        columns = [name for name in ("sire", "dam") if name in samples.columns]
+        if not columns and trait.family in samples.columns:
+            columns = [str(trait.family)]
+        coded = [np.full(len(samples), -1) for _ in range(2)]
+        n_parents = 0
+        for place, name in enumerate(columns):
+            counts = samples[name].value_counts()
+            kept = sorted(counts.index[counts >= 2].astype(str))
+            number = {parent: n_parents + k for k, parent in enumerate(kept)}
+            coded[place] = np.array([number.get(str(parent), -1) for parent in samples[name]], dtype=np.int64)
+            n_parents += len(kept)
+        sires, dams = (torch.from_numpy(np.where(codes < 0, n_parents, codes).astype(np.int64)) for codes in coded)
+        return cls(sires=sires, dams=dams, n_parents=n_parents)
+
+    def evidence(self) -> torch.Tensor:
+        """How many half sibs say as much of each parent as its offspring do, shape (n_parents,)."""
+        pairs, n_offspring = torch.unique(torch.stack([self.sires, self.dams], dim=1), dim=0, return_counts=True)
+        is_both = (pairs < self.n_parents).all(dim=1)
+        worth = torch.where(is_both, 1 + _FULL_SIB * (n_offspring - 1), n_offspring.double())
+        # A parent is the sire in all of its matings, or the dam in all.
+        return sum((torch.bincount(side, weights=worth, minlength=self.n_parents + 1) for side in pairs.T), torch.zeros(1))[:-1]
+
+    def of_parents(self, is_kept: torch.Tensor) -> Matings:
+        """The same with all other parents unknown; `is_kept` has shape (n_parents,)."""
+        n_kept = int(is_kept.sum())
+        number = torch.full((self.n_parents + 1,), n_kept)
+        number[:-1][is_kept] = torch.arange(n_kept)
+        return Matings(sires=number[self.sires], dams=number[self.dams], n_parents=n_kept)
+
+
+@dataclass(frozen=True, eq=False)
+class MatingTable:
+    """Matings of synthetic samples, and the conditions that their offspring have.
+
+    Args:
+        mates: Both parents, shape (n_matings, 2); n_parents for one who is unknown.
+        counts: Training offspring of the mating that it stands for, shape (n_matings,).
+        means: Mean condition of these, drawn towards that of all, shape (n_matings, n_condition).
+        precision: What a squared difference from a mean weighs, shape (n_condition,); 0 for a trait that chooses among gametes.
+    """
+
+    mates: torch.Tensor
+    counts: torch.Tensor
+    means: torch.Tensor
+    precision: torch.Tensor
+
+    @classmethod
+    def of_matings(
+        cls,
+        matings: Matings,
+        condition: torch.Tensor,
+        encoder: ConditionEncoder,
+        *,
+        is_population: torch.Tensor,
+        generator: torch.Generator,
+    ) -> MatingTable:
+        """Count training matings and exchange mates; encoded conditions have mean 0.
+
+        Where both parents are known, the dam is exchanged for one of another mating whose offspring were alike in covariates: new full
+        sibs of training samples would be nearer to them than to unseen samples of their family.
+        """
+        pairs = torch.stack([matings.sires, matings.dams], dim=1).to(condition.device)
+        mates, number = torch.unique(pairs, dim=0, return_inverse=True)
+        counts = torch.bincount(number, minlength=len(mates)).float()
+        totals = torch.stack([torch.bincount(number, weights=c, minlength=len(mates)) for c in condition.double().cpu().T], dim=1)
+        means = (totals / (counts[:, None] + 1)).float()
+        variance = (condition - means[number]).square().mean(dim=0).clamp(min=_SMALLEST_VARIANCE)
+        # The numbers of a class of two or more are one fact less than there are classes.
+        share = torch.tensor([min(1.0, 2 / c.width) for c in encoder.columns for _ in range(c.width)], device=condition.device)
+        precision = share / variance
+        precision[: encoder.columns[0].width] *= is_population[: encoder.columns[0].width]
+        exchanged = _exchanged(mates, means, precision, matings.n_parents, generator)
+        return cls(mates=exchanged, counts=counts, means=means, precision=precision)
+
+
+def _exchanged(
+    mates: torch.Tensor, means: torch.Tensor, precision: torch.Tensor, n_parents: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Matings of two known parents with the dam of another one each, never a pair that has training offspring; else the dam is unknown."""
+    both = torch.nonzero((mates < n_parents).all(dim=1))[:, 0]
+    if not len(both):
+        return mates
+    has_offspring = torch.zeros(n_parents + 1, n_parents + 1, dtype=torch.bool, device=mates.device)
+    has_offspring[mates[:, 0], mates[:, 1]] = True
+    is_new = ~has_offspring[mates[both, 0][:, None], mates[both, 1]]
+    away = ((means[both][:, None] - means[both]).square() * precision).sum(dim=-1)
+    weights = torch.where(is_new, (-away / 2).exp().clamp(min=1e-30), 0.0)
+    weights[~is_new.any(dim=1)] = 1.0
+    chosen = torch.multinomial(weights, 1, generator=generator)[:, 0]
+    exchanged = mates.clone()
+    exchanged[both, 1] = torch.where(is_new.any(dim=1), mates[both[chosen], 1], n_parents)
+    return exchanged
