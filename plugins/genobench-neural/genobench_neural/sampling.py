@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from genobench import ConditionEncoder
-
 _CALLS_PER_CHUNK: Final = 1 << 22
 
 
@@ -48,20 +46,13 @@ class NetworkSampler(Sampler):
         network: Weights and shapes.
         description: What a loader needs to build the network anew: plain values.
         layout: Where each variant lies.
-        encoder: Conditions as numbers.
-        variants: The variant table of training.
+        tables: Conditions and variants.
     """
 
     network: GenotypeNetwork
     description: dict[str, Any]
     layout: BlockLayout
-    encoder: ConditionEncoder
-    variants: pd.DataFrame
-
-    @property
-    def tables(self) -> SamplerTables:
-        """Everything but the network."""
-        return SamplerTables(encoder=self.encoder, variants=self.variants)
+    tables: SamplerTables
 
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
         """Synthetic genotypes; without a condition, conditions are drawn from the distribution kept from training.
@@ -69,17 +60,16 @@ class NetworkSampler(Sampler):
         Raises:
             GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
         """
-        tables = self.tables
-        asked = tables.conditions(n_samples, condition, seed=seed)
-        encoded = torch.from_numpy(tables.encoder.encode(asked))
+        asked = self.tables.conditions(n_samples, condition, seed=seed)
+        encoded = torch.from_numpy(self.tables.encoder.encode(asked))
         generator = torch.Generator().manual_seed(seed)
-        packed = tables.packed_rows(n_samples)
+        packed = self.tables.packed_rows(n_samples)
         n_rows = max(1, _CALLS_PER_CHUNK // self.layout.variant_at.size)
         with torch.inference_mode():
             for start in range(0, n_samples, n_rows):
                 codes = self.network.draw(encoded[start : start + n_rows], generator)
                 packed[start : start + codes.shape[1]] = PackedCalls.from_calls(unplaced_calls(codes, self.layout)).packed
-        return tables.genotypes(packed, asked)
+        return self.tables.genotypes(packed, asked)
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`, `layout.safetensors`, and the sampler's tables."""
@@ -100,7 +90,7 @@ def trained_sampler(network: GenotypeNetwork, description: dict[str, Any], *, la
         tables: Conditions and variants.
     """
     network.requires_grad_(False).to("cpu").eval()
-    return NetworkSampler(network=network, description=description, layout=layout, encoder=tables.encoder, variants=tables.variants)
+    return NetworkSampler(network=network, description=description, layout=layout, tables=tables)
 
 
 def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], GenotypeNetwork]) -> NetworkSampler:

@@ -249,7 +249,7 @@ def test_published__sees_the_condition_as_in_the_table(tmp_path: Path) -> None:
     assert isinstance(sampler, NetworkSampler)
     network = sampler.network
     assert isinstance(network, ScoreDiffusion)
-    seen = torch.from_numpy(sampler.encoder.encode(train.samples)) * network.condition_scale + network.condition_offset
+    seen = torch.from_numpy(sampler.tables.encoder.encode(train.samples)) * network.condition_scale + network.condition_offset
     np.testing.assert_allclose(seen[:, 0], train.samples["weight"], rtol=1e-4)
     np.testing.assert_allclose(seen[:, 1:], np.column_stack([train.samples["sex"] == name for name in ("female", "male")]), atol=1e-6)
 
