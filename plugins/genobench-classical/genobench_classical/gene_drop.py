@@ -9,7 +9,7 @@ import numpy as np
 
 from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SamplerTables, Trial, check_lowest, check_positive
 from genobench.statgen import GeneticPath, phased_haplotypes
-from genobench_classical.donors import LEAST_DONORS, Donors
+from genobench_classical.donors import Donors
 from genobench_classical.haplotype_copies import gametes, mosaic_haplotypes, packed_in_chunks
 from genobench_classical.stored_arrays import load_arrays, save_arrays
 
@@ -57,7 +57,8 @@ class GeneDrop(Generator):
         offspring_per_sire: Mean number of synthetic samples of a sire; None: as in the training samples' column `sire`, or 5.
         offspring_per_dam: Likewise, of a dam; None: as in the column `dam`, or 2.
         kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
-        least_donors: Effective number of candidates, 1 / sum(P(parent)²), below which no condition goes (but a quarter of them).
+        least_donors: Effective number of candidates, 1 / sum(P(parent)²), below which no condition goes (but a quarter of them). What it
+            takes off the trait at extremes is taken off in each generation.
     """
 
     n_generations: int = 6
@@ -65,7 +66,7 @@ class GeneDrop(Generator):
     offspring_per_sire: float | None = None
     offspring_per_dam: float | None = None
     kernel_width: float = 0.3
-    least_donors: int = LEAST_DONORS
+    least_donors: int = 10
 
     def __post_init__(self) -> None:
         check_lowest(self, {"n_generations": 1, "founder_rate": 0, "offspring_per_sire": 1, "offspring_per_dam": 1, "least_donors": 1})
