@@ -15,7 +15,7 @@ from genobench_neural.flow.codes import LatentCodes
 from genobench_neural.flow.flow_matching import FlowTask
 from genobench_neural.flow.network import LatentFlowNetwork, LatentFlowSize
 from genobench_neural.flow.path_counts import PathCounts
-from genobench_neural.flow.trait_effects import share_of_tilts, trait_beside, trait_tilts
+from genobench_neural.flow.trait_effects import covariate_numbers, share_of_tilts, trait_beside, trait_tilts
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training import fit_identity, run
 from genobench_neural.training_data import TrainingData
@@ -137,10 +137,8 @@ class LatentFlow(Generator):
         counts = PathCounts.of_paths(paths, clusters, network.chain.n_before, order=self.order, prior=self.chain_prior)
         network.chain.log_transitions.copy_(counts.log_transitions())
         held_back = torch.randperm(data.n_samples, generator=data.random, device=data.device)[: int(data.n_samples * _HELD_BACK)]
-        condition = data.condition.clone()
         trait = _quantitative_trait(data)
-        if trait is not None:
-            condition[:, trait] = 0
+        condition = data.condition if trait is None else covariate_numbers(data.condition, trait)
         return ChainTask(
             network.chain,
             counts,
@@ -235,7 +233,8 @@ def _tilt_by_trait(task: ChainTask, network: LatentFlowNetwork, data: TrainingDa
     tilts = torch.zeros_like(network.chain.loadings)
     tilts[:, network.size.n_factors :] = weights[:, None] * trait_tilts(task, values, ridge=ridge)[:, None]
     with torch.no_grad():
-        share = share_of_tilts(network, network.chain.loadings, tilts, data, values)
+        others = covariate_numbers(data.condition, trait)
+        share = share_of_tilts(network, network.chain.loadings, tilts, data, values=values, others=others)
         network.chain.loadings.add_(tilts, alpha=share)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import LinearRegression
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import BlockLayout, HaplotypeClusters, vanraden_1
@@ -17,7 +18,7 @@ from genobench_neural.flow.chain import ChainTask, LatentChain
 from genobench_neural.flow.codes import LatentCodes, genome_parts
 from genobench_neural.flow.flow_matching import FlowTask, VelocityNetwork, carried
 from genobench_neural.flow.path_counts import PathCounts
-from genobench_neural.flow.trait_effects import heritability
+from genobench_neural.flow.trait_effects import beside, heritability
 from genobench_neural.latent_flow import LatentFlow
 
 if TYPE_CHECKING:
@@ -242,6 +243,13 @@ def test_heritability__is_the_slope_of_products_on_relationships() -> None:
     slope = np.polyfit(relationship[pairs], np.outer(z, z)[pairs], 1)[0]
     assert heritability(relationship, values) == pytest.approx(slope, rel=1e-6)
     assert heritability(relationship, np.ones(30)) == 0.0
+
+
+def test_beside__takes_off_what_covariates_say_of_samples() -> None:
+    random = np.random.default_rng(1)
+    covariates, z = random.normal(size=(40, 3)), random.normal(size=(40, 60))
+    left = z - LinearRegression().fit(covariates, z).predict(covariates)
+    assert beside((z @ z.T).astype(np.float32), covariates) == pytest.approx(left @ left.T, abs=1e-3)
 
 
 @pytest.mark.parametrize("genetic_share", [0.0, 0.5])

@@ -37,12 +37,18 @@ def trait_beside(condition: torch.Tensor, trait: slice) -> tuple[torch.Tensor, t
     Returns:
         What is left, shape (n_samples,), and the weights of all numbers in it (1 for the trait's own), shape (n_condition,).
     """
-    others = condition.clone()
-    others[:, trait] = 0
+    others = covariate_numbers(condition, trait)
     penalty = _OTHERS_RIDGE * torch.eye(condition.shape[1], device=condition.device)
     weights = -torch.linalg.solve(others.T @ others + penalty, others.T @ condition[:, trait])[:, 0]
     weights[trait] = 1
     return condition @ weights, weights
+
+
+def covariate_numbers(condition: torch.Tensor, trait: slice) -> torch.Tensor:
+    """Conditions with 0 for the trait, shape of `condition`."""
+    others = condition.clone()
+    others[:, trait] = 0
+    return others
 
 
 @torch.no_grad()
@@ -77,7 +83,13 @@ def trait_tilts(task: ChainTask, values: torch.Tensor, *, ridge: float) -> torch
 
 @torch.no_grad()
 def share_of_tilts(
-    network: GenotypeNetwork, tilted: torch.nn.Parameter, tilts: torch.Tensor, data: TrainingData, values: torch.Tensor
+    network: GenotypeNetwork,
+    tilted: torch.nn.Parameter,
+    tilts: torch.Tensor,
+    data: TrainingData,
+    *,
+    values: torch.Tensor,
+    others: torch.Tensor,
 ) -> float:
     """The share of the tilts, up to 1, with which synthetic samples have the heritability of the training samples.
 
@@ -89,22 +101,43 @@ def share_of_tilts(
         tilted: The weights of the network that the tilts are added to; left as they were.
         tilts: What a share is taken of, shape of `tilted`.
         data: Training samples and their conditions.
-        values: The trait as `heritability` is to see it, shape (n_samples,).
+        values: The trait beside the covariates, shape (n_samples,).
+        others: The covariates' numbers, shape (n_samples, n_others); heritability is read off relationships beside them, as between
+            populations whose means are covariates the trait does not vary.
     """
     rows = torch.randperm(data.n_samples, generator=data.random, device=data.device)[:_MOST_PAIRED]
     seed = int(torch.randint(2**31, (1,), generator=data.random, device=data.device))
     calls = data.genotypes.calls.rows(rows.cpu().numpy())
     mean = np.where(calls >= 0, calls, 0).sum(axis=0) / np.maximum(1, (calls >= 0).sum(axis=0))
     y = values[rows].cpu().numpy().astype(np.float64)
-    wanted = heritability(vanraden_1(calls, alt_frequencies=mean / 2), y)
+    covariates = others[rows].cpu().numpy().astype(np.float64)
+
+    def explained(calls: NDArray[np.int8]) -> float:
+        return heritability(beside(vanraden_1(calls, alt_frequencies=mean / 2), covariates), y)
+
+    wanted = explained(calls)
     begun, reached = tilted.clone(), []
     for share in _SHARES:
         tilted.copy_(begun + share * tilts)
         noise = torch.Generator(data.device).manual_seed(seed)
         drawn = [unplaced_calls(network.draw(data.condition[rows], noise), data.layout) for _ in range(_N_DRAWS)]
-        reached.append(float(np.mean([heritability(vanraden_1(calls, alt_frequencies=mean / 2), y) for calls in drawn])))
+        reached.append(float(np.mean([explained(calls) for calls in drawn])))
     tilted.copy_(begun)
     return float(np.interp(wanted, np.maximum.accumulate(reached), _SHARES))
+
+
+def beside(relationship: NDArray[np.float32], covariates: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Relationships less what covariates (and the mean) say of them, on both sides, shape of `relationship`.
+
+    Args:
+        relationship: Shape (n_samples, n_samples).
+        covariates: Shape (n_samples, n_covariates).
+    """
+    known = np.column_stack([np.ones(len(covariates)), covariates])
+    said = (known @ np.linalg.pinv(known)).astype(np.float32)
+    half = relationship - said @ relationship
+    left: NDArray[np.float32] = half - half @ said
+    return left
 
 
 def heritability(relationship: NDArray[np.float32], values: NDArray[np.float64]) -> float:
