@@ -15,6 +15,7 @@ from genobench_neural.sampling import GenotypeNetwork
 _FIRST_SPREAD: Final = 0.01
 _SMALLEST_SPREAD: Final = 0.05
 _LARGEST_FIELD: Final = 15.0
+_TRACE: Final = 1e-12
 
 
 class Phase(NamedTuple):
@@ -114,8 +115,8 @@ class Boltzmann(GenotypeNetwork):
         self.mean.copy_(mean)
         self.inverse_spread.copy_(torch.where(spread > _SMALLEST_SPREAD, 1 / spread.clamp(min=_SMALLEST_SPREAD), 0.0))
         self.shares.copy_(shares[1:])
-        # Biases are relative to 0 ALT alleles; where that never occurs, a trace of it stands in.
-        self.bias.copy_((shares[1:] / shares[0].clamp(min=1e-6)).log())
+        # Biases are relative to 0 ALT alleles; where that never occurs, a trace of it stands in, too small to be drawn.
+        self.bias.copy_((shares[1:] / shares[0].clamp(min=_TRACE)).log())
         for name in self.between_units:
             weight = getattr(self, name)
             weight.copy_(_FIRST_SPREAD * torch.randn(weight.shape, generator=random, device=weight.device))
@@ -125,9 +126,10 @@ class Boltzmann(GenotypeNetwork):
         return {"size": asdict(self.size), "n_sweeps": self.n_sweeps, "is_bf16": self.is_bf16}
 
     def standardised(self, codes: torch.Tensor) -> torch.Tensor:
-        """The x of calls, shape (n_blocks, n_samples, block_size); 0 where missing."""
-        x = (codes.float() - self.mean[:, None]) * self.inverse_spread[:, None]
-        return x.masked_fill(codes == MISSING_CODE, 0.0)
+        """The x of calls, shape (n_blocks, n_samples, block_size), as matrix products take it; 0 where missing."""
+        x = (codes - self.mean[:, None]).mul_(self.inverse_spread[:, None]).masked_fill_(codes == MISSING_CODE, 0.0)
+        device = x.device.type
+        return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
 
     def phase(self, codes: torch.Tensor, condition: torch.Tensor) -> Phase:
         """Samples as one side of the gradient.
@@ -141,18 +143,19 @@ class Boltzmann(GenotypeNetwork):
 
     def hidden_fields(self, x: torch.Tensor, condition: torch.Tensor, *, strength: float = 1.0) -> torch.Tensor:
         """What pushes each hidden unit, shape (n_samples, n_hidden)."""
-        local = (self._pairs(x) @ self.local).transpose(0, 1).flatten(1)
+        local = x @ self.local[:, : self.size.block_size]
+        local[:-1] += x[1:] @ self._next_local()
         dense = x.transpose(0, 1).flatten(1) @ self.dense.flatten(0, 1)
-        field: torch.Tensor = strength * torch.cat([local, dense], dim=1) + self.hidden_bias + condition @ self.hidden_slopes
+        pushed = torch.cat([local.transpose(0, 1).flatten(1), dense], dim=1)
+        field: torch.Tensor = strength * pushed + self.hidden_bias + condition @ self.hidden_slopes
         return field
 
     def visible_fields(self, hidden: torch.Tensor, condition: torch.Tensor, *, strength: float = 1.0) -> torch.Tensor:
         """What pushes each x, shape (n_blocks, n_samples, block_size)."""
         size = self.size
         local, dense = self._local_and_dense(hidden)
-        pushed = local @ self.local.transpose(1, 2)
-        field = pushed[..., : size.block_size].clone()
-        field[1:] += pushed[:-1, :, size.block_size :] * self.is_followed[:-1, None, None]
+        field = local @ self.local[:, : size.block_size].transpose(1, 2)
+        field[1:] += local[:-1] @ self._next_local().transpose(1, 2)
         field += (dense @ self.dense.flatten(0, 1).T).view(len(hidden), size.n_blocks, size.block_size).transpose(0, 1)
         by_condition = (condition @ self.slopes.flatten(1)).view(len(condition), size.n_blocks, size.block_size).transpose(0, 1)
         return strength * field + by_condition
@@ -178,13 +181,13 @@ class Boltzmann(GenotypeNetwork):
             strength: Factor of the weights between units.
 
         Returns:
-            New calls, uint8, the same shape. A constant call stays.
+            New calls, uint8, the same shape.
         """
         field = self.hidden_fields(self.standardised(codes), condition, strength=strength)
         draws = torch.rand(field.shape, generator=random, device=field.device)
         hidden = torch.where(draws < torch.sigmoid(2 * field.float()), 1.0, -1.0)
         one, two = self.probabilities(self.visible_fields(hidden, condition, strength=strength))
-        return torch.where(self.inverse_spread[:, None] > 0, _drawn(one, two, random), codes)
+        return _drawn(one, two, random)
 
     def gradients(self, observed: Phase, drawn: Phase, drawn_codes: torch.Tensor, call_rate: torch.Tensor) -> dict[str, torch.Tensor]:
         """Gradient of the mean log-likelihood: expectations given training calls, less those of the machine.
@@ -198,8 +201,10 @@ class Boltzmann(GenotypeNetwork):
             drawn_codes: Their calls, shape (n_blocks, n_samples, block_size).
             call_rate: Of each variant in training, above 0, shape (n_blocks, block_size).
         """
-        positive, negative = self._products(observed._replace(x=observed.x / call_rate[:, None])), self._products(drawn)
-        gradients = {name: positive[name] - negative[name] for name in positive}
+        positive, negative = self._products(observed), self._products(drawn)
+        of_pairs = torch.cat([call_rate, call_rate.roll(-1, dims=0)], dim=1)
+        rates = {"slopes": call_rate, "local": of_pairs[..., None], "dense": call_rate[..., None]}
+        gradients = {name: positive[name] / rates.get(name, 1.0) - negative[name] for name in positive}
         shares = torch.stack([(drawn_codes == genotype).float().mean(dim=1) for genotype in (1, 2)])
         varies = (self.inverse_spread > 0) & torch.isfinite(self.bias)
         gradients["bias"] = torch.where(varies, self.shares - shares, 0.0)
@@ -227,7 +232,7 @@ class Boltzmann(GenotypeNetwork):
         flat = phase.x.transpose(0, 1).flatten(1)
         return {
             "slopes": (phase.condition.T @ flat).view(-1, size.n_blocks, size.block_size) / n_samples,
-            "local": self._pairs(phase.x).transpose(1, 2) @ local / n_samples,
+            "local": torch.cat([phase.x.transpose(1, 2) @ local, self._next(phase.x).transpose(1, 2) @ local], dim=1) / n_samples,
             "dense": (flat.T @ dense).view(size.n_blocks, size.block_size, size.n_global) / n_samples,
             "hidden_bias": phase.hidden.mean(dim=0),
             "hidden_slopes": phase.condition.T @ phase.hidden / n_samples,
@@ -239,10 +244,13 @@ class Boltzmann(GenotypeNetwork):
         local, dense = hidden[:, : size.n_blocks * size.n_local], hidden[:, size.n_blocks * size.n_local :]
         return local.reshape(len(hidden), size.n_blocks, size.n_local).transpose(0, 1), dense
 
-    def _pairs(self, x: torch.Tensor) -> torch.Tensor:
-        """Each block with the next one of its chromosome, or zeros, shape (n_blocks, n_samples, 2 * block_size)."""
-        following = torch.roll(x, -1, dims=0) * self.is_followed[:, None, None]
-        return torch.cat([x, following], dim=2)
+    def _next(self, x: torch.Tensor) -> torch.Tensor:
+        """The next block of each block's chromosome, or zeros, in the shape of x."""
+        return torch.roll(x, -1, dims=0) * self.is_followed[:, None, None]
+
+    def _next_local(self) -> torch.Tensor:
+        """Weights between the hidden units of a block and the next block, zeros at a chromosome's end; for all blocks but the last."""
+        return self.local[:-1, self.size.block_size :] * self.is_followed[:-1, None, None]
 
 
 def _drawn(one: torch.Tensor, two: torch.Tensor, random: torch.Generator) -> torch.Tensor:
