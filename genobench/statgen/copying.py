@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_DONORS: Final = 4096
+"""Haplotypes among which those nearest to a sample are looked for, window by window."""
+
+_VARIANTS_OF_PANEL: Final = 1024
+"""Variants of a chromosome, evenly spaced, by which relatives are found where there are more haplotypes than that."""
+
 _PROBABILITIES_PER_BATCH: Final = 1 << 25
 _MOST_SAMPLES_PER_BATCH: Final = 256
 _EXCLUDED: Final = 1e9
@@ -55,7 +60,7 @@ class _Block:
 
 
 def rephased(calls: NDArray[np.int8], haplotypes: NDArray[np.int8], settings: CopyingSettings) -> NDArray[np.int8]:
-    """Phase each sample anew, given the haplotypes of all the others.
+    """Phase each sample anew, given the haplotypes of the others: of all, or of a `donor_panel` where there are more than 2,048 samples.
 
     Args:
         calls: Calls along one chromosome, in 0, 1, 2 or MISSING, shape (n_samples, n_variants); at least two samples.
@@ -72,19 +77,57 @@ def rephased(calls: NDArray[np.int8], haplotypes: NDArray[np.int8], settings: Co
     n_samples, n_variants = calls.shape
     edges = np.linspace(0, n_variants, max(1, round(n_variants / settings.window)) + 1).round().astype(int).tolist()
     blocks = _blocks(edges, settings.block)
-    panel = np.arange(len(haplotypes))
-    if len(panel) > _MOST_DONORS:
-        panel = np.linspace(0, len(panel) - 1, _MOST_DONORS).round().astype(int)
-    donors = torch.from_numpy(haplotypes[panel].astype(np.float32))
     n_rows = max(1, min(_MOST_SAMPLES_PER_BATCH, _PROBABILITIES_PER_BATCH // (len(blocks) * settings.n_donors**2)))
+    deviations = _deviations(calls) if len(haplotypes) > _MOST_DONORS else None
+    panel = np.arange(len(haplotypes))
+    donors = torch.from_numpy(haplotypes.astype(np.float32)) if deviations is None else torch.empty(0)
     result = np.empty_like(haplotypes)
     for first in range(0, n_samples, n_rows):
         rows = np.arange(first, min(n_samples, first + n_rows))
+        if deviations is not None:
+            panel = donor_panel(deviations, rows, n_donors=_MOST_DONORS)
+            donors = torch.from_numpy(haplotypes[panel].astype(np.float32))
         own = np.stack([haplotypes[2 * rows], haplotypes[2 * rows + 1]])
         is_own = torch.from_numpy(panel[None, :] // 2 == rows[:, None])
         chosen = _nearest_donors(calls[rows], own, donors, is_own=is_own, edges=edges, settings=settings)
         result[2 * rows], result[2 * rows + 1] = _phased_batch(calls[rows], own, donors, chosen=chosen, blocks=blocks, settings=settings)
     return result
+
+
+def donor_panel(deviations: NDArray[np.float32], rows: NDArray[np.intp], *, n_donors: int) -> NDArray[np.int64]:
+    """Haplotypes that some samples may copy from, where there are too many to look at all.
+
+    Half of them are those of the samples most related to one of `rows`, as many for each, so that sibs far down the table can be donors;
+    half are of samples evenly spaced in the table.
+
+    Args:
+        deviations: Calls less their variant's mean, 0 where missing, of one chromosome, shape (n_samples, n_variants).
+        rows: The samples to be phased, shape (n_rows,).
+        n_donors: Haplotypes in the panel at most, at least four.
+
+    Returns:
+        Rows of haplotypes, rising, the two of a sample both, shape (n_panel,). The samples' own ones may be among them.
+
+    References:
+        Products of deviations are VanRaden's first relationships but for their scale: VanRaden P.M. 2008. Efficient methods to compute
+        genomic predictions. Journal of Dairy Science 91: 4414-4423. https://doi.org/10.3168/jds.2007-0980
+    """
+    n_each = max(1, n_donors // (4 * len(rows)))
+    related = torch.from_numpy(deviations[rows] @ deviations.T)
+    related[torch.arange(len(rows)), torch.from_numpy(rows)] = -torch.inf
+    nearest = np.unique(related.topk(min(n_each, len(deviations)), dim=1).indices.numpy())[: n_donors // 4]
+    spaced = np.linspace(0, len(deviations) - 1, min(len(deviations), n_donors // 4)).round().astype(np.int64)
+    samples = np.union1d(nearest, spaced)
+    return (2 * samples[:, None] + np.arange(2)).reshape(-1)
+
+
+def _deviations(calls: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Of evenly spaced variants, as `donor_panel` takes them."""
+    some = calls[:, np.unique(np.linspace(0, calls.shape[1] - 1, _VARIANTS_OF_PANEL).round().astype(int))]
+    is_call = some != MISSING
+    mean = some.sum(axis=0, where=is_call) / np.maximum(is_call.sum(axis=0), 1)
+    deviations: NDArray[np.float32] = np.where(is_call, some - mean, 0).astype(np.float32)
+    return deviations
 
 
 def _blocks(edges: list[int], size: int) -> list[_Block]:
