@@ -189,16 +189,14 @@ class ShareAbove(NamedTuple):
     Args:
         share: Share of positives above every negative.
         interval: Of its expectation over draws of the negatives, 95 %.
-        by_chance: The share to be expected where positives and negatives are exchangeable.
     """
 
     share: float
     interval: tuple[float, float]
-    by_chance: float
 
 
 def share_above_all(positives: ArrayLike, negatives: ArrayLike) -> ShareAbove:
-    """Share of positives above every negative, and what it would be if nothing told the two groups apart.
+    """Share of positives above every negative.
 
     Each of m positives stands above all n negatives with chance 1 / (n + 1) if they are exchangeable: the largest of n + 1 values is as
     likely any of them. That k or more of them do has the chance m (m - 1) ... / ((m + n) (m + n - 1) ...), k factors each. The interval
@@ -209,7 +207,7 @@ def share_above_all(positives: ArrayLike, negatives: ArrayLike) -> ShareAbove:
         negatives: Values of the negatives, shape (n_negatives,), at least one.
 
     Returns:
-        The share, its interval and its expectation by chance.
+        The share and its interval.
 
     References:
         A closed argument; the same as for conformal p-values: Bates S. et al. 2023. Testing for outliers with conformal p-values. Annals of
@@ -226,7 +224,7 @@ def share_above_all(positives: ArrayLike, negatives: ArrayLike) -> ShareAbove:
     bounds = [sure / n_positives for sure in (max(0, n_above - n_by_chance), n_above)]
     low, high = (sure + (1 - sure) * by_chance for sure in bounds)
     share = n_above / n_positives
-    return ShareAbove(share, (min(low, share), max(high, share)), by_chance)
+    return ShareAbove(share, (min(low, share), max(high, share)))
 
 
 def best_advantage(positives: ArrayLike, negatives: ArrayLike) -> tuple[float, tuple[float, float]]:
