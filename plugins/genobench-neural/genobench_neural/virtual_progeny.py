@@ -55,7 +55,7 @@ class VirtualProgeny(Generator):
     of parents, who need not be training samples but have privacy of their own.
 
     Args:
-        min_offspring: A parent with fewer training offspring is not used; of full sibs, each after the first counts for a third.
+        min_offspring: A parent with fewer training offspring is not used. Attacks on relatives find samples whose parents had 8 or 12.
         block_size: The most variants in a block, within which nobody crosses over.
         n_clusters: Haplotype clusters a block; fewer where there would not be a dozen gametes for each.
         sharpness: Factor on the log-odds of the clusters' alleles; above 1, gametes have fewer alleles that no training gamete had.
@@ -69,7 +69,7 @@ class VirtualProgeny(Generator):
         doi:10.1093/genetics/157.4.1819.
     """
 
-    min_offspring: int = 8
+    min_offspring: int = 20
     block_size: int = 12
     n_clusters: int = 64
     sharpness: float = 2.0
@@ -86,7 +86,7 @@ class VirtualProgeny(Generator):
     def suggest(cls, trial: Trial) -> Self:
         """Clusters, families and the trait, around the defaults."""
         return cls(
-            min_offspring=trial.suggest_int("min_offspring", 6, 16),
+            min_offspring=trial.suggest_int("min_offspring", 12, 32),
             n_clusters=trial.suggest_int("n_clusters", 32, 96),
             sharpness=trial.suggest_float("sharpness", 1.0, 3.0),
             grandparents=trial.suggest_float("grandparents", 0.0, 1.0),
@@ -109,7 +109,7 @@ class VirtualProgeny(Generator):
         effects = _trait_effects(data, samples[context.trait.column].notna().to_numpy(), rows)
         populations = population_columns(condition, data.encoder, effects.is_population)
         n_clusters = clusters.alleles.shape[1]
-        is_used = matings.evidence() >= self.min_offspring
+        is_used = matings.n_offspring() >= self.min_offspring
         table = MatingTable.of_matings(
             matings.of_parents(is_used), condition, data.encoder, is_population=effects.is_population, generator=data.random
         )

@@ -24,7 +24,7 @@ from genobench_neural.virtual_progeny import VirtualProgeny
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK: dict[str, Any] = {"n_clusters": 4, "n_matings": 2, "n_meioses": 2}
+QUICK: dict[str, Any] = {"min_offspring": 4, "n_clusters": 4, "n_matings": 2, "n_meioses": 2}
 TRAIT = Trait(column="weight", kind="quantitative")
 N_VARIANTS = 240
 
@@ -102,16 +102,11 @@ def test_matings__number_parents_of_two_and_more() -> None:
     assert matings.n_parents == 2
     assert matings.sires.tolist() == [0, 0, 0, 2]
     assert matings.dams.tolist() == [2, 2, 1, 1]
+    assert matings.n_offspring().tolist() == [3, 2]
     left = matings.of_parents(torch.tensor([False, True]))
     assert left.n_parents == 1
     assert left.sires.tolist() == [1, 1, 1, 1]
     assert left.dams.tolist() == [1, 1, 0, 0]
-
-
-def test_matings__count_full_sibs_for_a_third() -> None:
-    """Parent a has three offspring of dams without others and four of dam x, who has these alone."""
-    samples = pd.DataFrame({"sire": ["a"] * 7, "dam": ["x"] * 4 + ["p", "q", "r"], "weight": 0.0})
-    assert Matings.of_samples(samples, TRAIT).evidence().tolist() == pytest.approx([3 + 2, 2])
 
 
 def mating_table(pairs: list[tuple[int, int]], *, n_parents: int, seed: int) -> torch.Tensor:

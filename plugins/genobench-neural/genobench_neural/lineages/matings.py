@@ -17,13 +17,6 @@ _SMALLEST_VARIANCE: Final = 0.02
 """A covariate that hardly varies within matings would otherwise forbid all others."""
 
 
-_FULL_SIB: Final = 1 / 3
-"""What a full sib says of its parents beside the first one, in offspring: it is drawn from four unknown haplotypes instead of two.
-
-Chosen by measurement: on mouse_hs_1940 parents of 12 full sibs are found by attacks, those of 20 are not (docs/lab_note.md).
-"""
-
-
 @dataclass(frozen=True, eq=False)
 class Matings:
     """Who the parents of each sample are, as far as they have two offspring or more.
@@ -55,13 +48,9 @@ class Matings:
         sires, dams = (torch.from_numpy(np.where(codes < 0, n_parents, codes).astype(np.int64)) for codes in coded)
         return cls(sires=sires, dams=dams, n_parents=n_parents)
 
-    def evidence(self) -> torch.Tensor:
-        """How many half sibs say as much of each parent as its offspring do, shape (n_parents,)."""
-        pairs, n_offspring = torch.unique(torch.stack([self.sires, self.dams], dim=1), dim=0, return_counts=True)
-        is_both = (pairs < self.n_parents).all(dim=1)
-        worth = torch.where(is_both, 1 + _FULL_SIB * (n_offspring - 1), n_offspring.double())
-        # A parent is the sire in all of its matings, or the dam in all.
-        return sum((torch.bincount(side, weights=worth, minlength=self.n_parents + 1) for side in pairs.T), torch.zeros(1))[:-1]
+    def n_offspring(self) -> torch.Tensor:
+        """Training offspring of each parent, shape (n_parents,)."""
+        return torch.bincount(torch.cat([self.sires, self.dams]), minlength=self.n_parents + 1)[:-1]
 
     def of_parents(self, is_kept: torch.Tensor) -> Matings:
         """The same with all other parents unknown; `is_kept` has shape (n_parents,)."""
