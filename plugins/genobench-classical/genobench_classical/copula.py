@@ -63,7 +63,7 @@ class Copula(Generator):
     few haplotypes are beyond it.
 
     Args:
-        n_components: The most genome-wide factors tried; never more than one for 50 training samples.
+        n_components: The most genome-wide factors tried; never more than one for 200 training samples.
         block_size: The most variants in a block; a variant is linked directly with those of its block and the one before.
         n_rounds: Steps of Adam for each block's weights.
         ridge: Penalty of the regression on quantitative columns, in samples.
@@ -74,7 +74,7 @@ class Copula(Generator):
         University. Components of genotypes, thresholded, stand for simulations by rounded component scores.
     """
 
-    n_components: int = 100
+    n_components: int = 10
     block_size: int = 128
     n_rounds: int = 50
     ridge: float = 10.0
@@ -87,7 +87,7 @@ class Copula(Generator):
     def suggest(cls, trial: Trial) -> Self:
         """Factors, blocks and the penalty, around the defaults."""
         return cls(
-            n_components=trial.suggest_int("n_components", 1, 100, log=True),
+            n_components=trial.suggest_int("n_components", 0, 10),
             block_size=trial.suggest_categorical("block_size", [64, 128, 192]),
             ridge=trial.suggest_float("ridge", 1.0, 100.0, log=True),
         )

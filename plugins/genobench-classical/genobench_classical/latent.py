@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _LARGEST_COMMUNALITY: Final = 0.8
 _SMOOTHED_OVER: Final = 11
 _TINY: Final = 1e-6
-_SAMPLES_PER_COMPONENT: Final = 50
+_SAMPLES_PER_COMPONENT: Final = 200
+"""With one factor for 50 samples, the membership AUC on cattle-demo was .531 instead of .515 (mean of six sets; standard error .005)."""
+
 _SMALLEST_CALL_RATE: Final = 0.2
 
 
@@ -115,7 +117,7 @@ def fit_factors(scores: LatentScores, others: LatentScores, *, n_components: int
     Args:
         scores: Of training samples.
         others: Of samples that are not among them, without relatives among them as far as possible.
-        n_components: The most directions tried; never more than one for 50 samples.
+        n_components: The most directions tried; never more than one for 200 samples.
 
     Returns:
         Loadings in the places of the layout, shape (n_places, n_factors).
