@@ -71,13 +71,12 @@ class Donors:
             candidates: Conditions to choose among, shape (n_candidates, width); None: those of the training samples.
         """
         others = self.encoded if candidates is None else candidates
-        n_different = np.zeros((len(encoded), len(others)))
-        quantitative = []
-        for column, numbers in zip(self.encoder.columns, self.encoder.slices().values(), strict=True):
-            if column.name not in self.ignored and column.classes:
-                n_different += np.abs(encoded[:, None, numbers] - others[None, :, numbers]).max(axis=2) > _OTHER_CLASS
-            elif column.name not in self.ignored:
-                quantitative.append(numbers.start)
+        n_different = self._n_different(encoded, others)
+        quantitative = [
+            numbers.start
+            for column, numbers in zip(self.encoder.columns, self.encoder.slices().values(), strict=True)
+            if not column.classes and column.name not in self.ignored
+        ]
         asked, values = encoded[:, quantitative].astype(np.float64), others[:, quantitative].astype(np.float64)
         is_own = n_different == 0
         n_own = is_own.sum(axis=1, keepdims=True)
@@ -87,6 +86,17 @@ class Donors:
         outside = self._within(asked, values, np.where(is_own, 0.0, _OTHER_CLASS**n_different))
         share_own = np.where(n_own < len(others), n_own / np.maximum(n_own + self.pooling, 1), 1.0)
         return self._bounded(_logarithm(share_own * own + (1 - share_own) * outside))
+
+    def _n_different(self, encoded: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.int64]:
+        """In how many columns the classes differ, shape (n_samples, n_candidates)."""
+        n_different = np.zeros((len(encoded), len(others)), dtype=np.int64)
+        for column, numbers in zip(self.encoder.columns, self.encoder.slices().values(), strict=True):
+            if column.classes and column.name not in self.ignored:
+                is_different = np.zeros(n_different.shape, dtype=np.bool_)
+                for number in range(numbers.start, numbers.stop):
+                    is_different |= np.abs(encoded[:, None, number] - others[None, :, number]) > _OTHER_CLASS
+                n_different += is_different
+        return n_different
 
     def _within(self, asked: NDArray[np.float64], values: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights by the kernel times a prior, which says who counts; 0 throughout where nobody does. Shape (n_samples, n_candidates)."""
