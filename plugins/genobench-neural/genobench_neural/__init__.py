@@ -62,6 +62,6 @@ def genobench_generators() -> list[Offer]:
         Offer(
             name="virtual-progeny",
             target="genobench_neural.virtual_progeny:VirtualProgeny",
-            summary="New offspring of parents inferred from families, their mates' gametes from an autoregression over haplotype blocks.",
+            summary="Meiosis of parents inferred from large families, mated anew, and of parents made up from haplotype clusters.",
         ),
     ]

@@ -94,8 +94,9 @@ class MatingTable:
         pairs = torch.stack([matings.sires, matings.dams], dim=1).to(condition.device)
         mates, number = torch.unique(pairs, dim=0, return_inverse=True)
         counts = torch.bincount(number, minlength=len(mates)).float()
-        totals = torch.stack([torch.bincount(number, weights=c, minlength=len(mates)) for c in condition.double().cpu().T], dim=1)
-        means = (totals / (counts[:, None] + 1)).float()
+        # On the CPU, where sums have one order.
+        totals = [torch.bincount(number.cpu(), weights=column, minlength=len(mates)) for column in condition.double().cpu().T]
+        means = (torch.stack(totals, dim=1).to(counts) / (counts[:, None] + 1)).float()
         variance = (condition - means[number]).square().mean(dim=0).clamp(min=_SMALLEST_VARIANCE)
         # The numbers of a class of two or more are one fact less than there are classes.
         share = torch.tensor([min(1.0, 2 / c.width) for c in encoder.columns for _ in range(c.width)], device=condition.device)
