@@ -224,6 +224,13 @@ def test_run__reports_the_step_it_stopped_at_as_the_last(tmp_path: Path) -> None
     assert points[-1][1]["validation loss"] == 2.0
 
 
+def test_run__counts_the_steps_of_stages_before_and_after(tmp_path: Path) -> None:
+    points: list[tuple[int, float]] = []
+    reporting = context(tmp_path, report=lambda step, losses: points.append((step, losses["total_steps"])))
+    run(Regression(), 40, reporting, identity="a", steps_before=100, steps_after=60)
+    assert points[-1] == (140, 200)
+
+
 @pytest.mark.parametrize(
     "error",
     [torch.OutOfMemoryError("CUDA out of memory. Tried"), RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()],
