@@ -73,7 +73,7 @@ class VirtualProgeny(Generator):
     block_size: int = 12
     n_clusters: int = 64
     sharpness: float = 2.0
-    grandparents: float = 0.5
+    grandparents: float = 0.25
     n_matings: int = 8
     n_meioses: int = 4
 
