@@ -41,11 +41,11 @@ class Wgan(Generator):
             default's values stand in brackets.
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same seed
             gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training. (Default only:
-            120 million.)
+            130 million.)
         max_epochs: The most often that the networks see a sample, however few calls there are (80).
         batch_size: Samples a batch; where there are fewer, all of them are one (64).
-        n_critic: Updates of the critic for each of the generator, each on a fresh batch (3).
-        learning_rate: Of the generator's Adam, betas .5 and .9 (1e-4).
+        n_critic: Updates of the critic for each of the generator, each on a fresh batch (2).
+        learning_rate: Of the generator's Adam, betas .5 and .9 (2e-4).
         critic_rate: Of the critic's Adam, likewise (1e-3).
         loading_rate: Share of `learning_rate` for the weights that begin with what the closed forms give (default only: .1).
         gradient_penalty: Weight of (norm of the critic's gradient - 1)² (10).
@@ -122,11 +122,11 @@ class Wgan(Generator):
 
 PLAN: Final = DuelPlan(
     batch_size=64,
-    n_critic=3,
-    learning_rate=1e-4,
+    n_critic=2,
+    learning_rate=2e-4,
     critic_rate=1e-3,
     max_epochs=80,
-    training_calls=120_000_000,
+    training_calls=130_000_000,
     gradient_penalty=10.0,
     has_families=False,
 )
