@@ -21,8 +21,9 @@ from genobench_neural.component_scores.denoising import (
     ancestral_draw,
     antithetic_timesteps,
 )
-from genobench_neural.component_scores.diffusion import DiffusionSize, ScoreDiffusion, learning_rate, thresholds_of
+from genobench_neural.component_scores.diffusion import DiffusionSize, ScoreDiffusion, learning_rate
 from genobench_neural.component_scores.plan import DIFFUSIONS
+from genobench_neural.component_scores.thresholds import thresholds_of
 from genobench_neural.diffusion import Diffusion
 from genobench_neural.layers import placed
 from genobench_neural.sampling import NetworkSampler

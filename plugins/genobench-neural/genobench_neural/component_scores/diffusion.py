@@ -17,6 +17,7 @@ from genobench_neural.component_scores.denoising import (
     antithetic_timesteps,
     noise_loss,
 )
+from genobench_neural.component_scores.thresholds import thresholds_of
 from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.published.conditions import raw_condition
 from genobench_neural.sampling import GenotypeNetwork
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _LAST_RATE: Final = 1e-6
 _CALIBRATED: Final = 1024
-_FEWEST_BEYOND: Final = 8
-"""So many of the values that thresholds are set by lie beyond a quantile at least; the standard error of its share is then a third."""
 _VALIDATION_SEED: Final = 20_200_619
 _VALIDATION_REPEATS: Final = 4
 
@@ -207,31 +206,6 @@ class _Group(torch.nn.Module):
         self.register_buffer("places", torch.zeros(n_here, dtype=torch.long))
         self.register_buffer("mean", torch.zeros(n_here))
         self.register_buffer("loadings", torch.zeros(n_here, n_components))
-
-
-def thresholds_of(values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
-    """Thresholds below which given shares of a distribution lie, shape (2, n_variants).
-
-    Between the ranks at which some values lie on either side they are quantiles of the values. Further out they go on as a normal
-    distribution of the values' spread does, so that a genotype rarer than one value in all has its share, too.
-
-    Args:
-        values: Drawn from the distribution, shape (n_values, n_variants).
-        below: The shares, in [0, 1], shape (2, n_variants).
-
-    Returns:
-        The thresholds; -inf and inf for shares of 0 and 1.
-    """
-    n_values, spread = len(values), values.std(dim=0)
-    ranked = values.sort(dim=0).values
-    least = _FEWEST_BEYOND / n_values
-    within = below.clamp(least, 1 - least)
-    rank = (within * n_values).round().long()
-    between = (ranked.gather(0, rank - 1) + ranked.gather(0, rank.clamp(max=n_values - 1))) / 2
-    beyond = torch.special.ndtri(below.double()) - torch.special.ndtri(within.double())
-    # The spread of a constant variant is 0, and 0 times infinity no number.
-    outside = torch.where((below == 0) | (below == 1), beyond, spread * beyond)
-    return torch.where(below == within, between.double(), between + outside).to(values.dtype)
 
 
 class DiffusionTask(StatefulTask):
