@@ -133,6 +133,9 @@ def pair_likelihood(codes: torch.Tensor, alleles: torch.Tensor) -> torch.Tensor:
 
     Returns:
         Shape (n_blocks, n_samples, n_clusters, n_clusters).
+
+    References:
+        Scheet and Stephens 2006, doi:10.1086/502802.
     """
     n_blocks, n_samples, _ = codes.shape
     n_clusters = alleles.shape[1]
