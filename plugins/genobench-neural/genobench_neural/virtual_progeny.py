@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_lowest, check_positive, check_share
-from genobench.statgen import BlockLayout, fit_gamete_clusters, phased_haplotypes
+from genobench.statgen import BlockLayout, HaplotypeClusters, fit_gamete_clusters, phased_haplotypes
 from genobench_neural.lineages.effects import trait_effects
 from genobench_neural.lineages.matings import Matings, MatingTable
 from genobench_neural.lineages.parents import infer_parents, recombination
@@ -33,6 +33,9 @@ _FEWEST_GAMETES: Final = 384
 """With 12 gametes a cluster, 32 clusters; where families give fewer gametes, all samples are phased statistically."""
 
 _N_CLUSTER_ROUNDS: Final = 10
+
+_PRIOR_OF_MOVES: Final = 0.1
+"""Gametes that move from a cluster as they were learned to, beside those that are read to pass it."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class VirtualProgeny(Generator):
         network = ProgenyNetwork(size, data.device)
         leanings = population_leanings(tokens, condition[of_gametes], data.encoder, populations, n_clusters=n_clusters)
         haplotypes = parents.haplotypes[:, is_used.to(data.device)]
-        network.begin_with(clusters.sharpened(self.sharpness), leanings, haplotypes, table, fractions)
+        network.begin_with(_walked(clusters, tokens, layout).sharpened(self.sharpness), leanings, haplotypes, table, fractions)
         network.predict_with(effects, condition, data.random)
         return data.sampler(network, asdict(size))
 
@@ -157,7 +160,7 @@ def _population_gametes(
     is_left = ~is_known & is_known.flip(0)
     left = [parents.gametes[:, side, is_left[side].to(data.device)] for side in range(2)]
     gametes = torch.cat([*left, parents.haplotypes.flatten(1, 2)], dim=1)
-    if gametes.shape[1] >= min(_FEWEST_GAMETES, n_samples):
+    if gametes.shape[1] >= _FEWEST_GAMETES:
         offspring = [int(torch.nonzero((matings.sires == k) | (matings.dams == k))[0, 0]) for k in range(matings.n_parents)]
         of_parents = torch.tensor(offspring, dtype=torch.long).repeat_interleave(2)
         of_left = [torch.nonzero(is_left[side])[:, 0] for side in range(2)]
@@ -167,6 +170,22 @@ def _population_gametes(
     phased = phased_haplotypes(chosen, seed=seed).rows(slice(None)).astype("uint8")
     gametes = torch.from_numpy(data.layout.placed(phased, 0)).transpose(0, 1).to(data.device)
     return gametes, torch.arange(n_samples, device=data.device).repeat_interleave(2)
+
+
+def _walked(clusters: HaplotypeClusters, tokens: torch.Tensor, layout: BlockLayout) -> HaplotypeClusters:
+    """The clusters with transitions as gametes pass them, with a lighter prior than they were learned with.
+
+    The prior with which clusters are learned lets a walk leave a dozen gametes at every block with a chance of 1 in 13, which is more than
+    linkage allows.
+    """
+    n_clusters = clusters.alleles.shape[1]
+    transitions = clusters.transitions.clone()
+    for block in range(1, layout.n_blocks):
+        if layout.is_followed[block - 1]:
+            moves = torch.bincount(tokens[block - 1] * n_clusters + tokens[block], minlength=n_clusters**2).view(n_clusters, -1)
+            weights = moves + _PRIOR_OF_MOVES * clusters.transitions[block]
+            transitions[block] = weights / weights.sum(dim=1, keepdim=True)
+    return HaplotypeClusters(alleles=clusters.alleles, transitions=transitions)
 
 
 def _network(description: dict[str, Any], _is_followed: torch.Tensor) -> ProgenyNetwork:
