@@ -13,6 +13,7 @@ import torch
 from genobench import ConditionEncoder, FitContext, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench_neural import virtual_progeny
 from genobench_neural.batches import PackedBatches
 from genobench_neural.lineages.effects import TraitEffects, trait_effects
 from genobench_neural.lineages.matings import Matings, MatingTable
@@ -214,6 +215,17 @@ def test_draw__gives_the_trait_its_heritability(heritability: float) -> None:
     assert explained == pytest.approx(heritability, abs=4 * error + 0.03)
 
 
+def test_walked__counts_moves() -> None:
+    """Of 6 gametes, 3 go from cluster 0 to 1, 1 stays in 0; a tenth of a gamete goes as before; a chromosome begins as before."""
+    variants = pd.DataFrame({"chromosome": ["1"] * 8 + ["2"] * 4, "position_bp": range(1, 13)})
+    layout = BlockLayout.of_variants(variants, block_size=4)
+    clusters = HaplotypeClusters(alleles=torch.zeros(3, 2, 4), transitions=torch.full((3, 2, 2), 0.5))
+    tokens = torch.tensor([[0, 0, 0, 0, 1, 1], [1, 1, 1, 0, 1, 1], [0, 0, 0, 0, 0, 0]])
+    moves = virtual_progeny._walked(clusters, tokens, layout).transitions
+    assert torch.allclose(moves[1], torch.tensor([[1.05 / 4.1, 3.05 / 4.1], [0.05 / 2.1, 2.05 / 2.1]]))
+    assert torch.equal(moves[[0, 2]], clusters.transitions[[0, 2]])
+
+
 def test_population_leanings__follow_bayes() -> None:
     """Cluster 0 has the gametes of breed A alone, cluster 1 both alike; herd says nothing beyond breed."""
     samples = pd.DataFrame({"weight": 0.0, "breed": ["A", "B"] * 60, "herd": ["1", "2"] * 60})
@@ -280,8 +292,12 @@ def test_fit__takes_few_and_constant_variants(n_variants: int, tmp_path: Path) -
     assert (synthetic.to_array()[:, -1] == 0).all()
 
 
-def test_generate__gives_families_back(tmp_path: Path) -> None:
-    """Offspring of inferred sires are related to one another as half sibs are; samples of the population alone would not be."""
+@pytest.mark.parametrize("fewest_gametes", [1, 384])
+def test_generate__gives_families_back(fewest_gametes: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With clusters of what sires' offspring got from dams, and of statistical phasing.
+
+    Offspring of inferred sires are related to one another as half sibs are; samples of the population alone would not be."""
+    monkeypatch.setattr(virtual_progeny, "_FEWEST_GAMETES", fewest_gametes)
     train, _ = families(n_families=3, n_offspring=12, has_one_dam=False, seed=6)
     settings = VirtualProgeny(**QUICK, grandparents=0.0)
     context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
