@@ -15,6 +15,7 @@ from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural import virtual_progeny
 from genobench_neural.batches import PackedBatches
+from genobench_neural.lineages import parents as parents_module
 from genobench_neural.lineages.effects import TraitEffects, trait_effects
 from genobench_neural.lineages.matings import Matings, MatingTable
 from genobench_neural.lineages.parents import infer_parents, recombination
@@ -95,6 +96,17 @@ def test_infer_parents__finds_the_haplotypes_of_sires(*, has_one_dam: bool) -> N
         for part in (slice(0, N_VARIANTS // 2), slice(N_VARIANTS // 2, None)):
             agreement = (family[:, None, part] == truth[None, :, part]).mean(axis=2)
             assert max(agreement[0, 0] + agreement[1, 1], agreement[0, 1] + agreement[1, 0]) / 2 > 0.95
+
+
+def test_infer_parents__adds_samples_of_one_parent_up() -> None:
+    """As numpy's unbuffered addition does, without an operation whose order a GPU leaves open."""
+    random = np.random.default_rng(8)
+    parents, values = random.integers(0, 4, 50), random.integers(0, 9, (50, 2, 3)).astype(np.float32)
+    expected = np.ones((5, 2, 3), dtype=np.float32)
+    np.add.at(expected, parents, values)
+    total = torch.ones(5, 2, 3)
+    parents_module._add_to_parents(total, torch.from_numpy(parents), torch.from_numpy(values))
+    assert (total.numpy() == expected).all()
 
 
 def test_matings__number_parents_of_two_and_more() -> None:
