@@ -99,7 +99,6 @@ def test_find__one_name_of_two_distributions():
     assert registry.find("generator", "dist-b/wgan").distribution == "dist-b"
 
 
-
 def test_code_sha256__changes_with_the_code(tmp_path, monkeypatch):
     (tmp_path / "tests_changing.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))

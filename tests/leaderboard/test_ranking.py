@@ -11,7 +11,7 @@ from genobench.builtin.privacy.nearest import MembershipDistance
 from genobench.leaderboard import standings
 from genobench.leaderboard.estimates import Estimate
 from genobench.leaderboard.ranking import loss_bounds
-from genobench.leaderboard.standings import Column
+from genobench.leaderboard.rows import Column
 from genobench.outcomes import Band
 
 WORST_HIT = next(spec for spec in MembershipDistance.scores if spec.name == "worst_hit_share")
