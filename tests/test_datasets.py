@@ -22,6 +22,7 @@ from genobench.datasets import (
 )
 from genobench.errors import DatasetError, FormatError, UnknownNameError
 from genobench.formats import write_genotypes
+from genobench.genotypes import Genotypes
 from genobench.registry import Registered, Registry
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
@@ -233,6 +234,15 @@ def test_genotypes_alone__are_imported_with_a_note(home, files):
     report = import_dataset("mine", bed)
     assert report.traits == ()
     assert report.notes[0].startswith("No trait was named")
+
+
+def test_variants_beyond_the_autosomes__are_noted(home, files):
+    made, _, table = files
+    chromosomes = np.repeat(["1", "X", "MT"], [9, 4, 2])
+    write_genotypes(Genotypes(made.calls, made.samples[["id"]], made.variants.assign(chromosome=chromosomes)), table.with_name("y.bed"))
+    report = import_dataset("mine", table.with_name("y.bed"), phenotypes=table, traits=TraitRequest(columns=("weight",)))
+    assert len(report.notes) == 1
+    assert report.notes[0].startswith("6 of 15 variants lie beyond the autosomes (X: 4, MT: 2). The generators")
 
 
 def test_a_name_that_is_taken__is_refused(home, files, toys):

@@ -138,6 +138,7 @@ def import_dataset(
         samples = samples.assign(**{column: values})
         made.append(trait)
         notes.extend(_rare_classes(trait, values))
+    notes.extend(_beyond_autosomes(genotypes.variants["chromosome"]))
     n_constant = count_constant_variants(genotypes)
     if n_constant == genotypes.n_variants:
         raise DatasetError(f"All {n_constant} variants of {path} have one genotype only; there is nothing to learn from.")
@@ -181,6 +182,17 @@ def _rare_classes(trait: Trait, values: pd.Series[str]) -> list[str]:
         for name in trait.classes
         if counts[name] < 10
     ]
+
+
+def _beyond_autosomes(chromosomes: pd.Series[str]) -> list[str]:
+    """What to know of X, Y, XY and MT: no generator of the project follows how they are inherited."""
+    counts = chromosomes[chromosomes.isin(["X", "Y", "XY", "MT"])].value_counts(sort=False)
+    if counts.empty:
+        return []
+    listed = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+    said = f"{counts.sum():,} of {len(chromosomes):,} variants lie beyond the autosomes ({listed})."
+    meaning = "The generators that come with genobench treat them as autosomal, so that synthetic males may be heterozygous there."
+    return [f"{said} {meaning} Leave them out before the import (PLINK: --autosome) if that matters."]
 
 
 def _card(name: str, path: Path, about: About, traits: tuple[Trait, ...], birth_column: str | None) -> DatasetCard:
