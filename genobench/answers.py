@@ -192,23 +192,23 @@ class Answers:
 
 def _measured(queries: PackedCalls, references: PackedCalls, measure: Measure, train: Genotypes) -> NDArray[Any]:
     """The measure between all pairs; variants are those of train."""
-    from genobench import statgen
+    from genobench.statgen import is_autosome, king_between, longest_shared_segment, pairwise
 
     if measure in ("manhattan", "squared-euclidean", "manhattan-visible"):
-        return statgen.pairwise(queries, references, measure)
+        return pairwise(queries, references, measure)
     # What speaks of kinship is read off autosomes: males have one X, and oppose their own fathers there.
     chromosomes = train.variants["chromosome"].to_numpy(dtype=object)
-    is_used = statgen.is_autosome(chromosomes)
+    is_used = is_autosome(chromosomes)
     if measure != "king" and not is_used.any():
         is_used[:] = True
     is_same = references is queries
     queries = _with_columns(queries, is_used)
     references = queries if is_same else _with_columns(references, is_used)
     if measure == "king":
-        return statgen.king_between(queries, references)
+        return king_between(queries, references)
     if measure == "shared-segment":
-        return statgen.longest_shared_segment(queries, references, chromosomes[is_used])
-    return statgen.pairwise(queries, references, measure)
+        return longest_shared_segment(queries, references, chromosomes[is_used])
+    return pairwise(queries, references, measure)
 
 
 def _with_columns(calls: PackedCalls, is_used: NDArray[np.bool_]) -> PackedCalls:

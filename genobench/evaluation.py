@@ -23,7 +23,7 @@ from genobench.errors import CellError, GenobenchError, PluginLoadError
 from genobench.outcomes import Z_95, Band, ScoreRecord
 from genobench.registry import Registered, Registry, code_sha256
 from genobench.scoring import ScoringJob, empty_record
-from genobench.sources import package_sha256
+from genobench.sources import source_sha256, texts_of
 from genobench.storage import read_store
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def score_cell(
         One record for each declared score of each metric that applies to the trait, in the order of the metrics.
     """
     given = {} if settings is None else settings
-    keys = {entry.qualified_name: _metric_key(entry, given.get(entry.qualified_name, {})) for entry in metrics}
+    keys = {entry.qualified_name: _metric_key(entry, given.get(entry.qualified_name, {}), registry) for entry in metrics}
     files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
     band_of: Mapping[str, Mapping[str, Any]] = {}
     if bands is not None:
@@ -125,10 +125,16 @@ def _declaration(registry: Registry, name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _metric_key(entry: Registered, settings: Mapping[str, Any]) -> str:
-    """What a metric's numbers hang on: its own code and settings, and the statistics that it may call."""
+def _metric_key(entry: Registered, settings: Mapping[str, Any], registry: Registry) -> str:
+    """What a metric's numbers hang on: its code and settings, the answers it may ask for, and the code of classifiers that it names.
+
+    A classifier is asked for by name, as a text in the metric's files or among its settings, and never imported.
+    """
     try:
-        code = [entry.qualified_name, entry.version, code_sha256(entry), package_sha256("genobench.statgen")]
+        code = [entry.qualified_name, entry.version, code_sha256(entry), source_sha256("genobench.answers")]
+        named = texts_of(entry.target.partition(":")[0]) | {value for value in settings.values() if isinstance(value, str)}
+        asked = [other for other in registry.offers("classifier") if {other.name, other.qualified_name} & named]
+        code += [part for other in asked for part in (other.qualified_name, code_sha256(other))]
     except PluginLoadError as error:  # The scoring worker meets the same error, and records it.
         code = [entry.qualified_name, entry.version, str(error)]
     return hash_json([*code, settings] if settings else code)

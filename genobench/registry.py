@@ -18,7 +18,7 @@ import pluggy
 from genobench import hookspecs
 from genobench.errors import ContractError, DuplicateNameError, PluginLoadError, UnknownNameError
 from genobench.hookspecs import Offer
-from genobench.sources import package_sha256, source_sha256
+from genobench.sources import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -225,15 +225,13 @@ def load_target(kind: Kind, entry: Registered) -> type[Any]:
 def code_sha256(entry: Registered) -> str:
     """Hash of the Python files that a plugin's numbers hang on: another hash, another plugin.
 
-    For a generator they are those that its module imports (`genobench.sources`), so that a change in one model of a distribution leaves
-    the cells of the others. For others they are all of the outermost package: a metric may ask for predictions of a classifier that it
-    never imports.
+    They are those that its module imports (`genobench.sources`), so that a change in one plugin of a distribution leaves the records of
+    the others.
 
     Raises:
         PluginLoadError: If the module cannot be imported, or its files not read.
     """
     try:
-        module = entry.target.partition(":")[0]
-        return source_sha256(module) if entry.kind == "generator" else package_sha256(module)
+        return source_sha256(entry.target.partition(":")[0])
     except (Exception, SystemExit) as error:
         raise PluginLoadError(f"The code of {entry.qualified_name} cannot be read: {type(error).__name__}: {error}") from error

@@ -12,6 +12,7 @@ import hashlib
 import io
 import tokenize
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,30 +38,31 @@ def source_sha256(module: str) -> str:
     """
     digest = hashlib.sha256()
     for name, path in sorted(source_files(module).items()):
-        digest.update(name.encode() + b"\0" + _code_of(path) + b"\0")
+        digest.update(name.encode() + b"\0" + _source(path.read_bytes()).code + b"\0")
     return digest.hexdigest()
 
 
-def package_sha256(module: str) -> str:
-    """Hash of the files of the outermost package that holds a module, tests left out; of the file alone where there is no package.
-
-    For what ships with genobench it is the package right below it (`genobench.builtin`, `genobench.statgen`).
+def texts_of(module: str) -> frozenset[str]:
+    """Every text that stands in the files that a module hangs on, as a whole: what it may name without importing it.
 
     Raises:
         ModuleNotFoundError: If the module is not there.
     """
-    file = _file_of(module)
-    if file is None:
-        raise ModuleNotFoundError(f"There is no module named {module!r} with a source file.", name=module)
-    package, core = file.parent, Path(__file__).parent
-    if not (package / "__init__.py").exists():
-        return hashlib.sha256(file.name.encode() + b"\0" + _code_of(file)).hexdigest()
-    while package.parent != core and (package.parent / "__init__.py").exists():
-        package = package.parent
+    return frozenset().union(*(_source(path.read_bytes()).texts for path in source_files(module).values()))
+
+
+def package_sha256(package: str) -> str:
+    """Hash of the Python files of a package and of the packages in it.
+
+    Raises:
+        ModuleNotFoundError: If there is no such package.
+    """
+    file = _file_of(package)
+    if file is None or file.name != "__init__.py":
+        raise ModuleNotFoundError(f"There is no package named {package!r} with source files.", name=package)
     digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
-        if "tests" not in source.relative_to(package).parts:
-            digest.update(source.relative_to(package).as_posix().encode() + b"\0" + _code_of(source) + b"\0")
+    for source in sorted(file.parent.rglob("*.py")):
+        digest.update(source.relative_to(file.parent).as_posix().encode() + b"\0" + _source(source.read_bytes()).code + b"\0")
     return digest.hexdigest()
 
 
@@ -160,13 +162,42 @@ def _not_running(tree: ast.Module) -> Iterator[ast.stmt]:
             yield node
 
 
-def _code_of(path: Path) -> bytes:
-    """What of a file is hashed; all of it where it is not Python of this version."""
-    source = path.read_bytes()
+@dataclass(frozen=True)
+class _Source:
+    """What is read off a file.
+
+    Args:
+        code: What of it is hashed; all of it where it is not Python of this version.
+        imports: Of each name that it imports: dots before the module, the module, and the name taken from it ("" for `import module`).
+        texts: The texts in it.
+    """
+
+    code: bytes
+    imports: tuple[tuple[int, str, str], ...] = ()
+    texts: frozenset[str] = frozenset()
+
+
+@cache
+def _source(content: bytes) -> _Source:
     try:
-        return running_code(source.decode()).encode()
+        code, tree = running_code(content.decode()).encode(), ast.parse(content)
     except (SyntaxError, ValueError, tokenize.TokenError):
-        return source
+        return _Source(content)
+    skipped = {id(inner) for node in _not_running(tree) for inner in ast.walk(node)}
+    imports: list[tuple[int, str, str]] = []
+    texts = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            imports.extend((0, alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imports.extend((node.level, node.module or "", alias.name) for alias in node.names)
+        elif isinstance(node, ast.Name) and node.id == "__import__":
+            imports.append((0, "builtins", "__import__"))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    return _Source(code, tuple(imports), frozenset(texts))
 
 
 def _file_of(module: str) -> Path | None:
@@ -182,19 +213,9 @@ def _file_of(module: str) -> Path | None:
 
 def _imports(module: str, path: Path) -> list[tuple[str, str]]:
     """Each import of a file: the module, and the name taken from it ("" for `import module`)."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    imports: list[tuple[str, str]] = []
-    tree = ast.parse(path.read_bytes())
-    skipped = {id(inner) for node in _not_running(tree) for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            imports.extend((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            source = ".".join([*parents, *([node.module] if node.module else [])])
-            imports.extend((source, alias.name) for alias in node.names)
-        elif isinstance(node, ast.Name) and node.id == "__import__":
-            imports.append(("builtins", "__import__"))
+    package = (module if path.name == "__init__.py" else module.rpartition(".")[0]).split(".")
+    imports = []
+    for level, source, name in _source(path.read_bytes()).imports:
+        parents = package[: len(package) - level + 1] if level else []
+        imports.append((".".join([*parents, *([source] if source else [])]), name))
     return imports

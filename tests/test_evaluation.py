@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from genobench.contracts import ScoreSpec
-from genobench.evaluation import RealParts, _failed_check, _read, score_cell
-from genobench.registry import load_registry
+from genobench.evaluation import RealParts, _failed_check, _metric_key, _read, score_cell
+from genobench.registry import code_sha256, load_registry
 from genobench.scoring import empty_record
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
@@ -129,3 +129,13 @@ def test_failed_check__withdraws_what_tells_strangers_apart_or_could_not_be_trie
     ]
     fault = _failed_check(specs, checks)
     assert (fault or "").startswith(expected) if expected else fault is None
+
+
+def test_metric_key__hangs_on_the_code_of_a_classifier_that_the_metric_names(monkeypatch):
+    """A prediction is another where the classifier is; no other metric is another for it."""
+    registry = load_registry()
+    metrics = [registry.find("metric", f"genobench/{name}") for name in ("tstr-values", "ld-decay")]
+    before = [_metric_key(metric, {}, registry) for metric in metrics]
+    monkeypatch.setattr("genobench.evaluation.code_sha256", lambda entry: "another" if entry.name == "ridge" else code_sha256(entry))
+    changed = [_metric_key(metric, {}, registry) != key for metric, key in zip(metrics, before, strict=True)]
+    assert changed == [True, False]

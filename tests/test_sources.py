@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genobench.sources import package_sha256, running_code, source_files, source_sha256
+from genobench.sources import package_sha256, running_code, source_files, source_sha256, texts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +107,15 @@ def test_source_files__a_module_that_is_not_there() -> None:
         source_files("genobench_nowhere")
 
 
-def test_package_sha256__covers_the_modules_that_a_module_shares() -> None:
-    """A metric of `genobench.builtin.fidelity` calls `genobench.builtin.estimates`: its records must not outlive a change there."""
-    assert package_sha256("genobench.builtin.fidelity.linkage") == package_sha256("genobench.builtin.controls")
-    assert package_sha256("genobench.builtin") != package_sha256("genobench.statgen")
+def test_package_sha256__covers_the_packages_in_it(package: Path) -> None:
+    before = package_sha256(package.name)
+    (package / "shared" / "other.py").write_text("def unused(): return 1\n")
+    assert package_sha256(package.name) != before
+    with pytest.raises(ModuleNotFoundError, match="no package named"):
+        package_sha256(f"{package.name}.first")
+
+
+def test_texts_of__holds_what_imported_files_name(package: Path) -> None:
+    (package / "shared" / "loop.py").write_text('def run(): return "ridge"\n')
+    assert "ridge" in texts_of(f"{package.name}.first")
+    assert "ridge" not in texts_of(f"{package.name}.second")
