@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +13,7 @@ from genobench.cli.console import console, warn
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
-    from genobench.leaderboard import Column, Estimate, Row, Standings
+    from genobench.leaderboard import Column, Estimate, PairedDifference, Row, Standings
     from genobench.leaderboard.text import Footnotes
     from genobench.outcomes import Outcome
 
@@ -47,6 +48,30 @@ def show(
         table = standings(members)
         _print_standings(table, table.columns if all_scores else table.primary)
         _print_cells(members)
+
+
+@app.command("compare")
+def compare(
+    board: BoardArgument,
+    first: Annotated[str, typer.Argument(help="A row's label, or its generator where that names one row.")],
+    second: Annotated[str, typer.Argument(help="Another row's.")],
+    *,
+    source: Annotated[Path | None, typer.Option("--from", help="A board's folder, or a folder of boards, instead of local cells.")] = None,
+    split: SplitOption = None,
+    trait: TraitOption = None,
+    all_scores: Annotated[bool, typer.Option("--all", help="Every score, not the primary ones alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+) -> None:
+    """Say which of two generators is better, score by score, from the splits and seeds that both have."""
+    from genobench.leaderboard import paired_differences, select, standings
+
+    outcomes = select(_outcomes(source), board, split=split, trait=trait)
+    table = standings(outcomes)
+    found = [item for item in paired_differences(table, outcomes, first, second) if all_scores or item.column.is_primary]
+    if as_json:
+        typer.echo(json.dumps([_json_line(item) for item in found], indent=2, allow_nan=False))
+        return
+    _print_differences(found, first, second)
 
 
 @app.command("publish")
@@ -121,6 +146,37 @@ def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:
     for mark, text in footnotes.lines:
         out.print(f"{mark} {text}", style="dim", markup=False)
     out.print("● within the real band, ▲ above, ▼ below; [low, high] is the 95 % interval.", style="dim", markup=False)
+
+
+def _print_differences(found: list[PairedDifference], first: str, second: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from genobench.leaderboard.text import MISSING, heading, interval_text, number
+
+    shown = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("score", escape(first), escape(second), "gain", "95 % interval", "splits", "better"):
+        shown.add_column(name, justify="left" if name in {"score", "better"} else "right")
+    better = {"first": first, "second": second, "neither": "not told apart", None: MISSING}
+    for item in found:
+        decimals = item.column.decimals
+        values = [MISSING if math.isnan(value) else number(value, decimals) for value in (item.first, item.second, item.gain)]
+        interval = interval_text(item.interval, decimals) or MISSING
+        shown.add_row(heading(item.column), *values, escape(interval), str(item.n_splits), escape(better[item.verdict]))
+    out = console()
+    out.print(shown)
+    out.print(
+        f"gain is how much nearer to its aim {first} is, from the pairs of split and seed that both have; the interval is corrected for "
+        "the samples that splits share.",
+        style="dim",
+        markup=False,
+    )
+
+
+def _json_line(item: PairedDifference) -> dict[str, Any]:
+    numbers = {name: None if math.isnan(value := getattr(item, name)) else value for name in ("first", "second", "gain")}
+    counts = {"n_splits": item.n_splits, "n_pairs": item.n_pairs}
+    return {"metric": item.column.metric, **numbers, "interval": item.interval, **counts, "better": item.verdict}
 
 
 def _name(row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from genobench.leaderboard.boards import publish, read_board, render, select
 from genobench.leaderboard.estimates import Estimate, estimate
+from genobench.leaderboard.paired import PairedDifference, paired_differences
 from genobench.leaderboard.rows import Column, Row, Standings
 from genobench.leaderboard.standings import comparable_groups, standings
 from genobench.leaderboard.text import to_markdown
@@ -9,10 +10,12 @@ from genobench.leaderboard.text import to_markdown
 __all__ = [
     "Column",
     "Estimate",
+    "PairedDifference",
     "Row",
     "Standings",
     "comparable_groups",
     "estimate",
+    "paired_differences",
     "publish",
     "read_board",
     "render",

@@ -62,6 +62,7 @@ class Row:
         n_generated: Synthetic samples a cell.
         is_control: Controls are shown and never ranked.
         seeds: The seeds of its cells.
+        cells: Their ids.
         n_splits: How many splits its cells are of.
         statuses: How many cells ended in which status.
         messages: What the cells that did not end well said, each once.
@@ -81,6 +82,7 @@ class Row:
     n_generated: int
     is_control: bool
     seeds: tuple[int, ...]
+    cells: tuple[str, ...]
     n_splits: int
     statuses: Mapping[str, int]
     messages: tuple[str, ...]

@@ -66,7 +66,7 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
         if len(whole) == 1:
             cells[whole[0]] += cells.pop(key)
     splits = tuple({str(outcome.split["sha256"]): outcome.split for outcome in sorted(members, key=_split_order)}.values())
-    rows = [_row(group, columns, _shared_holdout(splits)) for group in cells.values()]
+    rows = [_row(group, columns, shared_holdout(splits)) for group in cells.values()]
     return Standings(
         board=board,
         dataset=members[0].dataset,
@@ -84,16 +84,16 @@ def evidence_order(outcome: Outcome) -> tuple[str, str, int, int, str]:
     return (outcome.generator, outcome.distribution, *_split_order(outcome)[:1], outcome.seed, outcome.cell_id)
 
 
-def _split_order(outcome: Outcome) -> tuple[int, str]:
-    return (int(outcome.split.get("seed", 0)), str(outcome.split["sha256"]))
-
-
-def _shared_holdout(splits: Sequence[Mapping[str, Any]]) -> float:
+def shared_holdout(splits: Sequence[Mapping[str, Any]]) -> float:
     """The largest share of all samples that is in a holdout; 1 where it is not known, or where every split has the same one."""
     counts = [split.get("n", {}) for split in splits]
     if any(split["scheme"] == "forward" for split in splits) or not all(count.get("holdout") for count in counts):
         return 1.0
     return float(max(count["holdout"] / sum(count.values()) for count in counts))
+
+
+def _split_order(outcome: Outcome) -> tuple[int, str]:
+    return (int(outcome.split.get("seed", 0)), str(outcome.split["sha256"]))
 
 
 def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int]:
@@ -160,6 +160,7 @@ def _row(outcomes: Sequence[Outcome], columns: Sequence[Column], shared: float) 
         n_generated=max(outcome.n_generated for outcome in outcomes),
         is_control=any(outcome.is_control for outcome in outcomes),
         seeds=tuple(sorted(outcome.seed for outcome in outcomes)),
+        cells=tuple(outcome.cell_id for outcome in outcomes),
         n_splits=len({outcome.split["sha256"] for outcome in outcomes}),
         statuses=dict(Counter(outcome.status for outcome in outcomes).most_common()),
         messages=tuple(

@@ -100,6 +100,20 @@ def test_show__of_an_unknown_board_names_those_there_are(cells):
         _run("show", "mouse.random")
 
 
+def test_compare__says_which_row_is_better_beyond_the_noise(cells):
+    for seed in range(3):
+        other = replace(OUTCOME, cell_id=f"{seed}" * 16, generator="vae", seed=seed, scores=(replace(AUC, value=0.62 + seed / 1000),))
+        mine = replace(OUTCOME, cell_id=f"c{seed}" * 8, seed=seed, settings={"n_steps": 9}, scores=(replace(AUC, value=0.52),))
+        for outcome in (other, mine):
+            write_outcome(outcome, cells / "cells" / outcome.cell_id)
+    text = _run("compare", "cattle-demo.family", "wgan (n_steps=9)", "vae")
+    assert "0.520" in text
+    assert "0.621" in text
+    assert "wgan (n_steps=9)" in text.splitlines()[1]
+    (found,) = json.loads(_run("compare", "cattle-demo.family", "vae", "wgan (n_steps=9)", "--json"))
+    assert (found["better"], found["n_splits"], found["n_pairs"]) == ("second", 1, 3)
+
+
 def test_publish__writes_a_board_that_show_and_render_read(cells, tmp_path):
     boards = tmp_path / "boards"
 

@@ -1,0 +1,131 @@
+"""Two rows of a board against each other, split by split and seed by seed, so that what a split does to both cancels."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from genobench.errors import GenobenchError
+from genobench.leaderboard.standings import shared_holdout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genobench.leaderboard.rows import Column, Row, Standings
+    from genobench.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much nearer to its aim a score of the first row is than that of the second.
+
+    Args:
+        column: The score.
+        first: The first row's mean over the pairs that both rows have; NaN where there are none.
+        second: The second row's.
+        gain: Mean over splits by which the first is better: lower, higher, or nearer to the ideal, as the score asks; NaN without pairs.
+        interval: 95 % interval of the gain; None with fewer than two splits and two seeds.
+        n_splits: Splits that both rows have.
+        n_pairs: Pairs of split and seed that both rows have.
+    """
+
+    column: Column
+    first: float
+    second: float
+    gain: float
+    interval: tuple[float, float] | None
+    n_splits: int
+    n_pairs: int
+
+    @property
+    def verdict(self) -> Literal["first", "second", "neither"] | None:
+        """Which is better beyond the noise; None where the noise is not known."""
+        if self.interval is None:
+            return None
+        return "first" if self.interval[0] > 0 else "second" if self.interval[1] < 0 else "neither"
+
+
+def paired_differences(table: Standings, outcomes: Sequence[Outcome], first: str, second: str) -> list[PairedDifference]:
+    """Compare two rows on every score of a board.
+
+    The difference is taken within each pair of split and seed, averaged over the seeds of a split, and then over splits. Splits share
+    samples, so the variance of the mean over n splits is (1/n + p / (1 - p)) times that between splits, where p is the share of samples
+    in a holdout, and the interval is Student's with n - 1 degrees of freedom. With one split the pairs of seeds stand for it, and nothing
+    is known of other splits.
+
+    Args:
+        table: The board.
+        outcomes: What it was made of.
+        first: A row's label, or its generator where that names one row.
+        second: Another row's.
+
+    Returns:
+        One difference a column, in the board's order.
+
+    Raises:
+        GenobenchError: If a name is that of no row, or of several.
+
+    References:
+        Nadeau C., Bengio Y. 2003. Machine Learning 52: 239-281, the corrected resampled t-test. https://doi.org/10.1023/A:1024068626366
+    """
+    by_id = {outcome.cell_id: outcome for outcome in outcomes}
+    sides = [[by_id[cell] for cell in _row_named(table, name).cells] for name in (first, second)]
+    shared = shared_holdout(table.splits)
+    return [_difference(column, *(_values(side, column) for side in sides), shared=shared) for column in table.columns]
+
+
+def _row_named(table: Standings, name: str) -> Row:
+    found = [row for row in table.rows if row.label == name] or [row for row in table.rows if row.generator == name]
+    if len(found) == 1:
+        return found[0]
+    labels = ", ".join(repr(row.label) for row in (found or table.rows))
+    raise GenobenchError(f"'{name}' names {len(found) or 'no'} rows of {table.board}; name one of: {labels}.")
+
+
+def _values(outcomes: Sequence[Outcome], column: Column) -> dict[tuple[str, int], float]:
+    """The score of each pair of split and seed that has it, by the version that the board compares."""
+    found = {}
+    for outcome in outcomes:
+        score = outcome.score(column.metric)
+        if score is not None and not score.is_missing and score.version == column.version:
+            found[str(outcome.split["sha256"]), outcome.seed] = score.value
+    return found
+
+
+def _difference(
+    column: Column, first: dict[tuple[str, int], float], second: dict[tuple[str, int], float], *, shared: float
+) -> PairedDifference:
+    from scipy.special import stdtrit
+
+    by_split: dict[str, list[float]] = defaultdict(list)
+    common = [pair for pair in first if pair in second]
+    for pair in common:
+        by_split[pair[0]].append(_distance(second[pair], column) - _distance(first[pair], column))
+    means = [math.fsum(values) / len(values) for values in by_split.values()]
+    units = means if len(means) > 1 else next(iter(by_split.values()), [])
+    interval = None
+    gain = math.fsum(means) / len(means) if means else math.nan
+    if len(units) > 1:
+        variance = math.fsum((value - gain) ** 2 for value in units) / (len(units) - 1)
+        overlap = shared / (1 - shared) if len(means) > 1 and shared < 1 else 0.0
+        half_width = float(stdtrit(len(units) - 1, 0.975)) * math.sqrt(variance * (1 / len(units) + overlap))
+        interval = (gain - half_width, gain + half_width)
+    return PairedDifference(
+        column=column,
+        first=math.fsum(first[pair] for pair in common) / len(common) if common else math.nan,
+        second=math.fsum(second[pair] for pair in common) / len(common) if common else math.nan,
+        gain=gain,
+        interval=interval,
+        n_splits=len(means),
+        n_pairs=len(common),
+    )
+
+
+def _distance(value: float, column: Column) -> float:
+    """How far a score is from its aim: the score itself, its negative where higher is better, or its distance from the ideal."""
+    if column.direction == "target":
+        ideal = column.ideal if column.ideal is not None else column.band.mean if column.band is not None else 0.0
+        return abs(value - ideal)
+    return value if column.direction == "lower" else -value
