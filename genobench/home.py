@@ -42,13 +42,13 @@ def genobench_home() -> Path:
     return home
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader, or a kill at any moment, sees the old content or the new, never a part."""
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader, or a kill at any moment, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            handle.write(text)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         Path(temporary).chmod(0o644)
@@ -56,6 +56,11 @@ def write_text_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    write_bytes_atomically(path, text.encode())
 
 
 def write_json_atomically(path: Path, value: Any) -> None:

@@ -157,7 +157,7 @@ def _print_differences(found: list[PairedDifference], first: str, second: str) -
     shown = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("score", escape(first), escape(second), "gain", "95 % interval", "splits", "better"):
         shown.add_column(name, justify="left" if name in {"score", "better"} else "right")
-    better = {"first": first, "second": second, "neither": "not told apart", None: MISSING}
+    better = {"first": first, "second": second, "neither": "not told apart", "both as real": "both as real", None: MISSING}
     for item in found:
         decimals = item.column.decimals
         values = [MISSING if math.isnan(value) else number(value, decimals) for value in (item.first, item.second, item.gain)]

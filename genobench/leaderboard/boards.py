@@ -1,4 +1,4 @@
-"""Boards on disk: `<folder>/<board>/outcomes.jsonl`, which is the evidence, and the pages that are made from it.
+"""Boards on disk: `<folder>/<board>/outcomes.jsonl.gz`, which is the evidence, and the pages that are made from it.
 
 Evidence is only ever added. A cell that is published twice changes nothing; a cell whose evidence differs from what the board holds is
 an error, unless the caller says that the new evidence replaces the old.
@@ -7,11 +7,13 @@ an error, unless the caller says that the new evidence replaces the old.
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
+import zlib
 from typing import TYPE_CHECKING, Final
 
 from genobench.errors import GenobenchError
-from genobench.home import write_text_atomically
+from genobench.home import write_bytes_atomically, write_text_atomically
 from genobench.leaderboard.standings import comparable_groups, evidence_order, standings
 from genobench.leaderboard.text import to_markdown
 from genobench.outcomes import Outcome
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
 
     from genobench.leaderboard.rows import Standings
 
-EVIDENCE: Final = "outcomes.jsonl"
-"""The file of a board that is evidence; every other file of the folder is made from it."""
+EVIDENCE: Final = "outcomes.jsonl.gz"
+"""The file of a board that is evidence, an outcome a line; every other file of the folder is made from it.
+
+Compressed, since a hundred cells of a hundred scores each are 7 MB of text and a tenth of that so.
+"""
 
 _CIRCUMSTANCES: Final = ("timings", "peak_memory_bytes", "environment", "created_at", "message")
 """Fields in which two records of one cell may differ without a conflict: when and where it ran, not what it gave."""
@@ -43,11 +48,18 @@ def read_board(folder: Path) -> list[Outcome]:
     """
     path = folder / EVIDENCE
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise GenobenchError(f"The folder {folder} is no leaderboard: {EVIDENCE} cannot be read ({error.strerror}).") from error
+        content = path.read_bytes()
+        if not content:
+            raise EOFError("it is empty")
+        lines = gzip.decompress(content).decode().split("\n")
+    except FileNotFoundError as error:
+        raise GenobenchError(f"The folder {folder} is no leaderboard: it has no file {EVIDENCE}.") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise GenobenchError(f"The evidence {path} cannot be read ({error}).") from error
     outcomes = []
     for place, line in enumerate(lines, start=1):
+        if not line:
+            continue
         try:
             outcomes.append(Outcome.from_json(json.loads(line)))
         except (ValueError, AttributeError, TypeError, GenobenchError) as error:
@@ -92,7 +104,7 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
     if n_changed:
         ordered = sorted(held.values(), key=evidence_order)
         lines = [json.dumps(outcome.to_json(), ensure_ascii=False, allow_nan=False) for outcome in ordered]
-        write_text_atomically(folder / EVIDENCE, "\n".join(lines) + "\n")
+        write_bytes_atomically(folder / EVIDENCE, gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
     _write_pages(pages, folder)
     return n_changed
 

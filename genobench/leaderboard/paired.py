@@ -11,10 +11,10 @@ from genobench.errors import GenobenchError
 from genobench.leaderboard.standings import shared_holdout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from genobench.leaderboard.rows import Column, Row, Standings
-    from genobench.outcomes import Outcome
+    from genobench.outcomes import Band, Outcome
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class PairedDifference:
 
     Args:
         column: The score.
-        first: The first row's mean over the pairs that both rows have; NaN where there are none.
+        first: The first row's mean over the splits that both rows have, each with the mean of its seeds; NaN where there are none.
         second: The second row's.
-        gain: Mean over splits by which the first is better: lower, higher, or nearer to the ideal, as the score asks; NaN without pairs.
+        gain: Mean over those splits by which the first is better: lower, higher, or nearer to the ideal, as the score asks; NaN
+            without pairs.
         interval: 95 % interval of the gain; None with fewer than two splits and two seeds.
         n_splits: Splits that both rows have.
         n_pairs: Pairs of split and seed that both rows have.
+        is_real: Whether both means reach the band of real samples: nothing can be more real than real samples, so neither is better then.
     """
 
     column: Column
@@ -38,10 +40,13 @@ class PairedDifference:
     interval: tuple[float, float] | None
     n_splits: int
     n_pairs: int
+    is_real: bool
 
     @property
-    def verdict(self) -> Literal["first", "second", "neither"] | None:
+    def verdict(self) -> Literal["first", "second", "neither", "both as real"] | None:
         """Which is better beyond the noise; None where the noise is not known."""
+        if self.is_real:
+            return "both as real"
         if self.interval is None:
             return None
         return "first" if self.interval[0] > 0 else "second" if self.interval[1] < 0 else "neither"
@@ -99,28 +104,40 @@ def _difference(
 ) -> PairedDifference:
     from scipy.special import stdtrit
 
-    by_split: dict[str, list[float]] = defaultdict(list)
-    common = [pair for pair in first if pair in second]
-    for pair in common:
-        by_split[pair[0]].append(_distance(second[pair], column) - _distance(first[pair], column))
-    means = [math.fsum(values) / len(values) for values in by_split.values()]
-    units = means if len(means) > 1 else next(iter(by_split.values()), [])
-    interval = None
-    gain = math.fsum(means) / len(means) if means else math.nan
+    by_split: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for split, seed in first.keys() & second.keys():
+        by_split[split].append((first[split, seed], second[split, seed]))
+    means = [(_mean(mine for mine, _ in pairs), _mean(theirs for _, theirs in pairs)) for pairs in by_split.values()]
+    ours, others = _mean(mine for mine, _ in means), _mean(theirs for _, theirs in means)
+    gains = [[_distance(theirs, column) - _distance(mine, column) for mine, theirs in pairs] for pairs in by_split.values()]
+    units = [_mean(of_split) for of_split in gains] if len(gains) > 1 else [gain for of_split in gains for gain in of_split]
+    gain, interval = _mean(units), None
     if len(units) > 1:
         variance = math.fsum((value - gain) ** 2 for value in units) / (len(units) - 1)
-        overlap = shared / (1 - shared) if len(means) > 1 and shared < 1 else 0.0
+        overlap = shared / (1 - shared) if len(gains) > 1 and shared < 1 else 0.0
         half_width = float(stdtrit(len(units) - 1, 0.975)) * math.sqrt(variance * (1 / len(units) + overlap))
         interval = (gain - half_width, gain + half_width)
     return PairedDifference(
         column=column,
-        first=math.fsum(first[pair] for pair in common) / len(common) if common else math.nan,
-        second=math.fsum(second[pair] for pair in common) / len(common) if common else math.nan,
+        first=ours,
+        second=others,
         gain=gain,
         interval=interval,
-        n_splits=len(means),
-        n_pairs=len(common),
+        n_splits=len(gains),
+        n_pairs=sum(map(len, gains)),
+        is_real=column.band is not None and all(_reaches(value, column.band, column) for value in (ours, others)),
     )
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Their mean, the same in any order; NaN of nothing."""
+    listed = list(values)
+    return math.fsum(listed) / len(listed) if listed else math.nan
+
+
+def _reaches(value: float, band: Band, column: Column) -> bool:
+    """Whether a score lies in the band of real samples, or beyond its better end."""
+    return (column.direction == "lower" or value >= band.low) and (column.direction == "higher" or value <= band.high)
 
 
 def _distance(value: float, column: Column) -> float:

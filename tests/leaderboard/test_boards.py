@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def outcome(make_outcome, make_score):
 def test_publish__writes_evidence_and_pages(folder, board_outcomes):
     assert publish(board_outcomes, folder) == len(board_outcomes)
 
-    assert {path.name for path in folder.iterdir()} == {"outcomes.jsonl", "README.md", "index.html", "board.svg"}
+    assert {path.name for path in folder.iterdir()} == {"outcomes.jsonl.gz", "README.md", "index.html", "board.svg"}
     assert {outcome.cell_id for outcome in read_board(folder)} == {outcome.cell_id for outcome in board_outcomes}
 
 
@@ -65,11 +66,11 @@ def test_publish__takes_a_newer_version_of_a_score(folder, outcome, make_score):
 def test_publish__refuses_a_score_that_contradicts_the_board(folder, outcome, make_score):
     publish([outcome], folder)
     other = replace(outcome, scores=(make_score("membership_auc", 0.9, error=0.02),))
-    before = (folder / "outcomes.jsonl").read_bytes()
+    before = (folder / "outcomes.jsonl.gz").read_bytes()
 
     with pytest.raises(GenobenchError, match=r"value of membership_auc is 0\.52 on the board and 0\.9 here"):
         publish([other], folder)
-    assert (folder / "outcomes.jsonl").read_bytes() == before
+    assert (folder / "outcomes.jsonl.gz").read_bytes() == before
     assert publish([other], folder, replace=True) == 1
     assert read_board(folder) == [other]
 
@@ -83,11 +84,11 @@ def test_publish__refuses_to_hide_a_failure(folder, outcome):
 
 def test_publish__refuses_another_trait_and_leaves_the_board_alone(folder, outcome, make_outcome):
     publish([outcome], folder)
-    before = (folder / "outcomes.jsonl").read_bytes()
+    before = (folder / "outcomes.jsonl.gz").read_bytes()
 
     with pytest.raises(GenobenchError, match="compares outcomes of one board, dataset and trait"):
         publish([make_outcome("vae", trait="milk")], folder)
-    assert (folder / "outcomes.jsonl").read_bytes() == before
+    assert (folder / "outcomes.jsonl.gz").read_bytes() == before
 
 
 def test_publish__takes_a_second_split_into_the_same_board(folder, outcome):
@@ -109,21 +110,28 @@ def test_render__makes_the_same_pages_from_the_evidence(folder, board_outcomes):
 
 def test_read_board__names_the_line_that_is_no_outcome(folder, outcome):
     publish([outcome], folder)
-    with (folder / "outcomes.jsonl").open("a") as handle:
+    with gzip.open(folder / "outcomes.jsonl.gz", "at") as handle:
         handle.write("{}\n")
 
-    with pytest.raises(GenobenchError, match=r"outcomes\.jsonl, line 2, is not an outcome"):
+    with pytest.raises(GenobenchError, match=r"outcomes\.jsonl\.gz, line 2, is not an outcome"):
         read_board(folder)
 
 
 def test_read_board__of_a_folder_without_evidence_says_so(tmp_path):
-    with pytest.raises(GenobenchError, match=r"is no leaderboard: outcomes\.jsonl cannot be read"):
+    with pytest.raises(GenobenchError, match=r"is no leaderboard: it has no file outcomes\.jsonl\.gz"):
+        read_board(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"{}" * 999)[:20], gzip.compress(bytes([255]))])
+def test_read_board__of_damaged_evidence_says_so(tmp_path, content):
+    (tmp_path / "outcomes.jsonl.gz").write_bytes(content)
+    with pytest.raises(GenobenchError, match=r"The evidence .*outcomes\.jsonl\.gz cannot be read"):
         read_board(tmp_path)
 
 
 def test_render__of_an_empty_board_says_so(folder):
     folder.mkdir(parents=True)
-    (folder / "outcomes.jsonl").write_text("")
+    (folder / "outcomes.jsonl.gz").write_bytes(gzip.compress(b""))
 
     with pytest.raises(GenobenchError, match="holds no outcome"):
         render(folder)

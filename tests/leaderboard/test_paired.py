@@ -53,10 +53,20 @@ def test_paired_differences__turned_round_change_their_sign(outcomes_of):
 
 
 def test_paired_differences__higher_may_be_better(outcomes_of):
-    values = [{pair: 10 * value for pair, value in side.items()} for side in (FIRST, SECOND)]
+    values = [{pair: 3 * value for pair, value in side.items()} for side in (FIRST, SECOND)]
     outcomes = [*outcomes_of("new", values[0], metric="ridge_r2"), *outcomes_of("old", values[1], metric="ridge_r2")]
     (found,) = paired_differences(standings(outcomes), outcomes, "new", "old")
     assert found.verdict == "second"
+
+
+def test_paired_differences__what_reaches_the_band_is_no_better_than_its_like(outcomes_of):
+    """The band of this score ends at .009: .001 and .008 are both as real as real samples, however sure their difference."""
+    values = [{pair: base + pair[0] / 1e5 for pair in FIRST} for base in (0.001, 0.008)]
+    outcomes = outcomes_of("new", values[0]) + outcomes_of("old", values[1])
+    (found,) = paired_differences(standings(outcomes), outcomes, "new", "old")
+    assert found.interval is not None
+    assert found.interval[0] > 0
+    assert found.verdict == "both as real"
 
 
 def test_paired_differences__seeds_of_one_split_are_pairs_of_it(outcomes_of):
