@@ -24,7 +24,7 @@ from genobench_classical.chains import Chain, fit_chain
 from genobench_classical.copula_sampling import CopulaSampler
 from genobench_classical.gaussian import finite_thresholds, thresholds
 from genobench_classical.latent import LatentScores, fit_factors, held_loadings
-from genobench_classical.relatives import FEWEST_VALIDATION, set_apart
+from genobench_classical.set_apart import FEWEST_VALIDATION, set_apart
 from genobench_classical.strata import ClassStrata, cumulative_shares, deviations
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from genobench import (
 )
 from genobench.statgen import GeneticPath
 from genobench_classical.histories import calls_along, first_order_slopes, history_tables, log_likelihoods, stratum_ratios
-from genobench_classical.relatives import FEWEST_VALIDATION, set_apart
+from genobench_classical.set_apart import FEWEST_VALIDATION, set_apart
 from genobench_classical.stored_arrays import load_arrays, save_arrays
 from genobench_classical.strata import ClassStrata, deviations
 from genobench_classical.tilts import stratum_tilts

@@ -7,7 +7,7 @@ import pytest
 
 from genobench import Genotypes, PackedCalls, Trait
 from genobench.testing import example_genotypes
-from genobench_classical.relatives import set_apart
+from genobench_classical.set_apart import set_apart
 
 TRAIT = Trait(column="weight", kind="quantitative", family="sire")
 
