@@ -27,7 +27,7 @@ class PairedDifference:
         second: The second row's.
         gain: Mean over those splits by which the first is better: lower, higher, or nearer to the ideal, as the score asks; NaN
             without pairs.
-        interval: 95 % interval of the gain; None with fewer than two splits and two seeds.
+        interval: 95 % interval of the gain; None where splits are fewer than two, or all have one holdout.
         n_splits: Splits that both rows have.
         n_pairs: Pairs of split and seed that both rows have.
         is_real: Whether both means reach the band of real samples: nothing can be more real than real samples, so neither is better then.
@@ -57,8 +57,8 @@ def paired_differences(table: Standings, outcomes: Sequence[Outcome], first: str
 
     The difference is taken within each pair of split and seed, averaged over the seeds of a split, and then over splits. Splits share
     samples, so the variance of the mean over n splits is (1/n + p / (1 - p)) times that between splits, where p is the share of samples
-    in a holdout, and the interval is Student's with n - 1 degrees of freedom. With one split the pairs of seeds stand for it, and nothing
-    is known of other splits.
+    in a holdout, and the interval is Student's with n - 1 degrees of freedom. Of one split, or of splits with one holdout, seeds say
+    nothing of the holdout's noise, and there is no interval.
 
     Args:
         table: The board.
@@ -109,13 +109,11 @@ def _difference(
         by_split[split].append((first[split, seed], second[split, seed]))
     means = [(_mean(mine for mine, _ in pairs), _mean(theirs for _, theirs in pairs)) for pairs in by_split.values()]
     ours, others = _mean(mine for mine, _ in means), _mean(theirs for _, theirs in means)
-    gains = [[_distance(theirs, column) - _distance(mine, column) for mine, theirs in pairs] for pairs in by_split.values()]
-    units = [_mean(of_split) for of_split in gains] if len(gains) > 1 else [gain for of_split in gains for gain in of_split]
-    gain, interval = _mean(units), None
-    if len(units) > 1:
-        variance = math.fsum((value - gain) ** 2 for value in units) / (len(units) - 1)
-        overlap = shared / (1 - shared) if len(gains) > 1 and shared < 1 else 0.0
-        half_width = float(stdtrit(len(units) - 1, 0.975)) * math.sqrt(variance * (1 / len(units) + overlap))
+    gains = [_mean(_distance(theirs, column) - _distance(mine, column) for mine, theirs in pairs) for pairs in by_split.values()]
+    n_splits, gain, interval = len(gains), _mean(gains), None
+    if n_splits > 1 and shared < 1:
+        variance = math.fsum((value - gain) ** 2 for value in gains) / (n_splits - 1)
+        half_width = float(stdtrit(n_splits - 1, 0.975)) * math.sqrt(variance * (1 / n_splits + shared / (1 - shared)))
         interval = (gain - half_width, gain + half_width)
     return PairedDifference(
         column=column,
@@ -123,8 +121,8 @@ def _difference(
         second=others,
         gain=gain,
         interval=interval,
-        n_splits=len(gains),
-        n_pairs=sum(map(len, gains)),
+        n_splits=n_splits,
+        n_pairs=sum(map(len, by_split.values())),
         is_real=column.band is not None and all(_reaches(value, column.band, column) for value in (ours, others)),
     )
 
