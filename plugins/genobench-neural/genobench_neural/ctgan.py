@@ -24,12 +24,13 @@ from genobench import (
 )
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.onehot import gumbel_noise, one_hot_planes, soft_genotypes
 from genobench_neural.optimising import adam, autocast
 from genobench_neural.sampling import load_sampler
 from genobench_neural.tabular.columns import ClassColumns, Conditioned, TrainingBySampling
 from genobench_neural.tabular.networks import CtganCritic, CtganGenerator, CtganSize
-from genobench_neural.training import StatefulTask, fit_identity, run
+from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from genobench import (
     check_positive,
     check_share,
 )
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
 from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts, ridge_effects
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
@@ -27,7 +28,7 @@ from genobench_neural.layers import n_parameters, placed
 from genobench_neural.published.presets import DEFAULT, check_preset, overridden
 from genobench_neural.sampling import load_sampler
 from genobench_neural.simplex import table_layout
-from genobench_neural.training import fit_identity, run
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

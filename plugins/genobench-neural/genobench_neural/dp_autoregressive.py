@@ -10,6 +10,7 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_lowest, check_positive, check_share
 from genobench_neural.batches import PackedBatches
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.optimising import WeightAverage, checked_device
 from genobench_neural.private.accounting import PrivacyBudget, check_epsilon
 from genobench_neural.private.descent import DescentPlan, PrivateGradients
@@ -17,7 +18,7 @@ from genobench_neural.private.diploid_chain import DiploidChain, DiploidSize
 from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.private.streams import Noise, calibration_stream
 from genobench_neural.sampling import load_sampler, trained_sampler
-from genobench_neural.training import StatefulTask, fit_identity, run
+from genobench_neural.training import StatefulTask, run
 
 if TYPE_CHECKING:
     from pathlib import Path

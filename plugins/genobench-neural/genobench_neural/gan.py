@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_below, check_lowest, check_positive
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.clusters.duel import DuelPlan, fit_duel, loaded_duel
 from genobench_neural.clusters.losses import LogisticDuel
 from genobench_neural.published.gan import fit_published_gan, loaded_gan
 from genobench_neural.published.presets import DEFAULT, GANS, check_preset, overridden
 from genobench_neural.sampling import load_sampler
-from genobench_neural.training import fit_identity
 
 if TYPE_CHECKING:
     from pathlib import Path

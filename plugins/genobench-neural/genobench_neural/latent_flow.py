@@ -10,6 +10,7 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_lowest, check_positive
 from genobench.statgen import BlockLayout, HaplotypeClusters, cluster_pairs, fit_haplotype_clusters
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.flow.chain import ChainTask
 from genobench_neural.flow.codes import LatentCodes
 from genobench_neural.flow.flow_matching import FlowTask
@@ -17,7 +18,7 @@ from genobench_neural.flow.network import LatentFlowNetwork, LatentFlowSize
 from genobench_neural.flow.path_counts import PathCounts
 from genobench_neural.flow.trait_effects import covariate_numbers, share_of_tilts, trait_beside, trait_tilts
 from genobench_neural.sampling import load_sampler
-from genobench_neural.training import fit_identity, run
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

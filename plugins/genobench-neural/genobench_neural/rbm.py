@@ -11,10 +11,11 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_lowest, check_positive
 from genobench.statgen import BlockLayout, variant_call_rate
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.energy.boltzmann import Boltzmann, BoltzmannSize
 from genobench_neural.optimising import autocast
 from genobench_neural.sampling import load_sampler
-from genobench_neural.training import StatefulTask, fit_identity, run
+from genobench_neural.training import StatefulTask, run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

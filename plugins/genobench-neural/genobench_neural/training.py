@@ -21,29 +21,19 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 
 from genobench import GenobenchError
-from genobench_neural.checkpoints import Checkpoint, CheckpointFolder, fit_identity
+from genobench_neural.checkpoints import Checkpoint, CheckpointFolder
+from genobench_neural.memory import n_bytes, on_host, within_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from genobench import FitContext
-
-__all__ = [
-    "CHECKPOINT_SECONDS",
-    "Finished",
-    "StatefulTask",
-    "Task",
-    "fit_identity",
-    "run",
-    "within_memory",
-]
 
 CHECKPOINT_SECONDS: Final = 30.0
 """Seconds between two checkpoints; more where writing one takes more than a twentieth of that."""
@@ -55,8 +45,6 @@ _SMALL_STATE_BYTES: Final = 1 << 28
 _REPORT_EVERY_SECONDS: Final = 0.5
 _LOOK_EVERY_STEPS: Final = 10
 """Losses are fetched from the device every so many steps, since each time waits for it."""
-
-_OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory")
 
 
 class Task(Protocol):
@@ -209,7 +197,7 @@ class _Loop:
         """Go back to the checkpoint that is there, or write one of the beginning if it is small."""
         found = self.folder.read()
         if found is None:
-            if self.n_steps and _n_bytes(self.task.state()) <= _SMALL_STATE_BYTES:
+            if self.n_steps and n_bytes(self.task.state()) <= _SMALL_STATE_BYTES:
                 self.save()
             return
         self.task.load_state(found.state)
@@ -246,7 +234,7 @@ class _Loop:
         self.validation_loss = loss
         if loss < self.best_loss:
             self.best_loss, self.best_step, self.n_idle_checks = loss, self.n_done, 0
-            self.best, self.is_best_new = _copied(self.task.state()), True
+            self.best, self.is_best_new = on_host(self.task.state()), True
         else:
             self.n_idle_checks += 1
 
@@ -304,43 +292,3 @@ class _Loop:
         if step is None:
             return "It had written no checkpoint yet."
         return f"The last good state, of step {step}, is kept in {self.folder.folder}."
-
-
-@contextmanager
-def within_memory(batch_size: int | None) -> Iterator[None]:
-    """Turn a lack of memory, of the GPU or the host, into an error that says what to try.
-
-    Args:
-        batch_size: Samples a batch; None where that is not what fills the memory.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
-            raise
-        advice = f"Try batch_size = {batch_size // 2}." if batch_size and batch_size > 1 else "Try a smaller network."
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        size = f" with batch_size = {batch_size}" if batch_size else ""
-        raise GenobenchError(f"Training ran out of memory{size}. {advice} ({reason})") from error
-
-
-def _copied(value: Any) -> Any:
-    """A state that later steps do not change, in memory of the host."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_copied(item) for item in value)
-    return value
-
-
-def _n_bytes(value: Any) -> int:
-    """Bytes of the tensors of a state."""
-    if isinstance(value, torch.Tensor):
-        return value.nbytes
-    if isinstance(value, dict):
-        return sum(_n_bytes(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return sum(_n_bytes(item) for item in value)
-    return 0

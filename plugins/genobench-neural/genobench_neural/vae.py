@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_below, check_lowest, check_positive
+from genobench_neural.checkpoints import fit_identity
 from genobench_neural.published.presets import DEFAULT, VAES, check_preset, overridden
 from genobench_neural.published.vae import fit_published_vae, loaded_vae
 from genobench_neural.sampling import load_sampler
-from genobench_neural.training import fit_identity
 from genobench_neural.windows.training import WindowPlan, fit_window_vae, loaded_window_vae
 
 if TYPE_CHECKING:

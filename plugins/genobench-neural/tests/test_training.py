@@ -17,8 +17,10 @@ import torch
 from genobench import FitContext, GenobenchError, Trait
 from genobench_neural import training
 from genobench_neural.batches import RowOrder
+from genobench_neural.checkpoints import fit_identity
+from genobench_neural.memory import within_memory
 from genobench_neural.optimising import WeightAverage, adam, checked_device
-from genobench_neural.training import StatefulTask, run, within_memory
+from genobench_neural.training import StatefulTask, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,11 +281,11 @@ def test_fit_identity__changes_with_settings_data_and_seed() -> None:
 
     here = context(Path())
     identities = [
-        training.fit_identity(Settings(), genotypes(1), here),
-        training.fit_identity(Settings(2.0), genotypes(1), here),
-        training.fit_identity(Settings(), genotypes(2), here),
-        training.fit_identity(Settings(), genotypes(1), replace(here, seed=2)),
-        training.fit_identity(Settings(), genotypes(1), replace(here, validation=genotypes(1))),
+        fit_identity(Settings(), genotypes(1), here),
+        fit_identity(Settings(2.0), genotypes(1), here),
+        fit_identity(Settings(), genotypes(2), here),
+        fit_identity(Settings(), genotypes(1), replace(here, seed=2)),
+        fit_identity(Settings(), genotypes(1), replace(here, validation=genotypes(1))),
     ]
     assert len(set(identities)) == 5
-    assert identities[0] == training.fit_identity(Settings(), genotypes(1), here)
+    assert identities[0] == fit_identity(Settings(), genotypes(1), here)
