@@ -199,14 +199,32 @@ def _spread(cut: torch.Tensor) -> torch.Tensor:
 
 
 def _rows_of_length(weights: torch.Tensor, squared: torch.Tensor, before: _Fitted | None) -> torch.Tensor:
-    """Weights on what has variance, with rows of given squared length."""
+    """Weights on what has variance, with rows of given squared length.
+
+    Args:
+        weights: Shape (block_size, n_weights): on the white variables of the block before, where there is one, and on noise.
+        squared: Shape (block_size,).
+        before: The block before.
+
+    Returns:
+        Shape (block_size, n_weights).
+    """
     if before is not None:
         weights = weights * torch.cat([before.is_kept, torch.ones_like(before.is_kept)])
     return weights * (squared / weights.square().sum(dim=1).clamp(min=1e-9)).sqrt()[:, None]
 
 
 def _joined(unit: torch.Tensor, before: _Fitted | None, width: int) -> torch.Tensor:
-    """Local covariance with the block before, where there is one, and within the block."""
+    """Local covariance with the block before, where there is one, and within the block.
+
+    Args:
+        unit: Weights, shape (block_size, n_weights).
+        before: The block before.
+        width: Variables of the block before.
+
+    Returns:
+        Shape (block_size, n_weights).
+    """
     within = unit @ unit.T
     return within if before is None else torch.cat([unit[:, :width] @ before.root.T, within], dim=1)
 
@@ -222,7 +240,17 @@ def _whitened(unit: torch.Tensor) -> _Fitted:
 
 
 def _start(wanted: torch.Tensor, shared: torch.Tensor, room: torch.Tensor, before: _Fitted | None) -> torch.Tensor:
-    """Weights whose latent correlations are about those of the calls."""
+    """Weights whose latent correlations are about those of the calls.
+
+    Args:
+        wanted: Correlations of calls with the block before, where there is one, and within the block, shape (block_size, n_weights).
+        shared: Latent correlations by factors, the same shape.
+        room: Variance that factors leave, shape (block_size,).
+        before: The block before.
+
+    Returns:
+        Shape (block_size, n_weights).
+    """
     width = len(wanted)
     local = wanted.clamp(-_LARGEST_START, _LARGEST_START) - shared
     within = local[:, -width:].clone()

@@ -23,7 +23,7 @@ from genobench.statgen import BlockLayout, steps_along
 from genobench_classical.chains import Chain, fit_chain
 from genobench_classical.copula_sampling import CopulaSampler
 from genobench_classical.gaussian import finite_thresholds, thresholds
-from genobench_classical.latent import LatentScores, fit_factors, held_loadings
+from genobench_classical.latent import LatentScores, bounded_loadings, fit_factors
 from genobench_classical.set_apart import FEWEST_VALIDATION, set_apart
 from genobench_classical.strata import ClassStrata, cumulative_shares, deviations
 
@@ -39,6 +39,8 @@ _MOST_SAMPLES: Final = 2048
 """Correlations, factors and slopes are read off at most this many training samples, drawn at random; genotype shares off all."""
 
 _LARGEST_EFFECT: Final = 0.5
+"""Of a latent variable's variance, what quantitative columns may explain."""
+
 _LARGEST_SHARED: Final = 0.9
 """Of a latent variable's variance, what columns and factors may explain together; the rest is the chain's."""
 
@@ -57,7 +59,7 @@ class Copula(Generator):
 
     Thresholds are those of the genotype shares in the stratum, drawn towards the shares of all samples as far as strata are alike. The
     three parts have variance 1 together where columns vary and go together as they do within training strata; thresholding then keeps the
-    shares exactly, if columns are normal. Rounding of component scores would draw calls to the mean.
+    shares exactly, if columns are normal.
 
     Samples are unrelated but for the factors. No score of a training sample is kept. The copula knows pairs of variants only; blocks of
     few haplotypes are beyond it.
@@ -71,7 +73,7 @@ class Copula(Generator):
     References:
         Nelsen R.B. 2006. An Introduction to Copulas. Springer. https://doi.org/10.1007/0-387-28678-0 ; Cario M.C., Nelson B.L. 1997.
         Modeling and generating random vectors with arbitrary marginal distributions and correlation matrix (NORTA). Northwestern
-        University. Components of genotypes, thresholded, stand for simulations by rounded component scores.
+        University.
     """
 
     n_components: int = 10
@@ -107,19 +109,19 @@ class Copula(Generator):
         scores = LatentScores.of_training(read.calls, stratum_of=stratum_of[rows], at_most=at_most, layout=layout)
         columns = deviations(values, means[stratum_of])[rows]
         slopes, effects = self._slopes(scores, columns)
-        loadings = self._loadings(scores, read, context, tables, strata)
+        loadings = self._loadings(scores, read=read, context=context, tables=tables, strata=strata)
         shared = np.concatenate([effects, loadings], axis=1)
-        held = held_loadings(shared, _LARGEST_SHARED).astype(np.float32)
-        # What is held back of the effects is held back of the slopes alike.
-        kept = np.divide(held, shared, out=np.ones_like(held), where=shared != 0).min(axis=1, initial=1)
+        bounded = bounded_loadings(shared, _LARGEST_SHARED).astype(np.float32)
+        # The bound takes off slopes what it takes off effects.
+        ratio = np.divide(bounded, shared, out=np.ones_like(bounded), where=shared != 0).min(axis=1, initial=1)
         return CopulaSampler(
             tables=tables,
             layout=layout,
             cut=thresholds(at_most).astype(np.float32),
-            slopes=slopes * kept,
+            slopes=slopes * ratio,
             means=means,
-            loadings=held[:, effects.shape[1] :],
-            chain=self._chain(scores, held, at_most, context),
+            loadings=bounded[:, effects.shape[1] :],
+            chain=self._chain(scores, bounded, at_most, context),
         )
 
     @classmethod
@@ -145,13 +147,23 @@ class Copula(Generator):
         slopes *= np.where(spread > 0, 1 / np.maximum(spread, 0.2), 0).astype(np.float32)
         variances, axes = np.linalg.eigh(products / len(columns))
         effects = slopes.T @ (axes * np.sqrt(np.maximum(variances, 0)))
-        held = held_loadings(effects, _LARGEST_EFFECT)
-        length, kept = np.linalg.norm(effects, axis=1), np.linalg.norm(held, axis=1)
-        slopes *= np.divide(kept, length, out=np.ones_like(length), where=length > 0)
-        return slopes.astype(np.float32), held.astype(np.float32)
+        bounded = bounded_loadings(effects, _LARGEST_EFFECT)
+        length, shorter = np.linalg.norm(effects, axis=1), np.linalg.norm(bounded, axis=1)
+        slopes *= np.divide(shorter, length, out=np.ones_like(length), where=length > 0)
+        return slopes.astype(np.float32), bounded.astype(np.float32)
 
-    def _loadings(self, scores: LatentScores, read: Genotypes, context: FitContext, tables: SamplerTables, strata: ClassStrata) -> Singles:
-        """Of genome-wide factors, shape (n_places, n_factors)."""
+    def _loadings(
+        self, scores: LatentScores, *, read: Genotypes, context: FitContext, tables: SamplerTables, strata: ClassStrata
+    ) -> Singles:
+        """Of genome-wide factors, shape (n_places, n_factors).
+
+        Args:
+            scores: Of the training samples that were read.
+            read: These samples.
+            context: Of the fit, with validation samples where there are any.
+            tables: Conditions as numbers.
+            strata: Of training samples.
+        """
         validation = context.validation
         if validation is not None and validation.n_samples >= FEWEST_VALIDATION:
             # A class that training lacks reads as missing here: such samples are of the stratum of all samples.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 _LARGEST_THRESHOLD: Final = 8.0
 _LARGEST_RHO: Final = 0.995
 _N_NODES: Final = 8
-_NODES, _WEIGHTS = (torch.from_numpy(values.astype(np.float32)) for values in np.polynomial.legendre.leggauss(_N_NODES))
 
 
 def thresholds(at_most: Floats) -> Floats:
@@ -75,7 +75,7 @@ class CallCovariance(torch.autograd.Function):
         ctx.save_for_backward(rho, left, right)
         upper = torch.asin(rho)
         total = torch.zeros_like(rho)
-        for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
+        for node, weight in _quadrature():
             sine = torch.sin(upper * ((1 + node) / 2))
             total += weight / 2 * _exponentials(sine, left, right)
         return total * upper / (2 * torch.pi)
@@ -88,14 +88,21 @@ class CallCovariance(torch.autograd.Function):
 
 
 def call_covariance(rho: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """`CallCovariance`, with correlations held away from one, where its density has no bound."""
+    """`CallCovariance`, with correlations kept away from 1, where its density has no bound."""
     bounded: torch.Tensor = CallCovariance.apply(rho.clamp(-_LARGEST_RHO, _LARGEST_RHO), left, right)  # type: ignore[no-untyped-call] # torch leaves it untyped
     return bounded
 
 
 def finite_thresholds(cut: Floats) -> torch.Tensor:
-    """Thresholds as float32, held within eight standard deviations."""
+    """Thresholds as float32, clipped to eight standard deviations."""
     return torch.from_numpy(np.clip(cut, -_LARGEST_THRESHOLD, _LARGEST_THRESHOLD).astype(np.float32))
+
+
+@cache
+def _quadrature() -> tuple[tuple[float, float], ...]:
+    """Nodes and weights of Gauss and Legendre on [-1, 1], in the precision of float32."""
+    nodes, weights = (values.astype(np.float32).tolist() for values in np.polynomial.legendre.leggauss(_N_NODES))
+    return tuple(zip(nodes, weights, strict=True))
 
 
 def _exponentials(sine: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:

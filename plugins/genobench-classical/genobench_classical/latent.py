@@ -134,18 +134,18 @@ def fit_factors(scores: LatentScores, others: LatentScores, *, n_components: int
     variance = _far_variance(others, loadings)
     window = np.ones(min(_SMOOTHED_OVER, n_components))
     smooth = np.convolve(variance, window, mode="same") / np.convolve(np.ones(n_components), window, mode="same")
-    kept = smooth > 0
+    is_real = smooth > 0
     spread = layout.placed(scores.spread, 0).reshape(-1)
     scale = np.where(spread > _TINY, 1 / np.maximum(spread, 0.2), 0)
-    loadings = loadings[:, kept] * np.sqrt(smooth[kept]) * scale[:, None]
-    return held_loadings(loadings, _LARGEST_COMMUNALITY).astype(np.float32)
+    loadings = loadings[:, is_real] * np.sqrt(smooth[is_real]) * scale[:, None]
+    return bounded_loadings(loadings, _LARGEST_COMMUNALITY).astype(np.float32)
 
 
-def held_loadings(loadings: Floats | NDArray[np.float32], most: float) -> Floats:
+def bounded_loadings(loadings: Floats | NDArray[np.float32], most: float) -> Floats:
     """Loadings whose squares add up to at most `most` at each place."""
     communality = (loadings**2).sum(axis=1, keepdims=True)
-    held: Floats = loadings * np.sqrt(np.minimum(1, most / np.maximum(communality, _TINY)))
-    return held
+    bounded: Floats = loadings * np.sqrt(np.minimum(1, most / np.maximum(communality, _TINY)))
+    return bounded
 
 
 def _far_variance(others: LatentScores, loadings: NDArray[np.float32]) -> Floats:
