@@ -25,7 +25,7 @@ from genobench_neural.component_scores.components import chromosome_groups, fit_
 from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts, ridge_effects
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
 from genobench_neural.layers import n_parameters, placed
-from genobench_neural.published.presets import DEFAULT, check_preset, overridden
+from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.sampling import load_sampler
 from genobench_neural.simplex import table_layout
 from genobench_neural.training import run

@@ -6,12 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_below, check_lowest, check_positive
+from genobench import FitContext, Generator, Genotypes, Sampler, Trial
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.clusters.duel import DuelPlan, fit_duel, loaded_duel
 from genobench_neural.clusters.losses import LogisticDuel
+from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.published.gan import fit_published_gan, loaded_gan
-from genobench_neural.published.presets import DEFAULT, GANS, check_preset, overridden
+from genobench_neural.published.presets import GANS, PublishedGan
 from genobench_neural.sampling import load_sampler
 
 if TYPE_CHECKING:
@@ -84,10 +85,16 @@ class Gan(Generator):
     is_bf16: bool | None = None
 
     def __post_init__(self) -> None:
-        check_preset(self, GANS, default_only=_DEFAULT_ONLY)
-        check_lowest(self, _LOWEST)
-        check_positive(self, ("learning_rate", "critic_rate", "ridge"))
-        check_below(self, {"average_decay": 1})
+        # A published GAN has no such penalty.
+        check_preset(self, GANS, default_only=("gradient_penalty",))
+        # A plan checks itself.
+        _ = self.plan
+
+    @property
+    def plan(self) -> DuelPlan | PublishedGan:
+        """Sizes and training facts: those of the preset, with what was set in their place."""
+        plan: DuelPlan | PublishedGan = PLAN if self.preset == DEFAULT else GANS[self.preset]
+        return overridden(plan, dataclasses.asdict(self))
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -103,11 +110,10 @@ class Gan(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
-        identity = fit_identity(self, train, context)
-        settings = dataclasses.asdict(self)
-        if self.preset == DEFAULT:
-            return fit_duel(LogisticDuel, overridden(PLAN, settings), train, context, identity=identity)
-        return fit_published_gan(overridden(GANS[self.preset], settings), train, context, identity=identity)
+        identity, plan = fit_identity(self, train, context), self.plan
+        if isinstance(plan, DuelPlan):
+            return fit_duel(LogisticDuel, plan, train, context, identity=identity)
+        return fit_published_gan(plan, train, context, identity=identity)
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
@@ -125,35 +131,6 @@ PLAN: Final = DuelPlan(
     gradient_penalty=1.0,
     has_families=True,
 )
-
-_DEFAULT_ONLY: Final = (
-    "training_calls",
-    "loading_rate",
-    "gradient_penalty",
-    "n_shared",
-    "block_size",
-    "n_clusters",
-    "n_rounds",
-    "ridge",
-    "width",
-    "n_hidden",
-    "average_decay",
-)
-
-_LOWEST: Final = {
-    "batch_size": 2,
-    "max_epochs": 0,
-    "training_calls": 0,
-    "loading_rate": 0,
-    "gradient_penalty": 0,
-    "average_decay": 0,
-    "n_shared": 1,
-    "block_size": 4,
-    "n_clusters": 1,
-    "n_rounds": 0,
-    "width": 1,
-    "n_hidden": 1,
-}
 
 
 def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:

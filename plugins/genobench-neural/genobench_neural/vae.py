@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_below, check_lowest, check_positive
 from genobench_neural.checkpoints import fit_identity
-from genobench_neural.published.presets import DEFAULT, VAES, check_preset, overridden
+from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
+from genobench_neural.published.presets import VAES
 from genobench_neural.published.vae import fit_published_vae, loaded_vae
 from genobench_neural.sampling import load_sampler
 from genobench_neural.windows.training import WindowPlan, fit_window_vae, loaded_window_vae
@@ -79,7 +80,7 @@ class Vae(Generator):
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        check_preset(self, VAES, default_only=_DEFAULT_ONLY)
+        check_preset(self, VAES)
         check_lowest(self, _LOWEST)
         check_positive(self, ("learning_rate", "begun_rate", "ridge"))
         check_below(self, {"average_decay": 1})
@@ -111,18 +112,6 @@ class Vae(Generator):
         """The sampler that was saved in `folder`."""
         return load_sampler(folder, _network)
 
-
-_DEFAULT_ONLY: Final = (
-    "training_calls",
-    "begun_rate",
-    "n_window",
-    "width",
-    "n_residual",
-    "ridge",
-    "average_decay",
-    "shrinkage",
-    "patience",
-)
 
 _LOWEST: Final = {
     "batch_size": 2,

@@ -6,12 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_below, check_lowest, check_positive
+from genobench import FitContext, Generator, Genotypes, Sampler, Trial
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.clusters.duel import DuelPlan, fit_duel, loaded_duel
 from genobench_neural.clusters.losses import WassersteinDuel
+from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.published.gan import fit_published_gan, loaded_gan
-from genobench_neural.published.presets import DEFAULT, WGANS, check_preset, overridden
+from genobench_neural.published.presets import WGANS, PublishedGan
 from genobench_neural.sampling import load_sampler
 
 if TYPE_CHECKING:
@@ -89,10 +90,15 @@ class Wgan(Generator):
     is_bf16: bool | None = None
 
     def __post_init__(self) -> None:
-        check_preset(self, WGANS, default_only=_DEFAULT_ONLY)
-        check_lowest(self, _LOWEST)
-        check_positive(self, ("learning_rate", "critic_rate", "temperature"))
-        check_below(self, {"average_decay": 1})
+        check_preset(self, WGANS)
+        # A plan checks itself.
+        _ = self.plan
+
+    @property
+    def plan(self) -> DuelPlan | PublishedGan:
+        """Sizes and training facts: those of the preset, with what was set in their place."""
+        plan: DuelPlan | PublishedGan = PLAN if self.preset == DEFAULT else WGANS[self.preset]
+        return overridden(plan, dataclasses.asdict(self))
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -108,11 +114,10 @@ class Wgan(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
-        identity = fit_identity(self, train, context)
-        settings = dataclasses.asdict(self)
-        if self.preset == DEFAULT:
-            return fit_duel(WassersteinDuel, overridden(PLAN, settings), train, context, identity=identity)
-        return fit_published_gan(overridden(WGANS[self.preset], settings), train, context, identity=identity)
+        identity, plan = fit_identity(self, train, context), self.plan
+        if isinstance(plan, DuelPlan):
+            return fit_duel(WassersteinDuel, plan, train, context, identity=identity)
+        return fit_published_gan(plan, train, context, identity=identity)
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
@@ -130,39 +135,6 @@ PLAN: Final = DuelPlan(
     gradient_penalty=10.0,
     has_families=False,
 )
-
-_DEFAULT_ONLY: Final = (
-    "training_calls",
-    "loading_rate",
-    "temperature",
-    "average_decay",
-    "block_size",
-    "n_clusters",
-    "n_rounds",
-    "n_shared",
-    "ridge",
-    "width",
-    "n_hidden",
-    "n_residual",
-)
-
-_LOWEST: Final = {
-    "training_calls": 0,
-    "max_epochs": 0,
-    "batch_size": 1,
-    "n_critic": 1,
-    "loading_rate": 0,
-    "gradient_penalty": 0,
-    "average_decay": 0,
-    "block_size": 4,
-    "n_clusters": 1,
-    "n_rounds": 0,
-    "ridge": 0.001,
-    "n_shared": 1,
-    "width": 1,
-    "n_hidden": 1,
-    "n_residual": 0,
-}
 
 
 def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:

@@ -73,7 +73,7 @@ def test_fit__runs_without_adversarial_training(tmp_path: Path) -> None:
     assert sampler.generate(3, seed=1).n_samples == 3
 
 
-@pytest.mark.parametrize(("name", "value"), [("batch_size", 1), ("n_clusters", 0), ("n_shared", 0)])
+@pytest.mark.parametrize(("name", "value"), [("batch_size", 0), ("n_clusters", 0), ("n_shared", 0)])
 def test_settings__refuse_values_out_of_range(name: str, value: int) -> None:
     changes: dict[str, int] = {name: value}
     with pytest.raises(SettingsError, match=f"{name} is {value}; it must be at least"):

@@ -10,10 +10,11 @@ import torch
 from genobench import SettingsError
 from genobench_neural.gan import Gan
 from genobench_neural.layers import n_parameters
+from genobench_neural.preset_settings import overridden
 from genobench_neural.published.dense import DenseDecoder, normalised_layers
 from genobench_neural.published.gan import unplaced_gan
 from genobench_neural.published.networks import gan_critic, gan_description, vae_description, vae_encoder
-from genobench_neural.published.presets import GANS, VAES, WGANS, PublishedGan, overridden
+from genobench_neural.published.presets import GANS, VAES, WGANS, PublishedGan
 from genobench_neural.published.vae import unplaced_vae
 from genobench_neural.vae import Vae
 from genobench_neural.wgan import PLAN, Wgan

@@ -15,7 +15,7 @@ from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCall
 from genobench.testing import GeneratorSuite
 from genobench_neural import training
 from genobench_neural.clusters.losses import gradient_penalty
-from genobench_neural.published.presets import overridden
+from genobench_neural.preset_settings import overridden
 from genobench_neural.wgan import PLAN, Wgan
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from genobench import check_below, check_lowest, check_positive
 from genobench.statgen import BlockLayout, fit_haplotype_clusters
 from genobench_neural.clusters.effects import fit_effects
 from genobench_neural.clusters.networks import Critic, GeneratorSize, GenotypeGenerator, Standardiser
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 _N_CONTEXT: Final = 16
 _MOST_CALIBRATED: Final = 512
 _BETAS: Final = (0.5, 0.9)
+
+_LOWEST: Final = {
+    "batch_size": 1,
+    "n_critic": 1,
+    "max_epochs": 0,
+    "training_calls": 0,
+    "gradient_penalty": 0,
+    "loading_rate": 0,
+    "n_shared": 1,
+    "block_size": 4,
+    "n_clusters": 1,
+    "n_rounds": 0,
+    "width": 1,
+    "n_hidden": 1,
+    "n_residual": 0,
+    "average_decay": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,11 @@ class DuelPlan:
     n_residual: int = 1
     average_decay: float = 0.99
     is_bf16: bool = True
+
+    def __post_init__(self) -> None:
+        check_lowest(self, _LOWEST)
+        check_positive(self, ("learning_rate", "critic_rate", "temperature", "ridge"))
+        check_below(self, {"average_decay": 1})
 
     def steps(self, n_samples: int, n_variants: int) -> int:
         """Updates of the generator: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""

@@ -10,19 +10,15 @@ a value is held within four standard deviations of the training mean and a missi
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from genobench import SettingsError
+from genobench import check_lowest, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from _typeshed import DataclassInstance
-
-DEFAULT: Final = "default"
 N_PUBLISHED_EPOCHS: Final = 1000
 _SMALLEST_LAYER: Final = 4
 
@@ -95,6 +91,10 @@ class PublishedGan:
     is_last_conditioned: bool = True
     is_wasserstein: bool = False
     is_bf16: bool = False
+
+    def __post_init__(self) -> None:
+        check_lowest(self, {"batch_size": 2, "max_epochs": 0, "n_critic": 1, "gradient_penalty": 0})
+        check_positive(self, ("learning_rate", "critic_rate"))
 
     def generator_widths(self, n_variants: int) -> tuple[int, ...]:
         """Widths of the generator for that many variants."""
@@ -201,28 +201,3 @@ WGANS: Final[Mapping[str, PublishedGan]] = MappingProxyType(
         ),
     }
 )
-
-_Preset = TypeVar("_Preset", bound="DataclassInstance")
-
-
-def check_preset(settings: Any, published: Mapping[str, Any], *, default_only: tuple[str, ...]) -> None:
-    """Refuse a preset that there is not, and settings of the default beside a published preset.
-
-    Args:
-        settings: A generator with a field `preset`.
-        published: The published presets by name.
-        default_only: Fields that mean nothing to a published preset; None stands for not set.
-    """
-    if settings.preset == DEFAULT:
-        return
-    if settings.preset not in published:
-        raise SettingsError(f"preset is '{settings.preset}'; it must be one of {DEFAULT}, {', '.join(published)}.")
-    for name in default_only:
-        if getattr(settings, name) is not None:
-            raise SettingsError(f"{name} is {getattr(settings, name)}, but the preset '{settings.preset}' has no such thing; leave it out.")
-
-
-def overridden(preset: _Preset, settings: Mapping[str, Any]) -> _Preset:
-    """The preset with what was set explicitly (what is not None and has a field there) in its place."""
-    names = {field.name for field in dataclasses.fields(preset)}
-    return dataclasses.replace(preset, **{name: value for name, value in settings.items() if value is not None and name in names})
