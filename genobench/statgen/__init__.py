@@ -35,6 +35,7 @@ from genobench.statgen.genetic_path import GeneticPath
 from genobench.statgen.haplotype_clusters import HaplotypeClusters
 from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
 from genobench.statgen.hardy_weinberg import hardy_weinberg_log10_p
+from genobench.statgen.heritability import haseman_elston, reml_heritability
 from genobench.statgen.homozygosity import MAX_BP_PER_VARIANT, Runs, covered_genome, is_dense, runs_of_homozygosity
 from genobench.statgen.impute import Imputer
 from genobench.statgen.inbreeding import heterozygosity_components, population_inbreeding, sample_heterozygosity, sample_inbreeding
@@ -125,6 +126,7 @@ __all__ = [
     "genotype_frequencies_from_counts",
     "haplotype_calls",
     "hardy_weinberg_log10_p",
+    "haseman_elston",
     "heterozygosity_components",
     "hidden_variants",
     "hudson_fst",
@@ -156,6 +158,7 @@ __all__ = [
     "r2_matrix",
     "relative_clusters",
     "relative_components",
+    "reml_heritability",
     "runs_of_homozygosity",
     "sample_call_rate",
     "sample_counts",
