@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from genobench.encoding import ConditionEncoder
     from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, GenotypesError, SettingsError
     from genobench.formats import read_genotypes, write_genotypes
-    from genobench.genotypes import Genotypes
+    from genobench.genotypes import Genotypes, synthetic_ids
     from genobench.hookspecs import Offer, hookimpl
     from genobench.sampler_tables import SamplerTables
     from genobench.settings import check_below, check_lowest, check_positive, check_share
-    from genobench.storage import content_sha256, read_store, write_store
+    from genobench.storage import content_sha256, load_description, read_store, save_description, whole_sampler, write_store
 
 __version__: Final = "0.1.0"
 
@@ -82,8 +82,12 @@ __all__ = [
     "check_share",
     "content_sha256",
     "hookimpl",
+    "load_description",
     "read_genotypes",
     "read_store",
+    "save_description",
+    "synthetic_ids",
+    "whole_sampler",
     "write_genotypes",
     "write_store",
 ]
@@ -94,11 +98,11 @@ _MODULES: Final = {
     "encoding": ("ConditionEncoder",),
     "errors": ("ContractError", "DatasetError", "FormatError", "GenobenchError", "GenotypesError", "SettingsError"),
     "formats": ("read_genotypes", "write_genotypes"),
-    "genotypes": ("Genotypes",),
+    "genotypes": ("Genotypes", "synthetic_ids"),
     "hookspecs": ("Offer", "hookimpl"),
     "sampler_tables": ("SamplerTables",),
     "settings": ("check_below", "check_lowest", "check_positive", "check_share"),
-    "storage": ("content_sha256", "read_store", "write_store"),
+    "storage": ("content_sha256", "load_description", "read_store", "save_description", "whole_sampler", "write_store"),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -102,6 +102,11 @@ class Genotypes:
         return Genotypes(calls=self.calls, samples=samples, variants=self.variants, phase=self.phase)
 
 
+def synthetic_ids(n_samples: int) -> list[str]:
+    """The ids of synthetic samples, as every sampler gives them: they count from synthetic-000001."""
+    return [f"synthetic-{number:06d}" for number in range(1, n_samples + 1)]
+
+
 def _checked_samples(samples: pd.DataFrame, shape: tuple[int, int]) -> pd.DataFrame:
     if len(samples) != shape[0]:
         raise GenotypesError(f"calls have shape {shape} but the sample table lists {len(samples)} samples.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,17 +11,18 @@ import pandas as pd
 from genobench.calls import CALLS_PER_BYTE, PackedCalls
 from genobench.encoding import ConditionEncoder
 from genobench.errors import GenobenchError
-from genobench.genotypes import Genotypes
+from genobench.genotypes import Genotypes, synthetic_ids
+from genobench.storage import load_description, save_description, whole_sampler
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from genobench.contracts import Trait
 
-_SCHEMA: Final = 2
-_DESCRIPTION: Final = "sampler.json"
+_SCHEMA: Final = 3
 _VARIANTS: Final = "variants.parquet"
 _CONDITION_STREAM: Final = 1
 """Conditions are drawn from a stream of their own, so that a sampler may use the bare seed for its calls."""
@@ -81,7 +81,7 @@ class SamplerTables:
         Returns:
             Genotypes over the training variants; ids count from synthetic-000001.
         """
-        ids = pd.DataFrame({"id": [f"synthetic-{number:06d}" for number in range(1, len(packed) + 1)]})
+        ids = pd.DataFrame({"id": synthetic_ids(len(packed))})
         calls = PackedCalls(packed=packed, n_variants=len(self.variants))
         return Genotypes(calls=calls, samples=pd.concat([ids, conditions], axis=1), variants=self.variants)
 
@@ -89,7 +89,7 @@ class SamplerTables:
         """Room for the packed calls of so many samples, all 0, shape (n_samples, ceil(n_variants / 4))."""
         return np.zeros((n_samples, -(-len(self.variants) // CALLS_PER_BYTE)), dtype=np.uint8)
 
-    def save(self, folder: Path, **description: Any) -> None:
+    def save(self, folder: Path, description: Mapping[str, Any]) -> None:
         """Write `sampler.json`, with what else is to be known of the sampler, and `variants.parquet`.
 
         Args:
@@ -97,24 +97,20 @@ class SamplerTables:
             description: Plain values by name, which `load` gives back.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        values = {"schema": _SCHEMA, "condition": self.encoder.to_json(), **description}
-        (folder / _DESCRIPTION).write_text(json.dumps(values), encoding="utf-8")
+        save_description(folder, {"schema": _SCHEMA, "condition": self.encoder.to_json(), "sampler": dict(description)})
         self.variants.to_parquet(folder / _VARIANTS, index=False)
 
     @classmethod
-    def load(cls, folder: Path) -> tuple[SamplerTables, dict[str, Any]]:
-        """The reverse of `save`: the tables, and the description.
+    def load(cls, folder: Path, needs: Iterable[str] = ()) -> tuple[SamplerTables, dict[str, Any]]:
+        """The reverse of `save`: the tables, and what the description says under the names in `needs`.
 
         Raises:
-            GenobenchError: If the folder holds no sampler, or one of another schema.
+            GenobenchError: If the folder holds no sampler, one of another schema, or one whose description lacks a name.
         """
-        try:
-            description: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-            variants = pd.read_parquet(folder / _VARIANTS)
-        except (OSError, ValueError) as error:
-            raise GenobenchError(f"The folder {folder} holds no whole sampler: {error}") from error
-        if description.get("schema") != _SCHEMA:
-            raise GenobenchError(
-                f"The sampler in {folder} has schema {description.get('schema')}; this version reads {_SCHEMA}. Fit it again."
-            )
-        return cls(encoder=ConditionEncoder.from_json(description["condition"]), variants=variants), description
+        schema = load_description(folder, ("schema",))["schema"]
+        if schema != _SCHEMA:
+            raise GenobenchError(f"The sampler in {folder} has schema {schema}; this version reads {_SCHEMA}. Fit it again.")
+        values = load_description(folder, ("condition", "sampler"))
+        with whole_sampler(folder):
+            tables = cls(encoder=ConditionEncoder.from_json(values["condition"]), variants=pd.read_parquet(folder / _VARIANTS))
+            return tables, {name: values["sampler"][name] for name in needs}

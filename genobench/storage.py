@@ -1,4 +1,4 @@
-"""Genotypes on disk: a folder that is memory-mapped, not read.
+"""Genotypes on disk: a folder that is memory-mapped, not read; and what a sampler saves of itself beside its model.
 
 A store holds `calls.npy` (packed, two bits a call, sample-major), `samples.parquet`, `variants.parquet`, `phase.npy` where phase is
 known, and `store.json`, written last. A store appears whole or not at all: it is made beside its place and renamed.
@@ -12,21 +12,27 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from genobench.calls import PackedCalls
-from genobench.errors import FormatError
+from genobench.errors import FormatError, GenobenchError
 from genobench.genotypes import Genotypes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
 SCHEMA: Final = 1
 """Version of the store's layout; a store of another version is refused."""
+
+DESCRIPTION: Final = "sampler.json"
+"""What a sampler says of itself, in its folder."""
 
 _ROWS_PER_BLOCK: Final = 4096
 
@@ -101,6 +107,45 @@ def read_store(folder: Path) -> Genotypes:
 def is_store(folder: Path) -> bool:
     """Whether `folder` holds a finished store."""
     return (folder / "store.json").is_file()
+
+
+@contextmanager
+def whole_sampler(folder: Path, *also: type[Exception]) -> Iterator[None]:
+    """What reading a saved sampler raises, as the error that `Generator.load` promises.
+
+    Args:
+        folder: Where the sampler is.
+        also: Errors of the reading library, beside those of a file that is absent, cut short, or says something else.
+
+    Raises:
+        GenobenchError: From any of them.
+    """
+    try:
+        yield
+    except (OSError, EOFError, KeyError, TypeError, ValueError, *also) as error:
+        found = f"it lacks {error}; another generator may have written it." if isinstance(error, KeyError) else error
+        raise GenobenchError(f"The folder {folder} holds no whole sampler of this kind: {found}") from error
+
+
+def save_description(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write `sampler.json`.
+
+    Args:
+        folder: Of the sampler; it must be there.
+        description: Plain values by name, which `load_description` gives back.
+    """
+    (folder / DESCRIPTION).write_text(json.dumps(dict(description)), encoding="utf-8")
+
+
+def load_description(folder: Path, needs: Iterable[str]) -> dict[str, Any]:
+    """What `save_description` wrote under these names.
+
+    Raises:
+        GenobenchError: If the file is absent or damaged, or of a sampler that lacks one of the names.
+    """
+    with whole_sampler(folder):
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return {name: description[name] for name in needs}
 
 
 def content_sha256(genotypes: Genotypes) -> str:

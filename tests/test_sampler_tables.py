@@ -77,17 +77,31 @@ def test_genotypes__ids_are_those_of_the_built_in_samplers(tables: SamplerTables
 
 
 def test_load__is_the_reverse_of_save(tables: SamplerTables, tmp_path: Path) -> None:
-    tables.save(tmp_path / "model", order=2, names=["x"])
-    loaded, description = SamplerTables.load(tmp_path / "model")
+    tables.save(tmp_path / "model", {"order": 2, "names": ["x"], "schema": "its own"})
+    loaded, description = SamplerTables.load(tmp_path / "model", needs=("order", "names", "schema"))
     assert loaded.encoder == tables.encoder
     pd.testing.assert_frame_equal(loaded.variants, tables.variants)
-    assert (description["order"], description["names"]) == (2, ["x"])
+    assert description == {"order": 2, "names": ["x"], "schema": "its own"}
 
 
-def test_load__another_schema_or_no_sampler(tables: SamplerTables, tmp_path: Path) -> None:
+def test_load__without_what_is_needed(tables: SamplerTables, tmp_path: Path) -> None:
     with pytest.raises(GenobenchError, match="holds no whole sampler"):
         SamplerTables.load(tmp_path)
-    tables.save(tmp_path)
+    tables.save(tmp_path, {"order": 2})
+    with pytest.raises(GenobenchError, match="it lacks 'names'; another generator may have written it"):
+        SamplerTables.load(tmp_path, needs=("order", "names"))
+
+
+@pytest.mark.parametrize("name", ["sampler.json", "variants.parquet"])
+def test_load__of_a_damaged_file(tables: SamplerTables, tmp_path: Path, name: str) -> None:
+    tables.save(tmp_path, {})
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:40])
+    with pytest.raises(GenobenchError, match="holds no whole sampler"):
+        SamplerTables.load(tmp_path)
+
+
+def test_load__another_schema(tables: SamplerTables, tmp_path: Path) -> None:
+    tables.save(tmp_path, {})
     description = json.loads((tmp_path / "sampler.json").read_text(encoding="utf-8"))
     (tmp_path / "sampler.json").write_text(json.dumps({**description, "schema": 0}), encoding="utf-8")
     with pytest.raises(GenobenchError, match="has schema 0; this version reads"):

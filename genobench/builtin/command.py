@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -20,8 +19,11 @@ from genobench import (
     Sampler,
     SettingsError,
     align_to_variants,
+    load_description,
     read_genotypes,
     read_store,
+    save_description,
+    whole_sampler,
     write_genotypes,
     write_store,
 )
@@ -111,13 +113,18 @@ class Command(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> CommandSampler:
-        """The sampler in that folder."""
-        about = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
+        """The sampler in that folder.
+
+        Raises:
+            GenobenchError: If it holds no whole one.
+        """
+        about = load_description(folder, ("words", "columns"))
         words, columns = about["words"], about["columns"]
         if (folder / _KEPT).exists():
             train = read_store(folder / _KEPT)
             return CommandSampler(words=words, columns=columns, variants=train.variants, train=train)
-        variants = pd.read_parquet(folder / "variants.parquet")
+        with whole_sampler(folder):
+            variants = pd.read_parquet(folder / "variants.parquet")
         return CommandSampler(words=words, columns=columns, variants=variants, model=folder / "model")
 
 
@@ -167,8 +174,7 @@ class CommandSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """The words, and either the training samples, or the program's model with the variant table."""
-        about = {"words": self.words, "columns": self.columns}
-        (folder / "sampler.json").write_text(json.dumps(about), encoding="utf-8")
+        save_description(folder, {"words": self.words, "columns": self.columns})
         if self.train is not None:
             write_store(self.train.with_samples(self.train.samples[["id", *self.columns]]), folder / _KEPT)
         if self.model is not None:

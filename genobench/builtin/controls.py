@@ -5,14 +5,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import pandas as pd
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, Trial, check_share, read_store, write_store
+from genobench import (
+    FitContext,
+    Generator,
+    Genotypes,
+    PackedCalls,
+    Sampler,
+    Trial,
+    check_share,
+    load_description,
+    read_store,
+    save_description,
+    whole_sampler,
+    write_store,
+)
 from genobench.builtin.sample_tables import synthetic_samples
 from genobench.statgen import Imputer, genotype_counts
 
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
 
     Calls = NDArray[np.int8]
 
+_CHANCES: Final = "at_most.npy"
 _DRAWS_PER_BLOCK: Final = 1 << 22
 
 
@@ -56,7 +69,7 @@ class IndependentSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Two files: the chances and the variant table."""
-        np.save(folder / "at_most.npy", self.at_most)
+        np.save(folder / _CHANCES, self.at_most)
         self.variants.to_parquet(folder / "variants.parquet", index=False)
 
 
@@ -72,10 +85,14 @@ class Independent(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> IndependentSampler:
-        """The sampler in that folder."""
-        return IndependentSampler(
-            at_most=np.load(folder / "at_most.npy", allow_pickle=False), variants=pd.read_parquet(folder / "variants.parquet")
-        )
+        """The sampler in that folder.
+
+        Raises:
+            GenobenchError: If it holds no whole one.
+        """
+        with whole_sampler(folder):
+            variants = pd.read_parquet(folder / "variants.parquet")
+            return IndependentSampler(at_most=np.load(folder / _CHANCES, allow_pickle=False), variants=variants)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +130,8 @@ class LeakySampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """The share, the copied samples, and the independent sampler's chances."""
-        (folder / "sampler.json").write_text(json.dumps({"share": self.share}), encoding="utf-8")
-        np.save(folder / "at_most.npy", self.independent.at_most)
+        save_description(folder, {"share": self.share})
+        np.save(folder / _CHANCES, self.independent.at_most)
         write_store(self.copied, folder / "copied")
 
     def _empty(self, n_samples: int) -> NDArray[np.uint8]:
@@ -162,7 +179,11 @@ class Leaky(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> LeakySampler:
-        """The sampler in that folder."""
+        """The sampler in that folder.
+
+        Raises:
+            GenobenchError: If it holds no whole one.
+        """
         return _load_leaky(folder)
 
 
@@ -178,7 +199,11 @@ class Copy(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> LeakySampler:
-        """The sampler in that folder."""
+        """The sampler in that folder.
+
+        Raises:
+            GenobenchError: If it holds no whole one.
+        """
         return _load_leaky(folder)
 
 
@@ -198,7 +223,8 @@ def _leaky_sampler(train: Genotypes, context: FitContext, *, share: float) -> Le
 
 
 def _load_leaky(folder: Path) -> LeakySampler:
+    share = float(load_description(folder, ("share",))["share"])
     copied = read_store(folder / "copied")
-    independent = IndependentSampler(at_most=np.load(folder / "at_most.npy", allow_pickle=False), variants=copied.variants)
-    settings: dict[str, Any] = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
-    return LeakySampler(share=float(settings["share"]), copied=copied, independent=independent)
+    with whole_sampler(folder):
+        independent = IndependentSampler(at_most=np.load(folder / _CHANCES, allow_pickle=False), variants=copied.variants)
+    return LeakySampler(share=share, copied=copied, independent=independent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,8 +20,10 @@ from genobench import (
     SettingsError,
     align_to_variants,
     content_sha256,
+    load_description,
     read_genotypes,
     read_store,
+    save_description,
     write_store,
 )
 from genobench.builtin.ready_files import DIGITS, check_complete
@@ -76,8 +77,12 @@ class File(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> FileSampler:
-        """The sampler in that folder."""
-        about = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
+        """The sampler in that folder.
+
+        Raises:
+            GenobenchError: If it holds no whole one.
+        """
+        about = load_description(folder, ("rows", "path"))
         return FileSampler(genotypes=read_store(folder / "genotypes"), rows=about["rows"], path=about["path"])
 
     def _read(self) -> tuple[Genotypes, str]:
@@ -126,7 +131,7 @@ class FileSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """The set, and where it came from."""
-        (folder / "sampler.json").write_text(json.dumps({"rows": self.rows, "path": self.path}), encoding="utf-8")
+        save_description(folder, {"rows": self.rows, "path": self.path})
         write_store(self.genotypes, folder / "genotypes")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from genobench import synthetic_ids
+
 
 def synthetic_samples(n_samples: int, condition: pd.DataFrame | None) -> pd.DataFrame:
     """A table of new ids, with the condition's columns where one is given.
@@ -15,7 +17,7 @@ def synthetic_samples(n_samples: int, condition: pd.DataFrame | None) -> pd.Data
     Returns:
         A table whose column `id` counts from synthetic-000001, as in all samplers.
     """
-    ids = pd.DataFrame({"id": [f"synthetic-{number:06d}" for number in range(1, n_samples + 1)]})
+    ids = pd.DataFrame({"id": synthetic_ids(n_samples)})
     if condition is None:
         return ids
     return pd.concat([ids, condition.drop(columns="id", errors="ignore").reset_index(drop=True)], axis=1)

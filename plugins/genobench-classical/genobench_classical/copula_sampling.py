@@ -58,7 +58,8 @@ class CopulaSampler(Sampler):
             GenobenchError: If the folder holds no sampler of this version.
         """
         tables, _ = SamplerTables.load(folder)
-        arrays = load_arrays(folder)
+        names = ("variant_at", "is_followed", "cut", "slopes", "means", "loadings", "from_before", "from_noise")
+        arrays = load_arrays(folder, names)
         return cls(
             tables=tables,
             layout=BlockLayout.from_arrays(arrays),
@@ -71,7 +72,7 @@ class CopulaSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Arrays as safetensors, tables as Parquet and JSON."""
-        self.tables.save(folder)
+        self.tables.save(folder, {})
         arrays = {
             "cut": self.cut,
             "slopes": self.slopes,

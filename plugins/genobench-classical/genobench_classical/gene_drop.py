@@ -105,8 +105,8 @@ class GeneDrop(Generator):
         Raises:
             GenobenchError: If the folder holds no whole sampler of this version.
         """
-        tables, description = SamplerTables.load(folder)
-        arrays = load_arrays(folder)
+        tables, description = SamplerTables.load(folder, needs=("settings", "offspring"))
+        arrays = load_arrays(folder, ("haplotypes", "encoded", "is_male"))
         return GeneDropSampler(
             settings=cls(**description["settings"]),
             tables=tables,
@@ -232,7 +232,7 @@ class GeneDropSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Write the tables, the haplotypes, the conditions and the sexes."""
-        self.tables.save(folder, settings=asdict(self.settings), offspring=list(self.offspring))
+        self.tables.save(folder, {"settings": asdict(self.settings), "offspring": list(self.offspring)})
         save_arrays(folder, {"haplotypes": self.haplotypes.packed, "encoded": self.encoded, "is_male": self.is_male})
 
 

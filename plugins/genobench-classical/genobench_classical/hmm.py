@@ -90,8 +90,8 @@ class HaplotypeHmm(Generator):
         Raises:
             GenobenchError: If the folder holds no whole sampler of this version.
         """
-        tables, description = SamplerTables.load(folder)
-        arrays = load_arrays(folder)
+        tables, description = SamplerTables.load(folder, needs=("settings",))
+        arrays = load_arrays(folder, ("variant_at", "is_followed", "alleles", "transitions", "pairs", "encoded"))
         alleles, transitions = (torch.from_numpy(arrays[name]) for name in ("alleles", "transitions"))
         return HmmSampler(
             settings=cls(**description["settings"]),
@@ -173,7 +173,7 @@ class HmmSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Write the tables, the layout, the clusters, what training samples pass, and their conditions."""
-        self.tables.save(folder, settings=asdict(self.settings))
+        self.tables.save(folder, {"settings": asdict(self.settings)})
         arrays = {
             "alleles": self.clusters.alleles.numpy(),
             "transitions": self.clusters.transitions.numpy(),

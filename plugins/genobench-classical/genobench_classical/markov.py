@@ -42,6 +42,7 @@ _MOST_COMPARED: Final = 2000
 """Orders and priors are compared on so many variants in the middle of the path; all of them would take longer than the rest of the fit."""
 
 _CALLS_PER_CHUNK: Final = 1 << 25
+_ARRAYS: Final = ("columns_along", "n_before", "at_most", "tilts", "slopes", "means")
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,13 @@ class Markov(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> MarkovSampler:
-        """The sampler that was saved in `folder`."""
+        """The sampler that was saved in `folder`.
+
+        Raises:
+            GenobenchError: If the folder holds no whole sampler of this version.
+        """
         tables, _ = SamplerTables.load(folder)
-        arrays: dict[str, Any] = load_arrays(folder)
+        arrays: dict[str, Any] = load_arrays(folder, _ARRAYS)
         return MarkovSampler(tables=tables, **arrays)
 
     def _choice(self, calls: NDArray[np.int8], counted: Genotypes, path: GeneticPath, context: FitContext) -> tuple[int, float]:
@@ -201,9 +206,8 @@ class MarkovSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Arrays as safetensors, tables as Parquet and JSON."""
-        self.tables.save(folder)
-        names = ("columns_along", "n_before", "at_most", "tilts", "slopes", "means")
-        save_arrays(folder, {name: getattr(self, name) for name in names})
+        self.tables.save(folder, {})
+        save_arrays(folder, {name: getattr(self, name) for name in _ARRAYS})
 
     def _calls(self, stratum_of: NDArray[np.intp], values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int8]:
         """Calls of some samples, shape (n_rows, n_variants), in the order of the variant table."""

@@ -93,8 +93,8 @@ class Mosaic(Generator):
         Raises:
             GenobenchError: If the folder holds no whole sampler of this version.
         """
-        tables, description = SamplerTables.load(folder)
-        arrays = load_arrays(folder)
+        tables, description = SamplerTables.load(folder, needs=("settings",))
+        arrays = load_arrays(folder, ("haplotypes", "frequency", "encoded"))
         return MosaicSampler(
             settings=cls(**description["settings"]),
             tables=tables,
@@ -151,5 +151,5 @@ class MosaicSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Write the tables, the haplotypes, their frequencies and the conditions."""
-        self.tables.save(folder, settings=asdict(self.settings))
+        self.tables.save(folder, {"settings": asdict(self.settings)})
         save_arrays(folder, {"haplotypes": self.haplotypes.packed, "frequency": self.frequency, "encoded": self.encoded})

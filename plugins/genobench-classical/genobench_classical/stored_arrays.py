@@ -8,10 +8,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from genobench import GenobenchError
+from genobench import whole_sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,14 +24,12 @@ def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / _FILE)
 
 
-def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:
-    """What `save_arrays` wrote.
+def load_arrays(folder: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """What `save_arrays` wrote under these names.
 
     Raises:
-        GenobenchError: If the file is absent or damaged.
+        GenobenchError: If the file is absent or damaged, or has no array of a name.
     """
-    try:
-        arrays: dict[str, NDArray[Any]] = load_file(folder / _FILE)
-    except (OSError, SafetensorError) as error:
-        raise GenobenchError(f"The folder {folder} holds no whole sampler: {error}") from error
-    return arrays
+    with whole_sampler(folder, SafetensorError):
+        arrays = load_file(folder / _FILE)
+        return {name: arrays[name] for name in names}

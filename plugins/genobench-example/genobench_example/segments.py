@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, Trial, check_lowest, read_store, write_store
+from genobench import (
+    FitContext,
+    Generator,
+    Genotypes,
+    PackedCalls,
+    Sampler,
+    Trial,
+    check_lowest,
+    load_description,
+    read_store,
+    save_description,
+    synthetic_ids,
+    write_store,
+)
 from genobench.statgen import Imputer
 
 if TYPE_CHECKING:
@@ -46,8 +58,8 @@ class Segments(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> SegmentsSampler:
-        """The sampler that `SegmentsSampler.save` wrote."""
-        settings = json.loads((folder / "sampler.json").read_text(encoding="utf-8"))
+        """The sampler that `SegmentsSampler.save` wrote; a GenobenchError where there is none, or another generator's."""
+        settings = load_description(folder, ("segment_variants",))
         return SegmentsSampler(donors=read_store(folder / "donors"), segment_variants=settings["segment_variants"])
 
 
@@ -73,12 +85,12 @@ class SegmentsSampler(Sampler):
         for start, stop in zip(starts, [*starts[1:], n_variants], strict=True):
             rows = rng.integers(n_train, size=n_samples)
             calls[:, start:stop] = self.donors.calls.columns(slice(start, stop))[rows]
-        samples = pd.DataFrame({"id": [f"synthetic-{number:06d}" for number in range(1, n_samples + 1)]})
+        samples = pd.DataFrame({"id": synthetic_ids(n_samples)})
         if condition is not None:
             samples = samples.join(condition.reset_index(drop=True))
         return Genotypes(calls=PackedCalls.from_calls(calls), samples=samples, variants=self.donors.variants)
 
     def save(self, folder: Path) -> None:
         """Plain data; nothing to unpickle."""
-        (folder / "sampler.json").write_text(json.dumps({"segment_variants": self.segment_variants}), encoding="utf-8")
+        save_description(folder, {"segment_variants": self.segment_variants})
         write_store(self.donors, folder / "donors")

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from genobench import GenobenchError, Genotypes, PackedCalls, Sampler, SamplerTables
+from genobench import Genotypes, PackedCalls, Sampler, SamplerTables, whole_sampler
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import unplaced_calls
 
@@ -73,7 +73,7 @@ class NetworkSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`, `layout.safetensors`, and the sampler's tables."""
-        self.tables.save(folder, network=self.description)
+        self.tables.save(folder, {"network": self.description})
         weights = {name: weight.detach().cpu().contiguous() for name, weight in self.network.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
         places = {name: torch.from_numpy(array) for name, array in self.layout.to_arrays().items()}
@@ -101,14 +101,12 @@ def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], G
         build: Makes a network of given description and `is_followed`, whatever its weights.
 
     Raises:
-        GenobenchError: If the folder holds no sampler of this version.
+        GenobenchError: If the folder holds no whole sampler of this version, or that of another network.
     """
-    tables, description = SamplerTables.load(folder)
-    try:
+    tables, description = SamplerTables.load(folder, needs=("network",))
+    # What torch says of weights that do not fit is a RuntimeError.
+    with whole_sampler(folder, SafetensorError, RuntimeError):
         layout = BlockLayout.from_arrays(load_file(folder / "layout.safetensors"))
-        weights = load_file(folder / "weights.safetensors")
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise GenobenchError(f"The folder {folder} holds no whole sampler: {error}") from error
-    network = build(description["network"], torch.from_numpy(layout.is_followed))
-    network.load_state_dict(weights)
+        network = build(description["network"], torch.from_numpy(layout.is_followed))
+        network.load_state_dict(load_file(folder / "weights.safetensors"))
     return trained_sampler(network, description["network"], layout=layout, tables=tables)

@@ -53,7 +53,7 @@ def test_fit__reports_the_epsilon_that_it_reached_and_no_loss(tmp_path: Path) ->
     assert 2.49 < reported[-1]["epsilon"] <= 2.5
     assert set().union(*reported) == {"length of noisy gradient", "total_steps", "epsilon", "delta"}
     sampler.save(tmp_path / "saved")
-    privacy = json.loads((tmp_path / "saved" / "sampler.json").read_text())["network"]["privacy"]
+    privacy = json.loads((tmp_path / "saved" / "sampler.json").read_text())["sampler"]["network"]["privacy"]
     assert 2.49 < privacy["epsilon_reached"] <= 2.5
 
 

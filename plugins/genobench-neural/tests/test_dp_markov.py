@@ -131,7 +131,7 @@ def test_fit__reports_epsilon_and_saves_it(tmp_path: Path) -> None:
     sampler = DpMarkov(epsilon=2.5).fit(example_genotypes(n_samples=72), context(tmp_path, reported))
     assert reported[-1]["epsilon"] == 2.5
     sampler.save(tmp_path / "saved")
-    privacy = json.loads((tmp_path / "saved" / "sampler.json").read_text())["network"]["privacy"]
+    privacy = json.loads((tmp_path / "saved" / "sampler.json").read_text())["sampler"]["network"]["privacy"]
     assert (privacy["epsilon"], privacy["delta"]) == (2.5, pytest.approx(72**-1.1))
 
 
@@ -166,4 +166,4 @@ def test_fit__noise_of_the_system_is_new_in_each_fit_and_that_of_the_seed_is_not
 
 def test_fit__saves_whether_it_can_be_repeated(tmp_path: Path) -> None:
     DpMarkov(is_reproducible=False).fit(example_genotypes(n_samples=60), context(tmp_path)).save(tmp_path / "saved")
-    assert json.loads((tmp_path / "saved" / "sampler.json").read_text())["network"]["privacy"]["is_reproducible"] is False
+    assert json.loads((tmp_path / "saved" / "sampler.json").read_text())["sampler"]["network"]["privacy"]["is_reproducible"] is False
