@@ -16,7 +16,7 @@ from genobench_neural.flow.codes import LatentCodes
 from genobench_neural.flow.flow_matching import FlowTask
 from genobench_neural.flow.network import LatentFlowNetwork, LatentFlowSize
 from genobench_neural.flow.path_counts import PathCounts
-from genobench_neural.flow.trait_effects import covariate_numbers, share_of_tilts, trait_beside, trait_tilts
+from genobench_neural.flow.trait_tilts import covariate_numbers, share_of_tilts, trait_beside, trait_tilts
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LatentFlow(Generator):
-    """Flow matching over a genome-wide code, and a decoder of haplotype clusters that the code bends.
+    """Flow matching over a genome-wide code, and a decoder of haplotype clusters whose chances the code shifts.
 
     A sample is a code (its scores on genome-wide principal components: families, lines, populations) and two paths through haplotype
     clusters along each chromosome. A flow carries normal noise to codes, given trait and covariates (quantitative ones standardised,
@@ -144,8 +144,8 @@ class LatentFlow(Generator):
             network.chain,
             counts,
             paths,
-            torch.cat([codes.without.to(data.device), condition.expand(len(codes.without), -1, -1)], dim=-1),
-            codes.part_of.to(data.device),
+            codes=torch.cat([codes.without.to(data.device), condition.expand(len(codes.without), -1, -1)], dim=-1),
+            part_of=codes.part_of.to(data.device),
             held_back=held_back,
             learning_rate=self.chain_rate,
             ridge=self.ridge,
@@ -196,9 +196,14 @@ class LatentFlow(Generator):
 
 
 _MOST_CLUSTERS: Final = 256
+"""Paths are kept as bytes."""
+
 _MOST_MEMORY: Final = 3
 _HELD_BACK: Final = 0.1
+"""Share of the training samples by which the decoder stops."""
+
 _PATIENCE: Final = 3
+"""Epochs without a lower loss of the samples held back before it stops."""
 
 _LOWEST: Final = {
     "n_factors": 1,

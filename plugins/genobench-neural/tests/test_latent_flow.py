@@ -12,13 +12,13 @@ import torch
 from sklearn.linear_model import LinearRegression
 
 from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
-from genobench.statgen import BlockLayout, HaplotypeClusters, vanraden_1
+from genobench.statgen import BlockLayout, HaplotypeClusters, haseman_elston, vanraden_1
 from genobench.testing import GeneratorSuite
 from genobench_neural.flow.chain import ChainTask, LatentChain
 from genobench_neural.flow.codes import LatentCodes, genome_parts
 from genobench_neural.flow.flow_matching import FlowTask, VelocityNetwork, carried
 from genobench_neural.flow.path_counts import PathCounts
-from genobench_neural.flow.trait_effects import beside, heritability
+from genobench_neural.flow.trait_tilts import beside
 from genobench_neural.latent_flow import LatentFlow
 
 if TYPE_CHECKING:
@@ -191,8 +191,8 @@ def panmictic_task(*, has_whole_codes: bool) -> ChainTask:
         chain,
         counts_of(paths.tolist(), torch.full((24, 2, 2), 0.5), order=1, prior=10.0),
         torch.from_numpy(paths),
-        codes.whole[None] if has_whole_codes else codes.without,
-        torch.zeros_like(codes.part_of) if has_whole_codes else codes.part_of,
+        codes=codes.whole[None] if has_whole_codes else codes.without,
+        part_of=torch.zeros_like(codes.part_of) if has_whole_codes else codes.part_of,
         held_back=torch.arange(100, 200),
         learning_rate=0.01,
         ridge=1.0,
@@ -234,17 +234,6 @@ def test_generate__keeps_rare_alleles(tmp_path: Path) -> None:
         assert abs(error) < 4 * np.sqrt(frequency * (1 - frequency) / (2 * 600 * 20))
 
 
-def test_heritability__is_the_slope_of_products_on_relationships() -> None:
-    random = np.random.default_rng(1)
-    relationship = np.cov(random.normal(size=(30, 50))).astype(np.float32)
-    values = random.normal(size=30)
-    z = (values - values.mean()) / values.std()
-    pairs = np.triu_indices(30, k=1)
-    slope = np.polyfit(relationship[pairs], np.outer(z, z)[pairs], 1)[0]
-    assert heritability(relationship, values) == pytest.approx(slope, rel=1e-6)
-    assert heritability(relationship, np.ones(30)) == 0.0
-
-
 def test_beside__takes_off_what_covariates_say_of_samples() -> None:
     random = np.random.default_rng(1)
     covariates, z = random.normal(size=(40, 3)), random.normal(size=(40, 60))
@@ -268,7 +257,7 @@ def test_generate__synthetic_samples_have_the_heritability_of_training(genetic_s
     sampler = settings.fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
 
     def explained(genotypes: Genotypes) -> float:
-        return heritability(vanraden_1(genotypes.calls, alt_frequencies=calls.mean(axis=0) / 2), beside_age)
+        return haseman_elston(vanraden_1(genotypes.calls, alt_frequencies=calls.mean(axis=0) / 2), beside_age)
 
     reached = [explained(sampler.generate(400, seed=seed, condition=samples[["weight", "age"]])) for seed in range(6)]
     # Heritability is the mean of these six draws, and was set by the mean of two.

@@ -1,4 +1,4 @@
-"""The decoder of the latent flow: haplotype clusters along each chromosome, bent by a genome-wide code."""
+"""The decoder of the latent flow: haplotype clusters along each chromosome, whose chances a genome-wide code shifts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from genobench_neural.flow.path_counts import PathCounts
 
 _ROWS_PER_BATCH: Final = 64
+"""A thousand samples make 16 updates an epoch; log-odds of 128 haplotypes in 4,000 blocks of 20 clusters take 40 MB."""
 
 
 class LatentChain(nn.Module):
     """P(cluster in a block | clusters in the `order` blocks before it, code).
 
-    Log-odds are those of a Markov chain plus loadings x code: whom a sample descends from changes how often it has each cluster
-    everywhere. The chain stays as it was counted; only loadings are learned, from zero.
+    Log-odds are those of a Markov chain plus loadings x code: the code, which follows a sample's descent, changes how often it
+    has each cluster everywhere. The chain stays as it was counted; only loadings are learned, from zero.
 
     Args:
         is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
@@ -62,8 +63,8 @@ class LatentChain(nn.Module):
         for step in self._steps:
             blocks = step.to(codes.device)
             before = histories(paths, blocks, self.n_before.to(codes.device), order=self.order, n_clusters=self.n_clusters)
-            bent = torch.matmul(codes, self.loadings[blocks])[:, :, None]
-            p = (self.log_transitions[blocks[:, None, None], before] + bent).softmax(dim=-1)
+            shifts = torch.matmul(codes, self.loadings[blocks])[:, :, None]
+            p = (self.log_transitions[blocks[:, None, None], before] + shifts).softmax(dim=-1)
             uniform = torch.rand(p.shape[:-1], generator=generator, device=codes.device)
             paths[blocks] = (p.cumsum(dim=-1) < uniform[..., None]).sum(dim=-1).clamp(max=self.n_clusters - 1)
         return paths
@@ -73,9 +74,9 @@ class ChainTask(StatefulTask):
     """The decoder in training, by maximum likelihood of the training samples' paths.
 
     The chance of a sample's path is that of a chain in which the sample was not counted: the counts hold what a path has alone, and
-    loadings learned beside them would be too small. So the samples held back are judged by paths that nothing has seen. Validation
-    samples do not judge: the components were found without them, and codes projected on these lie nearer the middle than codes that
-    the decoder will be given.
+    loadings learned beside them would be too small. So the loss of the samples held back is that of paths that neither counts nor
+    loadings have seen. Validation samples would not do: the components were found without them, and codes projected on these lie
+    nearer the middle than codes that the decoder will be given.
 
     Args:
         chain: The decoder.
@@ -94,9 +95,9 @@ class ChainTask(StatefulTask):
         chain: LatentChain,
         counts: PathCounts,
         paths: torch.Tensor,
+        *,
         codes: torch.Tensor,
         part_of: torch.Tensor,
-        *,
         held_back: torch.Tensor,
         learning_rate: float,
         ridge: float,
@@ -132,8 +133,8 @@ class ChainTask(StatefulTask):
 
     def logits(self, rows: torch.Tensor) -> torch.Tensor:
         """Log-odds of each cluster along paths of training samples that were not counted, shape (n_blocks, n_rows, 2, n_clusters)."""
-        bent = torch.bmm(self.codes[:, rows][self.part_of], self.chain.loadings)
-        return self.counts.log_chances_without(self.paths[:, rows]) + bent[:, :, None]
+        shifts = torch.bmm(self.codes[:, rows][self.part_of], self.chain.loadings)
+        return self.counts.log_chances_without(self.paths[:, rows]) + shifts[:, :, None]
 
     def _loss(self, rows: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(self.logits(rows).flatten(0, 2), self.paths[:, rows].long().flatten())

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from genobench.statgen import BlockLayout
 
 _ROWS_PER_CHUNK: Final = 512
+"""Standardised calls of so many samples at 50,000 variants take 100 MB."""
+
 _SMALLEST: Final = 1e-6
+"""Scores of a standard deviation below it are rounding."""
+
 _LARGEST_SHARE: Final = 0.5
-"""A chromosome with more of the blocks than this is cut, since what is left without it would be no code of the genome."""
+"""A chromosome with more of the blocks than this is cut, since what is left without it would be a code of less than half of the genome."""
 
 _SHARE_OF_PIECE: Final = 0.125
+"""Of the genome: with a piece and both neighbours left out, five eighths stay."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +101,7 @@ def _varies(train: Genotypes) -> bool:
 
 
 def _scaled(scores: NDArray[np.float32]) -> torch.Tensor:
+    """Scores of mean 0 and variance 1 over samples, the last axis but one."""
     values = torch.from_numpy(scores)
     values = values - values.mean(dim=-2, keepdim=True)
     spread = values.square().mean(dim=-2, keepdim=True).sqrt()

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _N_TIME: Final = 32
+"""Sines and cosines that stand for t."""
+
 _TIME_SCALE: Final = 1000.0
+"""The embedding is made for steps of diffusion, of which there are about so many; t in [0, 1] would hardly move it."""
+
 _AVERAGE_DECAY: Final = 0.995
+"""Weights are averaged over the last 200 updates or so, of 1,500."""
 
 
 class VelocityNetwork(nn.Module):
-    """dx/dt of the path from noise (t = 0) to latents (t = 1), told from x_t, t and the condition.
+    """dx/dt of the path from noise (t = 0) to latents (t = 1), predicted from x_t, t and the condition.
 
     It begins at zero velocity: noise as it is.
 
@@ -45,7 +50,7 @@ class VelocityNetwork(nn.Module):
         self.skip = Dense(n_latent + n_condition, n_latent, generator=None, device=device)
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """Tell the velocity.
+        """Predict the velocity.
 
         Args:
             x_t: Shape (n_samples, n_latent).
@@ -73,6 +78,9 @@ def flow_loss(network: VelocityNetwork, x_1: torch.Tensor, condition: torch.Tens
         condition: Shape (n_samples, n_condition).
         x_0: Standard normal, shape of x_1.
         t: In [0, 1], shape (n_samples,).
+
+    Returns:
+        One number.
     """
     return functional.mse_loss(network(torch.lerp(x_0, x_1, t[:, None]), t, condition), x_1 - x_0)
 
@@ -84,6 +92,9 @@ def carried(velocity: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], x: t
         velocity: Gives dx/dt at (x, t).
         x: Where it begins, shape (n_samples, n_latent).
         n_steps: Steps, each with two evaluations.
+
+    Returns:
+        Where it ends, shape of x.
     """
     step = 1 / n_steps
     for number in range(n_steps):

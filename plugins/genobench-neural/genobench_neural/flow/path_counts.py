@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from genobench.statgen import HaplotypeClusters
 
 _SMALLEST: Final = 1e-5
+"""Chances below it are taken for it, so that their logs are finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +86,14 @@ class PathCounts:
         return chance.clamp(min=_SMALLEST).log()
 
     def _backed_off(self, counts: torch.Tensor, below: torch.Tensor, *, order: int) -> torch.Tensor:
+        """Chances by counts of one order and chances of the order below, both of shape (n_blocks, ..., n_clusters)."""
         has_memory = (self.n_before >= order).view(-1, *[1] * (counts.dim() - 1))
         backed_off = (counts + self.prior * below) / (counts.sum(dim=-1, keepdim=True) + self.prior)
         return torch.where(has_memory, backed_off, below)
 
 
 def histories(paths: torch.Tensor, blocks: torch.Tensor, n_before: torch.Tensor, *, order: int, n_clusters: int) -> torch.Tensor:
-    """The clusters before some blocks as one number, shape (n_some_blocks, n_samples, 2); 0 for those before the chromosome.
+    """The clusters before some blocks as one number; 0 for those before the chromosome.
 
     Args:
         paths: Clusters of both haplotypes, shape (n_blocks, n_samples, 2).
@@ -99,6 +101,9 @@ def histories(paths: torch.Tensor, blocks: torch.Tensor, n_before: torch.Tensor,
         n_before: Blocks before each block on its chromosome, shape (n_blocks,).
         order: How many blocks before; the nearest is the lowest digit.
         n_clusters: Clusters a block.
+
+    Returns:
+        Whole numbers below n_clusters ** order, shape (n_some_blocks, n_samples, 2).
     """
     numbers = torch.zeros((len(blocks), *paths.shape[1:]), dtype=torch.long, device=paths.device)
     for back in range(1, order + 1):
