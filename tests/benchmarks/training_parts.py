@@ -45,7 +45,7 @@ def first_layers(device: torch.device) -> dict[str, Callable[[], object]]:
     places = torch.arange(N_VARIANTS, device=device)
 
     def product(dtype: torch.dtype) -> torch.Tensor:
-        x = one_hot_planes(codes, dtype=dtype).flatten(1)
+        x = one_hot_planes(codes).to(dtype).flatten(1)
         return functional.linear(x, weight.to(dtype)).float()
 
     def differences() -> torch.Tensor:

@@ -27,7 +27,7 @@ def genobench_generators() -> list[Offer]:
         Offer(
             name="wgan",
             target="genobench_neural.wgan:Wgan",
-            summary="Conditional WGAN-GP with Gumbel-softmax genotypes, started from a factor model of the training samples.",
+            summary="Conditional WGAN-GP, begun with haplotype clusters and effects of the condition; the published ones as presets.",
         ),
         Offer(
             name="ctgan",

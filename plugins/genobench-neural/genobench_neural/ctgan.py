@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -135,11 +134,6 @@ class Ctgan(Generator):
             n_quantiles=trial.suggest_int("n_quantiles", 3, 10),
         )
 
-    def steps(self, n_samples: int, n_variants: int) -> int:
-        """Updates of the generator: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""
-        samples_shown = min(self.training_calls / n_variants, self.max_epochs * n_samples)
-        return math.ceil(samples_shown / (self.batch_size * (self.n_critic + 1)))
-
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples.
 
@@ -155,7 +149,14 @@ class Ctgan(Generator):
         layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
         data = TrainingData.of_genotypes(train, context, layout)
         columns = ClassColumns.of_encoder(data.encoder, data.condition.cpu().numpy(), n_quantiles=self.n_quantiles)
-        size = CtganSize(layout.n_blocks, layout.block_size, self.n_noise, self.n_hidden, self.n_embedding, self.pac)
+        size = CtganSize(
+            n_blocks=layout.n_blocks,
+            block_size=layout.block_size,
+            n_noise=self.n_noise,
+            n_hidden=self.n_hidden,
+            n_embedding=self.n_embedding,
+            pac=self.pac,
+        )
         sampling = TrainingBySampling(
             data.batches,
             columns.classes(data.condition),
@@ -167,7 +168,8 @@ class Ctgan(Generator):
         network = CtganGenerator(size, columns, data.random)
         network.begin_with(data.shares)
         task = _Task(self, network, CtganCritic(size, columns, dropout=self.dropout, generator=data.random), sampling, layout)
-        n_steps = self.steps(train.n_samples, train.n_variants)
+        samples_per_step = self.batch_size * (self.n_critic + 1)
+        n_steps = data.steps_within(training_calls=self.training_calls, max_epochs=self.max_epochs, samples_per_step=samples_per_step)
         run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
         return data.sampler(network, network.description())
 

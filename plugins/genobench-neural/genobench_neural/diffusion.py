@@ -22,9 +22,9 @@ from genobench import (
 )
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.component_scores.components import chromosome_groups, fit_components, scores
-from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts, ridge_effects
+from genobench_neural.component_scores.diffusion import DiffusionSize, DiffusionTask, ScoreDiffusion, condition_parts, validation_scores
 from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
-from genobench_neural.layers import n_parameters, placed
+from genobench_neural.layers import give_first_weights, n_parameters, ridge_slopes
 from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.sampling import load_sampler
 from genobench_neural.simplex import table_layout
@@ -122,7 +122,7 @@ class Diffusion(Generator):
         components = fit_components(data.batches, groups, kept_share=plan.kept_share)
         size = _size(plan, components, data)
         network = ScoreDiffusion(size)
-        placed(network.noise, data.device, data.random)
+        give_first_weights(network.noise, data.device, data.random)
         network.to(data.device)
         x_0 = scores(data.batches, components)
         if plan.is_published:
@@ -131,11 +131,11 @@ class Diffusion(Generator):
         else:
             scale = torch.cat([group.variances for group in components]).sqrt().clamp(min=_SMALLEST_SPREAD)
             x_0 = x_0 / scale
-            network.begin_with(components, scale, ridge_effects(data.condition, x_0, ridge=_RIDGE))
+            network.begin_with(components, scale, ridge_slopes(data.condition, x_0, ridge=_RIDGE))
         n_steps = plan.steps(data.n_samples, n_parameters(network.noise))
-        task = DiffusionTask(plan, network, data, x_0, n_steps=n_steps)
         is_checked = plan.patience is not None
-        task.take_validation(data.validation(context) if is_checked else None, components)
+        validation = validation_scores(network, components, data.validation(context) if is_checked else None)
+        task = DiffusionTask(plan, network, data, x_0=x_0, n_steps=n_steps, validation=validation)
         run(
             task,
             n_steps,

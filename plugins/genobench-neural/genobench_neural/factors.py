@@ -1,4 +1,4 @@
-"""Genome-wide factors of the training samples (families, populations): the leading principal components, chunk of blocks by chunk."""
+"""Genome-wide factors of the training samples (families, populations): the leading principal components, some blocks at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.layers import standardising
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ _N_MORE: Final = 10
 """So many components more are followed than are asked for, since the last ones converge slowly."""
 
 _CALLS_PER_CHUNK: Final = 1 << 22
-_SMALLEST_VARIANCE: Final = 1e-6
 _ROUNDING: Final = 1e-6
 """Share of the first component's variance below which a component is rounding."""
 
@@ -64,9 +64,7 @@ def leading_scores(
 def _standardised(batches: PackedBatches, shares: torch.Tensor) -> Iterator[torch.Tensor]:
     """Calls of mean 0 and variance 1, some blocks at a time, shape (n_samples, n_places)."""
     n_blocks, block_size, _ = shares.shape
-    means = shares[..., 1] + 2 * shares[..., 2]
-    variances = shares[..., 1] + 4 * shares[..., 2] - means.square()
-    scales = torch.where(variances > _SMALLEST_VARIANCE, variances.clamp(min=_SMALLEST_VARIANCE).rsqrt(), 0.0)
+    means, scales = standardising(shares)
     step = max(1, _CALLS_PER_CHUNK // (batches.n_samples * block_size))
     for start in range(0, n_blocks, step):
         blocks = slice(start, start + step)

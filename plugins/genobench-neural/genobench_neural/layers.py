@@ -15,6 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 NEGATIVE_SLOPE: Final = 0.2
+_SMALLEST_VARIANCE: Final = 1e-6
+"""Variants up to this variance count as constant."""
+
 _BASE: Final = 10_000.0
 
 
@@ -170,13 +173,44 @@ def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tenso
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
 
 
+def standardising(shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the ALT alleles of variants, and what brings them to variance 1.
+
+    Args:
+        shares: Share of each genotype, shape (..., 3).
+
+    Returns:
+        Means and scales, shape (...); the scale of a constant variant is 0.
+    """
+    means = shares[..., 1] + 2 * shares[..., 2]
+    return means, inverse_spread(shares[..., 1] + 4 * shares[..., 2] - means.square())
+
+
+def inverse_spread(variances: torch.Tensor) -> torch.Tensor:
+    """1 / standard deviation, the shape of `variances`; 0 for those of constant variants."""
+    return torch.where(variances > _SMALLEST_VARIANCE, variances.clamp(min=_SMALLEST_VARIANCE).rsqrt(), 0.0)
+
+
+def ridge_slopes(x: torch.Tensor, y: torch.Tensor, *, ridge: float) -> torch.Tensor:
+    """Slopes of y on x by ridge regression without an intercept, (x'x + ridge I)⁻¹ x'y, shape (..., n_x, n_y).
+
+    Args:
+        x: Shape (..., n_samples, n_x).
+        y: Shape (..., n_samples, n_y).
+        ridge: Penalty, in samples where x has variance 1.
+    """
+    penalty = ridge * torch.eye(x.shape[-1], device=x.device)
+    slopes: torch.Tensor = torch.linalg.solve(x.mT @ x + penalty, x.mT @ y)
+    return slopes
+
+
 def n_parameters(network: nn.Module) -> int:
     """How many numbers of a network are learned."""
     return sum(weight.numel() for weight in network.parameters())
 
 
-def placed(network: nn.Module, device: torch.device, generator: torch.Generator, *, xavier_bias: float | None = None) -> None:
-    """Give a network that was built on the meta device its place and its first weights, without the global generator.
+def give_first_weights(network: nn.Module, device: torch.device, generator: torch.Generator, *, xavier_bias: float | None = None) -> None:
+    """Move a network that was built on the meta device to its device and draw its first weights, without the global generator.
 
     Args:
         network: Linear and normalising layers.

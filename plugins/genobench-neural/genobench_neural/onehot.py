@@ -1,13 +1,13 @@
-"""First and last layers of dense networks over one-hot genotypes, at the speed of bfloat16 matrix products.
+"""One-hot genotypes in planes, and Gumbel-softmax draws of them.
 
 One-hot genotypes lie in planes: shape (n_samples, 3, n_variants), first all that say 0, then all 1, then all 2, so that every pass over
 them runs along the variants. A softmax over the genotypes is 14 times as fast as with three numbers of one variant side by side. To a
 dense network it is all the same: its columns are in another order.
 
-How a batch of real calls is best multiplied with the first layer's weights was measured (tests/benchmarks/training_parts.py: 512 samples
-x 3,493 variants, 1,309 wide, forward and backward, one thread of an AMD EPYC with AVX512-BF16): one-hot in float32 397 ms, a gather-sum
-(`embedding_bag`) 583 ms, W0 + (code = 1)(W1 - W0) + (code = 2)(W2 - W0) in bfloat16 97 ms, one-hot in bfloat16 115 ms. The last is used:
-it takes soft genotypes as well, so that real and generated samples pass as one batch, and needs no second copy of the weights.
+How a batch of training calls is best multiplied with the first layer's weights was measured (tests/benchmarks/training_parts.py: 512
+samples x 3,493 variants, 1,309 wide, forward and backward, one thread of an AMD EPYC with AVX512-BF16): one-hot in float32 397 ms, a
+gather-sum (`embedding_bag`) 583 ms, W0 + (code = 1)(W1 - W0) + (code = 2)(W2 - W0) in bfloat16 97 ms, one-hot in bfloat16 115 ms. The last
+is used: it takes soft genotypes as well, so that training and generated samples pass as one batch, and needs no second copy of the weights.
 """
 
 from __future__ import annotations
@@ -17,24 +17,17 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
-from genobench_neural.batches import MISSING_CODE
-
 N_GENOTYPES: Final = 3
 _BITS: Final = 16
 
 
-def one_hot_planes(codes: torch.Tensor, shares: torch.Tensor | None = None, *, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
-    """One-hot genotypes in planes, shape (n_samples, 3, n_variants).
+def one_hot_planes(codes: torch.Tensor) -> torch.Tensor:
+    """One-hot genotypes in planes, bfloat16, shape (n_samples, 3, n_variants); all zeros where the code is none of 0, 1 and 2.
 
     Args:
-        codes: 0, 1, 2 or MISSING_CODE, uint8, shape (n_samples, n_variants).
-        shares: What a missing call reads: the share of each genotype, shape (3, n_variants); None: nothing but zeros.
-        dtype: Of the result.
+        codes: ALT alleles, uint8, shape (n_samples, n_variants).
     """
-    planes = torch.stack([codes == genotype for genotype in range(N_GENOTYPES)], dim=1).to(dtype)
-    if shares is None:
-        return planes
-    return torch.where((codes == MISSING_CODE)[:, None], shares.to(dtype), planes)
+    return torch.stack([codes == genotype for genotype in range(N_GENOTYPES)], dim=1).bfloat16()
 
 
 def soft_genotypes(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:

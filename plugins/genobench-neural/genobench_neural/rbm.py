@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_CHAINS_RENEWED: Final = 16
-_SAMPLES_JUDGED: Final = 16
+_SAMPLES_CHECKED: Final = 16
 """Samples of a batch whose reconstruction error is reported."""
 
 _LOWEST: Final = {
@@ -96,10 +95,6 @@ class Rbm(Generator):
             n_global=trial.suggest_categorical("n_global", [16, 64, 128]),
         )
 
-    def steps(self, n_samples: int, n_variants: int) -> int:
-        """Updates: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""
-        return math.ceil(min(self.training_calls / n_variants, self.max_epochs * n_samples) / self.batch_size)
-
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples; the validation samples are not looked at.
 
@@ -108,11 +103,18 @@ class Rbm(Generator):
         """
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
         data = TrainingData.of_genotypes(train, context, layout)
-        size = BoltzmannSize(layout.n_blocks, layout.block_size, data.encoder.width, self.n_local, self.n_global)
+        size = BoltzmannSize(
+            n_blocks=layout.n_blocks,
+            block_size=layout.block_size,
+            n_condition=data.encoder.width,
+            n_local=self.n_local,
+            n_global=self.n_global,
+        )
         machine = Boltzmann(size, torch.from_numpy(layout.is_followed), n_sweeps=self.n_sweeps, is_bf16=self.is_bf16).to(data.device)
         machine.begin_with(data.shares.T.reshape(3, *layout.variant_at.shape), data.random)
-        n_steps = self.steps(train.n_samples, train.n_variants)
-        run(_Task(self, machine, data), n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
+        n_steps = data.steps_within(training_calls=self.training_calls, max_epochs=self.max_epochs, samples_per_step=self.batch_size)
+        task = _Task(self, machine, data, n_steps=n_steps)
+        run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
         return data.sampler(machine, machine.description())
 
     @classmethod
@@ -144,9 +146,9 @@ class _Chains:
 class _Task(StatefulTask):
     """Persistent contrastive divergence."""
 
-    def __init__(self, settings: Rbm, machine: Boltzmann, data: TrainingData) -> None:
+    def __init__(self, settings: Rbm, machine: Boltzmann, data: TrainingData, *, n_steps: int) -> None:
         self.settings, self.machine, self.batches, self.condition = settings, machine, data.batches, data.condition
-        self.random, self.n_steps = data.random, settings.steps(data.n_samples, data.n_variants)
+        self.random, self.n_steps = data.random, n_steps
         call_rate = variant_call_rate(data.genotypes.calls).astype(np.float32)
         # A variant without a call has no products, whatever they are divided by.
         placed = data.layout.placed(np.where(call_rate > 0, call_rate, np.float32(1)), 1)
@@ -170,7 +172,7 @@ class _Task(StatefulTask):
             chains.codes = machine.sweep(chains.codes, self.condition[chains.rows], self.random)
             drawn = machine.phase(chains.codes, self.condition[chains.rows])
             gradients = machine.gradients(observed, drawn, chains.codes, self.call_rate)
-            error = machine.reconstruction_error(observed.first(_SAMPLES_JUDGED))
+            error = machine.reconstruction_error(observed.first(_SAMPLES_CHECKED))
         for name, weight in machine.named_parameters():
             weight.grad = -gradients[name].float()
         for group in self.optimiser.param_groups:

@@ -97,6 +97,16 @@ class TrainingData:
         """Batches that show every sample about once."""
         return math.ceil(self.n_samples / batch_size)
 
+    def steps_within(self, *, training_calls: float, max_epochs: int, samples_per_step: int) -> int:
+        """Updates: as many as both bounds allow, the same for the same settings and data (never the clock).
+
+        Args:
+            training_calls: The most calls that training sees.
+            max_epochs: The most often that a sample is seen.
+            samples_per_step: Samples that an update sees, over all its batches.
+        """
+        return math.ceil(min(training_calls / self.n_variants, max_epochs * self.n_samples) / samples_per_step)
+
     def validation(self, context: FitContext) -> tuple[PackedBatches, torch.Tensor] | None:
         """Validation samples and their conditions, on the device, None where there are none; a class not in training reads as missing."""
         if context.validation is None or context.validation.n_samples == 0:

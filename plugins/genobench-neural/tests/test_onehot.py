@@ -10,12 +10,9 @@ from genobench_neural.batches import MISSING_CODE
 from genobench_neural.onehot import gumbel_noise, one_hot_planes, soft_genotypes
 
 
-def test_one_hot_planes__are_one_hot_and_shares_where_missing() -> None:
+def test_one_hot_planes__are_one_hot_and_0_where_missing() -> None:
     codes = torch.tensor([[0, 2, MISSING_CODE]], dtype=torch.uint8)
-    shares = torch.tensor([[0.5, 0.5, 0.25], [0.25, 0.25, 0.5], [0.25, 0.25, 0.25]])
-    planes = one_hot_planes(codes, shares, dtype=torch.float32)
-    assert planes.tolist() == [[[1.0, 0.0, 0.25], [0.0, 0.0, 0.5], [0.0, 1.0, 0.25]]]
-    assert one_hot_planes(codes)[0, :, 2].tolist() == [0.0, 0.0, 0.0]
+    assert one_hot_planes(codes).tolist() == [[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
 
 
 def test_gumbel_noise__has_the_distribution_of_gumbel() -> None:

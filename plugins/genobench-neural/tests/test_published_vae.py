@@ -12,7 +12,7 @@ import torch
 from genobench import FitContext
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.layers import kl_divergence, placed
+from genobench_neural.layers import give_first_weights, kl_divergence
 from genobench_neural.published.vae import cross_entropy, unplaced_vae
 from genobench_neural.vae import Vae
 
@@ -51,7 +51,7 @@ def test_output__argmax_drops_the_randomness_that_a_draw_has() -> None:
     networks = {}
     for output in ("argmax", "draw"):
         networks[output] = network = unplaced_vae({"n_variants": 5, "widths": (4,), "n_latent": 2, "n_condition": 0, "output": output})
-        placed(network.decoder, torch.device("cpu"), torch.Generator().manual_seed(1))
+        give_first_weights(network.decoder, torch.device("cpu"), torch.Generator().manual_seed(1))
         network.eval().requires_grad_(False)
         network.decoder.exit.weight.zero_()
         network.decoder.exit.bias.copy_(torch.tensor([0.0, 1.0, 0.0]).repeat(5))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,11 +78,6 @@ class DuelPlan:
         check_positive(self, ("learning_rate", "critic_rate", "temperature", "ridge"))
         check_below(self, {"average_decay": 1})
 
-    def steps(self, n_samples: int, n_variants: int) -> int:
-        """Updates of the generator: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""
-        samples_shown = min(self.training_calls / n_variants, self.max_epochs * n_samples)
-        return math.ceil(samples_shown / (min(self.batch_size, n_samples) * (self.n_critic + 1)))
-
 
 def fit_duel(task: type[ClusterDuel], plan: DuelPlan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:
     """Begin both networks with what closed forms give, and train them against each other.
@@ -110,7 +104,10 @@ def fit_duel(task: type[ClusterDuel], plan: DuelPlan, train: Genotypes, context:
     drawn_from = condition[torch.randperm(len(condition), generator=random, device=data.device)[:_MOST_CALIBRATED]]
     network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
     duel = task(plan, network, data, effects)
-    run(duel, plan.steps(train.n_samples, train.n_variants), context, identity=identity, batch_size=duel.batch_size)
+    n_steps = data.steps_within(
+        training_calls=plan.training_calls, max_epochs=plan.max_epochs, samples_per_step=duel.batch_size * (plan.n_critic + 1)
+    )
+    run(duel, n_steps, context, identity=identity, batch_size=duel.batch_size)
     duel.average.install()
     network.calibrate(effects.shares, drawn_from, random, n_rounds=2)
     return data.sampler(network, asdict(size))

@@ -11,7 +11,17 @@ from torch.nn import functional
 
 from genobench.statgen import steps_along
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.layers import NEGATIVE_SLOPE, BlockDense, Dense, NeighbourBlock, ResidualBlock, drawn, logistic_noise
+from genobench_neural.layers import (
+    NEGATIVE_SLOPE,
+    BlockDense,
+    Dense,
+    NeighbourBlock,
+    ResidualBlock,
+    drawn,
+    inverse_spread,
+    logistic_noise,
+    standardising,
+)
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
@@ -241,7 +251,7 @@ class Critic(nn.Module):
         return score
 
 
-class Standardiser(nn.Module):
+class Standardiser:
     """Alleles and heterozygosity to the critic's input: mean 0 and variance 1 at each variant; 0 at constant variants and padding.
 
     Args:
@@ -249,21 +259,15 @@ class Standardiser(nn.Module):
     """
 
     def __init__(self, shares: torch.Tensor) -> None:
-        super().__init__()
-        alleles = shares[..., 1] + 2 * shares[..., 2]
-        variance = shares[..., 1] + 4 * shares[..., 2] - alleles.square()
+        means, scales = standardising(shares)
         heterozygosity = shares[..., 1]
-        means = torch.cat([alleles, heterozygosity], dim=-1)
-        variances = torch.cat([variance, heterozygosity * (1 - heterozygosity)], dim=-1)
-        self.means = means[:, None]
-        self.scales = torch.where(variances > 1e-6, variances.clamp(min=1e-6).rsqrt(), 0.0)[:, None]
+        self.means = torch.cat([means, heterozygosity], dim=-1)[:, None]
+        self.scales = torch.cat([scales, inverse_spread(heterozygosity * (1 - heterozygosity))], dim=-1)[:, None]
 
-    def forward(self, alleles: torch.Tensor, heterozygous: torch.Tensor) -> torch.Tensor:
+    def __call__(self, alleles: torch.Tensor, heterozygous: torch.Tensor) -> torch.Tensor:
         """Map two tensors of shape (n_blocks, n_samples, block_size) to one with both side by side."""
-        x: torch.Tensor = (torch.cat([alleles, heterozygous], dim=-1) - self.means) * self.scales
-        return x
+        return (torch.cat([alleles, heterozygous], dim=-1) - self.means) * self.scales
 
     def of_codes(self, codes: torch.Tensor) -> torch.Tensor:
         """The input of decoded calls, shape (n_blocks, n_samples, block_size); a missing call reads as the average, 0."""
-        x: torch.Tensor = self(codes, codes == 1)
-        return x.masked_fill_((codes == MISSING_CODE).repeat(1, 1, 2), 0.0)
+        return self(codes, codes == 1).masked_fill_((codes == MISSING_CODE).repeat(1, 1, 2), 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import torch
 
@@ -25,6 +25,7 @@ from genobench_neural.training import StatefulTask
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder
+    from genobench_neural.batches import PackedBatches
     from genobench_neural.component_scores.components import ChromosomeComponents
     from genobench_neural.component_scores.plan import DiffusionPlan
     from genobench_neural.training_data import TrainingData
@@ -188,9 +189,9 @@ class ScoreDiffusion(GenotypeNetwork):
         """
         rows = torch.randint(len(condition), (_CALIBRATED,), generator=generator, device=condition.device)
         values = self._values(self.draw_scores(condition[rows], generator))
-        rarer = shares.double()
+        shares = shares.double()
         # From both ends, so that a share of 0 is not one of rounding.
-        below = torch.stack([rarer[:, 0], 1 - rarer[:, 2]])
+        below = torch.stack([shares[:, 0], 1 - shares[:, 2]])
         self.thresholds.copy_(thresholds_of(values, below))
 
 
@@ -209,16 +210,34 @@ class _Group(torch.nn.Module):
 
 
 class DiffusionTask(StatefulTask):
-    """The noise network in training."""
+    """The noise network in training.
 
-    def __init__(self, plan: DiffusionPlan, network: ScoreDiffusion, data: TrainingData, x_0: torch.Tensor, *, n_steps: int) -> None:
+    Args:
+        plan: Sizes and training.
+        network: Begun.
+        data: Training samples.
+        x_0: Their scores, shape (n_samples, n_scores).
+        n_steps: Updates in all.
+        validation: Scores and conditions of validation samples; None: no early stopping.
+    """
+
+    def __init__(
+        self,
+        plan: DiffusionPlan,
+        network: ScoreDiffusion,
+        data: TrainingData,
+        *,
+        x_0: torch.Tensor,
+        n_steps: int,
+        validation: tuple[torch.Tensor, torch.Tensor] | None,
+    ) -> None:
         self.plan, self.network, self.data, self.x_0, self.n_steps = plan, network, data, x_0, n_steps
         self.schedule = NoiseSchedule.linear(plan.n_timesteps, data.device)
         self.batch_size = data.batch_size(plan.batch_size)
         self.rows = data.batches.row_order(self.batch_size, data.random)
         self.optimiser = adam(network.noise.parameters(), learning_rate=plan.learning_rate)
         self.average = WeightAverage(network.noise.parameters(), plan.average_decay)
-        self.validation: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.validation = validation
         self.parts = {
             "network": network.noise,
             "optimiser": self.optimiser,
@@ -260,11 +279,15 @@ class DiffusionTask(StatefulTask):
 
         return noise_loss(noise_in, x_0, condition, schedule=self.schedule, t=t, noise=noise)
 
-    def take_validation(self, context_parts: tuple[Any, torch.Tensor] | None, components: list[ChromosomeComponents]) -> None:
-        """Take validation samples and their conditions from `TrainingData.validation`."""
-        if context_parts is not None:
-            batches, condition = context_parts
-            self.validation = scores(batches, components) / self.network.scale, condition
+
+def validation_scores(
+    network: ScoreDiffusion, components: list[ChromosomeComponents], validation: tuple[PackedBatches, torch.Tensor] | None
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """What `TrainingData.validation` gave, with scores on the scale of x_0 in place of the calls."""
+    if validation is None:
+        return None
+    batches, condition = validation
+    return scores(batches, components) / network.scale, condition
 
 
 def learning_rate(index: int, n_steps: int, *, peak: float, n_warm: int) -> float:
@@ -279,16 +302,3 @@ def learning_rate(index: int, n_steps: int, *, peak: float, n_warm: int) -> floa
 def condition_parts(encoder: ConditionEncoder, *, n_value: int, n_class: int) -> tuple[tuple[int, int, bool], ...]:
     """How each column of a condition enters: numbers in, numbers out, whether it holds classes."""
     return tuple((column.width, n_class if column.classes else n_value, bool(column.classes)) for column in encoder.columns)
-
-
-def ridge_effects(condition: torch.Tensor, x_0: torch.Tensor, *, ridge: float) -> torch.Tensor:
-    """Change of scores by unit of each number of the condition, shape (n_condition, n_scores), by ridge regression.
-
-    Args:
-        condition: Encoded, shape (n_samples, n_condition).
-        x_0: Scores, shape (n_samples, n_scores).
-        ridge: Penalty, in samples.
-    """
-    penalty = ridge * torch.eye(condition.shape[1], device=condition.device)
-    effects: torch.Tensor = torch.linalg.solve(condition.T @ condition + penalty, condition.T @ x_0)
-    return effects

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.layers import handed_back
 from genobench_neural.optimising import autocast
 from genobench_neural.sampling import GenotypeNetwork
 
@@ -229,10 +230,10 @@ class Boltzmann(GenotypeNetwork):
         """Means over samples of the products that weights stand at, in the shapes of the weights."""
         n_samples, size = len(phase.hidden), self.size
         local, dense = self._local_and_dense(phase.hidden)
-        flat = phase.x.transpose(0, 1).flatten(1)
+        flat, after = phase.x.transpose(0, 1).flatten(1), handed_back(phase.x, self.is_followed)
         return {
             "slopes": (phase.condition.T @ flat).view(-1, size.n_blocks, size.block_size) / n_samples,
-            "local": torch.cat([phase.x.transpose(1, 2) @ local, self._next(phase.x).transpose(1, 2) @ local], dim=1) / n_samples,
+            "local": torch.cat([phase.x.transpose(1, 2) @ local, after.transpose(1, 2) @ local], dim=1) / n_samples,
             "dense": (flat.T @ dense).view(size.n_blocks, size.block_size, size.n_global) / n_samples,
             "hidden_bias": phase.hidden.mean(dim=0),
             "hidden_slopes": phase.condition.T @ phase.hidden / n_samples,
@@ -243,10 +244,6 @@ class Boltzmann(GenotypeNetwork):
         size = self.size
         local, dense = hidden[:, : size.n_blocks * size.n_local], hidden[:, size.n_blocks * size.n_local :]
         return local.reshape(len(hidden), size.n_blocks, size.n_local).transpose(0, 1), dense
-
-    def _next(self, x: torch.Tensor) -> torch.Tensor:
-        """The next block of each block's chromosome, or zeros, in the shape of x."""
-        return torch.roll(x, -1, dims=0) * self.is_followed[:, None, None]
 
     def _next_local(self) -> torch.Tensor:
         """Weights between the hidden units of a block and the next block, zeros at a chromosome's end; for all blocks but the last."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from genobench_neural.layers import placed
+from genobench_neural.layers import give_first_weights
 from genobench_neural.onehot import soft_genotypes
 from genobench_neural.optimising import adam, autocast
 from genobench_neural.published.dense_steps import critic_scores, penalised_distance
@@ -48,8 +48,8 @@ def published_task(preset: PublishedGan, data: TrainingData) -> PublishedTask:
     network.take(data.encoder)
     with torch.device("meta"):
         critic = gan_critic(preset, data.n_variants, n_columns=network.to_scalars.shape[1])
-    placed(network.generator, data.device, data.random)
-    placed(critic, data.device, data.random)
+    give_first_weights(network.generator, data.device, data.random)
+    give_first_weights(critic, data.device, data.random)
     network.to(data.device)
     return (_WganTask if preset.is_wasserstein else _GanTask)(preset, network, critic, data)
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.layers import kl_divergence, placed
+from genobench_neural.layers import give_first_weights, kl_divergence
 from genobench_neural.optimising import adam
 from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
 from genobench_neural.simplex import one_hot, table_layout
@@ -40,9 +40,9 @@ def fit_published_vae(preset: PublishedVae, train: Genotypes, context: FitContex
     with torch.device("meta"):
         encoder = vae_encoder(preset, data.n_variants, n_condition)
     for part in (encoder.layers, network.decoder):
-        placed(part, data.device, data.random, xavier_bias=_XAVIER_BIAS)
+        give_first_weights(part, data.device, data.random, xavier_bias=_XAVIER_BIAS)
     for head in (encoder.mean, encoder.log_variance):
-        placed(head, data.device, data.random)
+        give_first_weights(head, data.device, data.random)
     task = _VaeTask(preset, encoder, network, data)
     n_steps = preset.max_epochs * data.steps_per_epoch(task.batch_size)
     run(task, n_steps, context, identity=identity, batch_size=task.batch_size)

@@ -65,15 +65,14 @@ class ClassColumns:
             encoded: Their conditions, shape (n_samples, width).
             n_quantiles: Classes of a quantitative column.
         """
-        columns, start = [], 0
-        for column in encoder.columns:
+        columns = []
+        for column, places in zip(encoder.columns, encoder.slices().values(), strict=True):
             edges: tuple[float, ...] = ()
             if not column.classes:
-                values = encoded[:, start]
+                values = encoded[:, places.start]
                 cuts = np.unique(np.quantile(values, np.arange(1, n_quantiles) / n_quantiles))
                 edges = tuple(float(cut) for cut in cuts if values.min() < cut <= values.max())
-            columns.append(ClassColumn(start=start, width=column.width, edges=edges))
-            start += column.width
+            columns.append(ClassColumn(start=places.start, width=column.width, edges=edges))
         return cls(columns=tuple(columns))
 
     @property

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from genobench_neural.batches import MISSING_CODE, PackedBatches
 from genobench_neural.factors import leading_scores
+from genobench_neural.layers import ridge_slopes, standardising
 
 if TYPE_CHECKING:
     from genobench_neural.training_data import TrainingData
@@ -37,10 +38,9 @@ def begin_with_data(network: WindowVae, data: TrainingData, *, ridge: float) -> 
         ridge: Penalty of the regressions, in samples.
     """
     share = data.shares
-    means = share[:, 1] + 2 * share[:, 2]
-    variances = share[:, 1] + 4 * share[:, 2] - means.square()
+    means, scales = standardising(share)
     network.means.copy_(means)
-    network.scales.copy_(torch.where(variances > 1e-6, variances.clamp(min=1e-6).rsqrt(), 0.0).clamp(max=_LARGEST_STANDARDISER))
+    network.scales.copy_(scales.clamp(max=_LARGEST_STANDARDISER))
     rows = torch.randperm(data.n_samples, generator=data.random, device=data.device)[:_MOST_SAMPLES]
     codes, condition = data.batches.codes(rows)[0].T.contiguous(), data.condition[rows, : network.size.n_condition]
     # The same bytes as blocks of four places, so that no more than some of them are looked at at a time.
@@ -69,8 +69,7 @@ def _regress(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, win
     means = network.means[some, None]
     alleles = torch.where(codes == MISSING_CODE, means, codes.float()) - means
     seen = torch.cat([factors.T.expand(len(windows), -1, -1), windows[:, 0]], dim=-1)
-    penalty = ridge * torch.eye(seen.shape[-1], device=codes.device)
-    effects = torch.linalg.solve(seen.transpose(1, 2) @ seen + penalty, seen.transpose(1, 2) @ alleles[..., None])
+    effects = ridge_slopes(seen, alleles[..., None], ridge=ridge)
     left = (alleles[..., None] - seen @ effects).square().mean(dim=(1, 2)).clamp(min=_SMALLEST_VARIANCE)
     log_odds = (effects[..., 0] / left[:, None]).clamp(-_LARGEST_EFFECT, _LARGEST_EFFECT)
     network.loadings[some] = log_odds[:, : len(factors)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,10 +45,6 @@ class WindowPlan:
     shrinkage: float = 3.0
     patience: int = 3
 
-    def steps(self, n_samples: int, n_variants: int) -> int:
-        """Updates: as many as `training_calls` and `max_epochs` allow, the same for the same settings and data."""
-        return math.ceil(min(self.training_calls / n_variants, self.max_epochs * n_samples) / min(self.batch_size, n_samples))
-
 
 def fit_window_vae(plan: WindowPlan, train: Genotypes, context: FitContext, *, identity: str) -> NetworkSampler:
     """Train the default autoencoder.
@@ -73,7 +68,7 @@ def fit_window_vae(plan: WindowPlan, train: Genotypes, context: FitContext, *, i
     network = WindowVae(size, n_before.to(data.device), data.random)
     begin_with_data(network, data, ridge=plan.ridge)
     task = _WindowTask(plan, network, data, data.validation(context))
-    n_steps = plan.steps(train.n_samples, train.n_variants)
+    n_steps = data.steps_within(training_calls=plan.training_calls, max_epochs=plan.max_epochs, samples_per_step=task.batch_size)
     check_every = max(1, n_steps // _CHECKS)
     run(task, n_steps, context, identity=identity, check_every=check_every, patience=plan.patience, batch_size=task.batch_size)
     task.average.install()
