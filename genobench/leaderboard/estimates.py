@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from genobench.outcomes import UNITS_FROM_0_TO_1, Band
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from genobench.outcomes import ScoreRecord
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ class Estimate:
     interval: tuple[float, float] | None
     n_seeds: int
     band: Band | None
-    reasons: tuple[str, ...] = ()
-    n_splits: int = 1
-    spread: float | None = None
-    standard_error: float | None = None
+    reasons: tuple[str, ...]
+    n_splits: int
+    spread: float | None
+    standard_error: float | None
 
     @property
     def is_missing(self) -> bool:
@@ -54,9 +56,7 @@ class Estimate:
         return "below" if self.mean < self.band.low else "as real"
 
 
-def estimate(
-    scores: Sequence[ScoreRecord], *, splits: Sequence[str] | None = None, shared: float = 1.0, reasons: Sequence[str] = ()
-) -> Estimate:
+def estimate(scores: Sequence[ScoreRecord], *, splits: Sequence[str], shared: float, reasons: Sequence[str] = ()) -> Estimate:
     """Mean over splits and seeds with a 95 % interval.
 
     Of one split, two sources of noise are kept apart and their squares added: the spread of the seeds, and each score's own error, mostly
@@ -80,7 +80,7 @@ def estimate(
 
     Args:
         scores: Those of the pairs, one each; missing ones are left out of the mean.
-        splits: The split of each score; None where all are of one.
+        splits: The split of each score.
         shared: The share p of all samples that is in a holdout; 1 where splits have one holdout.
         reasons: Why further pairs have none.
 
@@ -94,16 +94,23 @@ def estimate(
     """
     from scipy.special import stdtrit
 
-    placed = list(zip(scores, splits if splits is not None else [""] * len(scores), strict=True))
+    placed = list(zip(splits, scores, strict=True))
     present = [score for score in scores if not score.is_missing]
     why = [score.reason or "no reason was recorded" for score in scores if score.is_missing]
     told = tuple(dict.fromkeys([*why, *reasons]))
     by_split: dict[str, list[float]] = defaultdict(list)
-    for score, split in placed:
+    for split, score in placed:
         if not score.is_missing:
             by_split[split].append(score.value)
     whole = Estimate(
-        mean=math.nan, interval=None, n_seeds=len(present), band=_mean_band(placed), reasons=told, n_splits=len(by_split), spread=None
+        mean=math.nan,
+        interval=None,
+        n_seeds=len(present),
+        band=mean_band(last_of_each_split((split, score.band) for split, score in placed)),
+        reasons=told,
+        n_splits=len(by_split),
+        spread=None,
+        standard_error=None,
     )
     if not present:
         return whole
@@ -142,9 +149,16 @@ def mean_band(bands: Sequence[Band]) -> Band | None:
     )
 
 
-def _mean_band(placed: Sequence[tuple[ScoreRecord, str]]) -> Band | None:
-    """The mean over the splits of scores, of each the band of its last score that has one."""
-    return mean_band(list({split: score.band for score, split in placed if score.band is not None}.values()))
+def last_of_each_split(placed: Iterable[tuple[str, _Value | None]]) -> list[_Value]:
+    """Of each split the last value that is there.
+
+    Args:
+        placed: Values, each with its split before it.
+
+    Returns:
+        In the order in which splits first have a value.
+    """
+    return list({split: value for split, value in placed if value is not None}.values())
 
 
 def _variance(values: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import GenobenchError
-from genobench.leaderboard.estimates import Estimate, estimate, mean_band
+from genobench.leaderboard.estimates import Estimate, estimate, last_of_each_split, mean_band
 from genobench.leaderboard.ranking import rank_rows
 from genobench.leaderboard.rows import FAMILIES, Column, Row, Standings
 from genobench.outcomes import Z_95, Outcome, board_name, settings_sha256
@@ -108,6 +108,7 @@ def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int]:
 
 
 def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
+    """A column for each score; what it says of itself is as the last of these outcomes has it, in the newest version."""
     by_metric: dict[str, list[tuple[str, ScoreRecord]]] = defaultdict(list)
     for outcome in outcomes:
         for score in outcome.scores:
@@ -115,11 +116,9 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
     columns = []
     for placed in by_metric.values():
         newest = max(score.version for _, score in placed)
-        latest = [(split, score) for split, score in reversed(placed) if score.version == newest]
-        current = [score for _, score in latest]
-        score = current[0]
-        bands = {split: one.band for split, one in reversed(latest) if one.band is not None}
-        ceilings = {split: one.ceiling for split, one in reversed(latest) if one.ceiling is not None}
+        current = [(split, score) for split, score in placed if score.version == newest]
+        _, score = current[-1]
+        ceilings = last_of_each_split((split, one.ceiling) for split, one in current)
         columns.append(
             Column(
                 metric=score.metric,
@@ -130,9 +129,9 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
                 version=newest,
                 is_primary=score.is_primary,
                 summary=score.summary,
-                band=mean_band(list(bands.values())),
-                ceiling=math.fsum(ceilings.values()) / len(ceilings) if ceilings else None,
-                decimals=_decimals(current),
+                band=mean_band(last_of_each_split((split, one.band) for split, one in current)),
+                ceiling=math.fsum(ceilings) / len(ceilings) if ceilings else None,
+                decimals=_decimals([one for _, one in current]),
             )
         )
     return tuple(sorted(columns, key=lambda column: (FAMILIES.index(column.family), not column.is_primary, column.metric)))

@@ -9,12 +9,18 @@ import pytest
 from scipy import stats
 
 from genobench.leaderboard import estimate
+from genobench.leaderboard.estimates import last_of_each_split
+
+
+def of_one_split(scores):
+    """The estimate of seeds that share a holdout."""
+    return estimate(scores, splits=["a"] * len(scores), shared=1.0)
 
 
 def test_estimate__without_errors_of_their_own_is_students_interval(make_score):
     values = [0.51, 0.55, 0.62, 0.49]
 
-    result = estimate([make_score("membership_auc", value) for value in values])
+    result = of_one_split([make_score("membership_auc", value) for value in values])
 
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert result.mean == pytest.approx(np.mean(values))
@@ -23,7 +29,7 @@ def test_estimate__without_errors_of_their_own_is_students_interval(make_score):
 
 def test_estimate__of_seeds_that_agree_keeps_the_noise_of_the_holdout(make_score):
     """Ten seeds scored on one holdout know its noise no better than one seed does."""
-    result = estimate([make_score("ld_decay_error", 0.02, error=0.01)] * 10)
+    result = of_one_split([make_score("ld_decay_error", 0.02, error=0.01)] * 10)
 
     assert result.interval == pytest.approx((0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=1e-5)
 
@@ -33,27 +39,27 @@ def test_estimate__of_two_seeds_is_not_drowned_by_the_spread_it_cannot_know(make
     spread = 0.02 / math.sqrt(2)
     scores = [make_score("ld_decay_error", value, error=spread) for value in (0.48, 0.52)]
 
-    result = estimate(scores)
+    result = of_one_split(scores)
 
     half_width = stats.t(df=(1 + (spread / 0.02) ** 2) ** 2).ppf(0.975) * math.hypot(0.02, spread)
     assert result.interval == pytest.approx((0.5 - half_width, 0.5 + half_width))
 
 
 def test_estimate__of_one_seed_is_its_own_interval(make_score):
-    result = estimate([make_score("membership_auc", 0.6, interval=(0.5, 0.65))])
+    result = of_one_split([make_score("membership_auc", 0.6, interval=(0.5, 0.65))])
 
     assert result.interval == (0.5, 0.65)
     assert result.n_seeds == 1
 
 
 def test_estimate__leaves_missing_scores_out_and_tells_why(make_score):
-    result = estimate([make_score("ridge_r2", 0.2, error=0.01), make_score("ridge_r2", math.nan, reason="one class")])
+    result = of_one_split([make_score("ridge_r2", 0.2, error=0.01), make_score("ridge_r2", math.nan, reason="one class")])
 
     assert (result.mean, result.n_seeds, result.reasons) == (0.2, 1, ("one class",))
 
 
 def test_estimate__of_nothing_is_missing_not_zero(make_score):
-    result = estimate([make_score("ridge_r2", math.nan, reason="one class")])
+    result = of_one_split([make_score("ridge_r2", math.nan, reason="one class")])
 
     assert result.is_missing
     assert math.isnan(result.mean)
@@ -61,7 +67,7 @@ def test_estimate__of_nothing_is_missing_not_zero(make_score):
 
 
 def test_estimate__of_an_auc_stays_between_0_and_1(make_score):
-    result = estimate([make_score("membership_auc", 0.99, error=0.1), make_score("membership_auc", 0.98, error=0.1)])
+    result = of_one_split([make_score("membership_auc", 0.99, error=0.1), make_score("membership_auc", 0.98, error=0.1)])
 
     assert result.interval is not None
     assert result.interval[1] == 1.0
@@ -69,7 +75,7 @@ def test_estimate__of_an_auc_stays_between_0_and_1(make_score):
 
 @pytest.mark.parametrize(("value", "expected"), [(0.5, "as real"), (0.6, "above"), (0.4, "below")])
 def test_estimate__is_set_against_the_band(make_score, value, expected):
-    assert estimate([make_score("membership_auc", value)]).against_band == expected
+    assert of_one_split([make_score("membership_auc", value)]).against_band == expected
 
 
 @pytest.mark.parametrize(("training_noise", "expected"), [(0.0, 0.962), (1.0, 0.911), (3.0, 0.757)])
@@ -122,4 +128,8 @@ def test_estimate__standard_error_is_not_widened_for_few_pairs(make_score):
 def test_estimate__of_one_split_has_the_interval_it_always_had(make_score):
     scores = [make_score("ld_decay_error", value, error=0.01) for value in (0.02, 0.03, 0.05)]
 
-    assert estimate(scores, splits=["a"] * 3, shared=0.2).interval == estimate(scores).interval
+    assert estimate(scores, splits=["a"] * 3, shared=0.2).interval == of_one_split(scores).interval
+
+
+def test_last_of_each_split__passes_over_what_is_not_there():
+    assert last_of_each_split([("b", 1), ("a", 2), ("b", 3), ("a", None), ("c", None)]) == [3, 2]

@@ -135,7 +135,9 @@ def _column(direction, ideal=None):
     ],
 )
 def test_loss__is_the_distance_beyond_the_band(direction, interval, band, expected):
-    estimate = Estimate(mean=sum(interval) / 2, interval=interval, n_seeds=2, band=band)
+    estimate = Estimate(
+        mean=sum(interval) / 2, interval=interval, n_seeds=2, band=band, reasons=(), n_splits=1, spread=None, standard_error=None
+    )
 
     assert loss_bounds(estimate, _column(direction, 0.5)) == pytest.approx(expected)
 
