@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from genobench.storage import read_store
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from genobench.containment import Ending
     from genobench.contracts import Trait
     from genobench.events import OnEvent
 
@@ -100,12 +101,9 @@ def score_cell(
     given = {} if settings is None else settings
     keys = {entry.qualified_name: _metric_key(entry, given.get(entry.qualified_name, {}), registry) for entry in metrics}
     files = {name: records / f"{name.replace('/', '.')}-{key[:12]}.json" for name, key in keys.items()}
-    band_of: Mapping[str, Mapping[str, Any]] = {}
-    if bands is not None:
-        n_synthetic = read_store(synthetic).n_samples
-        sizes = {"n_synthetic": n_synthetic, "n_draws": n_draws}
-        band_of = _bands(keys, bands, **sizes, parts=parts, trait=trait, settings=given, log=log, on_event=on_event)
-    found = _compute(files, parts=parts, trait=trait, synthetic=synthetic, settings=given, log=log, on_event=on_event)
+    task = _ScoringTask(parts=parts, trait=trait, synthetic=synthetic, n_draws=n_draws, settings=given, log=log, on_event=on_event)
+    band_of = {} if bands is None else _bands(keys, bands, task, n_synthetic=read_store(synthetic).n_samples)
+    found = task.records(files)
     scores: list[ScoreRecord] = []
     for name in files:
         record, band = found[name], band_of.get(name, _failure(name, "no band was asked for"))
@@ -140,104 +138,116 @@ def _metric_key(entry: Registered, settings: Mapping[str, Any], registry: Regist
     return hash_json([*code, settings] if settings else code)
 
 
-def _bands(
-    keys: Mapping[str, str],
-    bands: Path,
-    *,
-    n_synthetic: int,
-    n_draws: int,
-    parts: RealParts,
-    trait: Trait,
-    settings: Mapping[str, Mapping[str, Any]],
-    log: Path,
-    on_event: OnEvent,
-) -> Mapping[str, Mapping[str, Any]]:
-    """The bands of all metrics, with anchors and self-checks; computed once per split, sizes, trait and metric version, and kept."""
-    # More synthetic samples than the holdout has are never shown at once, so their number matters below that only.
-    n_drawn = n_synthetic if n_synthetic < len(parts.groups["holdout"]) else None
-    key = hash_json([parts.identity, asdict(trait), parts.seed, n_draws, BAND_VERSION, n_drawn])[:16]
-    folder = bands / key
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
-    with FileLock(folder / "lock"):
-        return _compute(
-            files,
-            parts=parts,
-            trait=trait,
-            synthetic=None,
-            n_draws=n_draws,
-            n_drawn=n_drawn,
-            settings=settings,
-            log=log,
-            on_event=on_event,
-        )
+@dataclass(frozen=True, kw_only=True)
+class _ScoringTask:
+    """What scoring workers are asked for, whatever the metrics.
 
-
-def _compute(
-    files: Mapping[str, Path],
-    *,
-    parts: RealParts,
-    trait: Trait,
-    synthetic: Path | None,
-    n_draws: int = N_DRAWS,
-    n_drawn: int | None = None,
-    settings: Mapping[str, Mapping[str, Any]],
-    log: Path,
-    on_event: OnEvent,
-) -> Mapping[str, Mapping[str, Any]]:
-    """The records of all metrics; those that are not there are computed.
-
-    A metric that takes its worker down is left out of the next worker; its record says so, and is not kept, so that the next run tries it
-    again.
+    Args:
+        parts: The real samples.
+        trait: The trait of the run.
+        synthetic: Store of the synthetic samples; None for bands, anchors and self-checks.
+        n_draws: Draws of a band.
+        n_drawn: Samples of each draw; None for as many as the holdout has.
+        settings: Of metrics, by qualified name, where they differ from the defaults.
+        log: Where the worker's stderr goes.
+        on_event: Called with each event of a worker.
     """
-    task = "band" if synthetic is None else "score"
-    failures: dict[str, Mapping[str, Any]] = {}
-    found: dict[str, Mapping[str, Any]] = {}
-    n_kills = 0
-    while True:
-        found |= {name: record for name in files.keys() - found.keys() if (record := _read(files[name], name)) is not None}
-        missing = {name: file for name, file in files.items() if name not in found and name not in failures}
-        if not missing:
-            return {name: found[name] if name in found else failures[name] for name in files}
+
+    parts: RealParts
+    trait: Trait
+    synthetic: Path | None
+    n_draws: int
+    n_drawn: int | None = None
+    settings: Mapping[str, Mapping[str, Any]]
+    log: Path
+    on_event: OnEvent
+
+    @property
+    def name(self) -> str:
+        """What events say of it."""
+        return "band" if self.synthetic is None else "score"
+
+    def records(self, files: Mapping[str, Path]) -> Mapping[str, Mapping[str, Any]]:
+        """The records of all metrics; those that are not there are computed.
+
+        A metric that takes its worker down is left out of the next worker; its record says so, and is not kept, so that the next run tries
+        it again.
+        """
+        failures: dict[str, Mapping[str, Any]] = {}
+        found: dict[str, Mapping[str, Any]] = {}
+        n_kills = 0
+        while True:
+            found |= {name: record for name in files.keys() - found.keys() if (record := _read(files[name], name)) is not None}
+            missing = {name: file for name, file in files.items() if name not in found and name not in failures}
+            if not missing:
+                return {name: found[name] if name in found else failures[name] for name in files}
+            ending = self._run_worker(missing)
+            if ending.status == "ok":
+                # The first alone: a metric that ends the worker in its name must not cost those after it.
+                lost = next((name for name, file in missing.items() if _read(file, name) is None), None)
+                if lost is not None:
+                    failures[lost] = _failure(lost, f"its record {missing[lost]} was not written, or cannot be read")
+                continue
+            n_kills += ending.status == "preempted"
+            if ending.status == "preempted" and n_kills <= _MOST_KILLS:
+                self._warn(f"{ending.message}; scoring starts again")
+                continue
+            if ending.phase not in missing:
+                raise CellError(f"The scoring worker did not begin ({ending.status}): {ending.message}. Log: {self.log}")
+            failures[ending.phase] = _failure(ending.phase, f"{ending.status}: {ending.message}")
+            self._warn(f"{ending.phase}: {ending.status}, {ending.message}")
+
+    def _run_worker(self, missing: Mapping[str, Path]) -> Ending:
+        """Compute the records of these files."""
+        parts = self.parts
         with tempfile.TemporaryDirectory() as folder:
             job = ScoringJob(
                 metrics={name: str(file) for name, file in missing.items()},
-                trait=asdict(trait),
+                trait=asdict(self.trait),
                 train=str(parts.train),
                 holdout=str(parts.holdout or ""),
                 nonmembers=str(parts.nonmembers or ""),
-                synthetic=str(synthetic or ""),
+                synthetic=str(self.synthetic or ""),
                 groups=parts.groups,
                 has_families=parts.has_families,
                 seed=parts.seed,
-                n_draws=n_draws,
-                n_synthetic=n_drawn,
-                settings={name: settings[name] for name in missing if name in settings},
+                n_draws=self.n_draws,
+                n_synthetic=self.n_drawn,
+                settings={name: self.settings[name] for name in missing if name in self.settings},
             ).write(Path(folder) / "job.json")
-            ending = run_worker(
+            return run_worker(
                 "genobench.scoring",
                 job,
-                log=log,
+                log=self.log,
                 seconds_per_phase=SECONDS_PER_METRIC,
-                on_event=lambda event: on_event({**event, "task": task}),
+                on_event=lambda event: self.on_event({**event, "task": self.name}),
                 # Scores are thousands of small matrix products, which threads that wait for one another make ten times slower on a busy
                 # machine.
                 is_single_threaded=True,
             )
-        if ending.status == "ok":
-            # The first alone: a metric that ends the worker in its name must not cost those after it.
-            lost = next((name for name, file in missing.items() if _read(file, name) is None), None)
-            if lost is not None:
-                failures[lost] = _failure(lost, f"its record {missing[lost]} was not written, or cannot be read")
-            continue
-        n_kills += ending.status == "preempted"
-        if ending.status == "preempted" and n_kills <= _MOST_KILLS:
-            on_event({"event": "warning", "task": task, "message": f"{ending.message}; scoring starts again"})
-            continue
-        if ending.phase not in missing:
-            raise CellError(f"The scoring worker did not begin ({ending.status}): {ending.message}. Log: {log}")
-        failures[ending.phase] = _failure(ending.phase, f"{ending.status}: {ending.message}")
-        on_event({"event": "warning", "task": task, "message": f"{ending.phase}: {ending.status}, {ending.message}"})
+
+    def _warn(self, message: str) -> None:
+        self.on_event({"event": "warning", "task": self.name, "message": message})
+
+
+def _bands(keys: Mapping[str, str], bands: Path, scoring: _ScoringTask, *, n_synthetic: int) -> Mapping[str, Mapping[str, Any]]:
+    """The bands of all metrics, with anchors and self-checks; computed once per split, sizes, trait and metric version, and kept.
+
+    Args:
+        keys: `_metric_key` of each metric.
+        bands: Folder of all bands.
+        scoring: What the synthetic samples are asked for.
+        n_synthetic: Synthetic samples.
+    """
+    parts = scoring.parts
+    # More synthetic samples than the holdout has are never shown at once, so their number matters below that only.
+    n_drawn = n_synthetic if n_synthetic < len(parts.groups["holdout"]) else None
+    key = hash_json([parts.identity, asdict(scoring.trait), parts.seed, scoring.n_draws, BAND_VERSION, n_drawn])[:16]
+    folder = bands / key
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: folder / f"{name.replace('/', '.')}-{metric_key[:12]}.json" for name, metric_key in keys.items()}
+    with FileLock(folder / "lock"):
+        return replace(scoring, synthetic=None, n_drawn=n_drawn).records(files)
 
 
 def _failure(name: str, error: str) -> Mapping[str, Any]:
