@@ -18,6 +18,7 @@ from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 from genobench.testing.random_states import disturbed_random_states, global_random_states
 from genobench.testing.rules import Subject
+from genobench.testing.rules_saved_sampler import load_refuses_another_folder, load_refuses_damaged_files, saved_files_need_no_unpickling
 from genobench.testing.rules_settings import (
     is_documented,
     settings_are_a_frozen_dataclass,
@@ -25,7 +26,6 @@ from genobench.testing.rules_settings import (
     settings_survive_json,
     suggest_gives_valid_settings,
 )
-from genobench.testing.saved_files import find_unsafe_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,15 +216,6 @@ def saved_sampler_generates_the_same(subject: GeneratorSubject) -> str | None:
     return _different_variants(synthetic, subject.train) or _different_calls(subject.synthetic, synthetic, "the sampler and its saved copy")
 
 
-def saved_files_need_no_unpickling(subject: GeneratorSubject) -> str | None:
-    """`save` writes at least one file, and only safetensors, npy, Parquet, JSON and text: nothing that must be unpickled."""
-    folder = subject.new_folder()
-    subject.sampler.save(folder)
-    if not any(path.is_file() for path in folder.rglob("*")):
-        return "save wrote no file."
-    return find_unsafe_file(folder)
-
-
 def reports_are_numbers(subject: GeneratorSubject) -> str | None:
     """What `fit` reports, if anything, is a whole step, never going back, with finite losses by name."""
     _ = subject.sampler
@@ -307,5 +298,7 @@ GENERATOR_RULES: Final[tuple[Rule, ...]] = (
     one_variant_is_accepted,
     saved_sampler_generates_the_same,
     saved_files_need_no_unpickling,
+    load_refuses_another_folder,
+    load_refuses_damaged_files,
 )
 """The rules, cheap ones first."""

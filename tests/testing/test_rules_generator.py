@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler
+from genobench import FitContext, Generator, GenobenchError, Genotypes, PackedCalls, Sampler, whole_sampler
 from genobench.statgen import Imputer
 from genobench.testing import RULES, check_plugin, run_rule, statement
 from genobench.testing.rules_generator import GeneratorSubject
@@ -59,8 +59,9 @@ class Honest(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> Any:
-        variants = pd.read_parquet(folder / "variants.parquet")
-        return cls.sampler(PackedCalls(np.load(folder / "calls.npy"), len(variants)), variants)
+        with whole_sampler(folder):
+            variants = pd.read_parquet(folder / "variants.parquet")
+            return cls.sampler(PackedCalls(np.load(folder / "calls.npy"), len(variants)), variants)
 
 
 @dataclass(frozen=True)
@@ -363,6 +364,27 @@ class LoadsNothing(Honest):
         return folder
 
 
+@dataclass(frozen=True)
+class LoadsAnything(Honest):
+    """Breaks a rule: what is not there is made up."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Any:
+        return cls.sampler(PackedCalls.from_calls(np.zeros((1, 1), dtype=np.int8)), pd.read_parquet(folder / "variants.parquet"))
+
+
+@dataclass(frozen=True)
+class LoadsUnguarded(Honest):
+    """Breaks a rule: an error of numpy's comes through."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Any:
+        if not (folder / "calls.npy").exists():
+            raise GenobenchError(f"The folder {folder} has no calls.npy.")
+        variants = pd.read_parquet(folder / "variants.parquet")
+        return cls.sampler(PackedCalls(np.load(folder / "calls.npy"), len(variants)), variants)
+
+
 class SavesPickle(RowSampler):
     def save(self, folder: Path) -> None:
         super().save(folder)
@@ -435,6 +457,9 @@ BROKEN = [
     ("saved_files_need_no_unpickling", _with_sampler(SavesHiddenPickle), r"objects\.npy"),
     ("saved_files_need_no_unpickling", _with_sampler(SavesPickleAsJson), r"model\.json"),
     ("saved_files_need_no_unpickling", _with_sampler(SavesNothing), "save wrote no file"),
+    ("load_refuses_another_folder", LoadsNothing, "for an empty folder, load gave a PosixPath"),
+    ("load_refuses_another_folder", LoadsAnything, "for an empty folder, load gave FileNotFoundError"),
+    ("load_refuses_damaged_files", LoadsUnguarded, "with calls.npy cut in half, load gave ValueError"),
 ]
 
 
