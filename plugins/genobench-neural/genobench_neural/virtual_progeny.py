@@ -9,10 +9,10 @@ import torch
 
 from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_lowest, check_positive, check_share
 from genobench.statgen import BlockLayout, HaplotypeClusters, fit_gamete_clusters, phased_haplotypes
-from genobench_neural.lineages.effects import trait_effects
 from genobench_neural.lineages.matings import Matings, MatingTable
 from genobench_neural.lineages.parents import infer_parents, recombination
 from genobench_neural.lineages.populations import population_columns, population_leanings
+from genobench_neural.lineages.predictor import fit_predictor
 from genobench_neural.lineages.progeny import ProgenyNetwork, ProgenySize
 from genobench_neural.sampling import load_sampler
 from genobench_neural.training_data import TrainingData
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from genobench_neural.lineages.effects import TraitEffects
     from genobench_neural.lineages.parents import ParentalHaplotypes
+    from genobench_neural.lineages.predictor import TraitPredictor
 
 _MOST_SAMPLES: Final = 4096
 """Parents, clusters and effects are learned from at most so many training samples, drawn at random."""
@@ -109,12 +109,12 @@ class VirtualProgeny(Generator):
         clusters, tokens = fit_gamete_clusters(
             gametes, layout, n_clusters=self.n_clusters, n_rounds=_N_CLUSTER_ROUNDS, generator=data.random
         )
-        effects = _trait_effects(data, samples[context.trait.column].notna().to_numpy(), rows)
-        populations = population_columns(condition, data.encoder, effects.is_population)
+        predictor = _predictor(data, samples[context.trait.column].notna().to_numpy(), rows)
+        populations = population_columns(condition, data.encoder, predictor.is_population)
         n_clusters = clusters.alleles.shape[1]
         is_used = matings.n_offspring() >= self.min_offspring
         table = MatingTable.of_matings(
-            matings.of_parents(is_used), condition, data.encoder, is_population=effects.is_population, generator=data.random
+            matings.of_parents(is_used), condition, data.encoder, is_population=predictor.is_population, generator=data.random
         )
         size = ProgenySize(
             n_blocks=layout.n_blocks,
@@ -131,8 +131,14 @@ class VirtualProgeny(Generator):
         network = ProgenyNetwork(size, data.device)
         leanings = population_leanings(tokens, condition[of_gametes], data.encoder, populations, n_clusters=n_clusters)
         haplotypes = parents.haplotypes[:, is_used.to(data.device)]
-        network.begin_with(_walked(clusters, tokens, layout).sharpened(self.sharpness), leanings, haplotypes, table, fractions)
-        network.predict_with(effects, condition, data.random)
+        network.begin_with(
+            with_counted_moves(clusters, tokens, layout).sharpened(self.sharpness),
+            leanings=leanings,
+            haplotypes=haplotypes,
+            table=table,
+            fractions=fractions,
+        )
+        network.predict_with(predictor, condition, data.random)
         return data.sampler(network, asdict(size))
 
     @classmethod
@@ -141,10 +147,10 @@ class VirtualProgeny(Generator):
         return load_sampler(folder, _network)
 
 
-def _trait_effects(data: TrainingData, has_trait: NDArray[np.bool_], rows: torch.Tensor) -> TraitEffects:
+def _predictor(data: TrainingData, has_trait: NDArray[np.bool_], rows: torch.Tensor) -> TraitPredictor:
     """From the samples among `rows` that have the trait, or all where fewer than two have."""
     chosen = rows[torch.tensor(has_trait, device=data.device)] if has_trait.sum() > 1 else rows
-    return trait_effects(data.batches, data.condition[chosen], chosen, n_trait=data.encoder.columns[0].width)
+    return fit_predictor(data.batches, data.condition[chosen], chosen, n_trait=data.encoder.columns[0].width)
 
 
 def _population_gametes(
@@ -172,11 +178,16 @@ def _population_gametes(
     return gametes, torch.arange(n_samples, device=data.device).repeat_interleave(2)
 
 
-def _walked(clusters: HaplotypeClusters, tokens: torch.Tensor, layout: BlockLayout) -> HaplotypeClusters:
+def with_counted_moves(clusters: HaplotypeClusters, tokens: torch.Tensor, layout: BlockLayout) -> HaplotypeClusters:
     """The clusters with transitions as gametes pass them, with a lighter prior than they were learned with.
 
     The prior with which clusters are learned lets a walk leave a dozen gametes at every block with a chance of 1 in 13, which is more than
     linkage allows.
+
+    Args:
+        clusters: As they were learned.
+        tokens: Cluster of each gamete, shape (n_blocks, n_gametes).
+        layout: Where the variants lie.
     """
     n_clusters = clusters.alleles.shape[1]
     transitions = clusters.transitions.clone()

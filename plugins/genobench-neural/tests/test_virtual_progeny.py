@@ -15,13 +15,12 @@ from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural import virtual_progeny
 from genobench_neural.batches import PackedBatches
-from genobench_neural.lineages import parents as parents_module
-from genobench_neural.lineages.effects import TraitEffects, trait_effects
 from genobench_neural.lineages.matings import Matings, MatingTable
-from genobench_neural.lineages.parents import infer_parents, recombination
+from genobench_neural.lineages.parents import add_to_parents, infer_parents, recombination
 from genobench_neural.lineages.populations import population_columns, population_leanings
+from genobench_neural.lineages.predictor import TraitPredictor, fit_predictor
 from genobench_neural.lineages.progeny import ProgenyNetwork, ProgenySize
-from genobench_neural.virtual_progeny import VirtualProgeny
+from genobench_neural.virtual_progeny import VirtualProgeny, with_counted_moves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +104,7 @@ def test_infer_parents__adds_samples_of_one_parent_up() -> None:
     expected = np.ones((5, 2, 3), dtype=np.float32)
     np.add.at(expected, parents, values)
     total = torch.ones(5, 2, 3)
-    parents_module._add_to_parents(total, torch.from_numpy(parents), torch.from_numpy(values))
+    add_to_parents(total, torch.from_numpy(parents), torch.from_numpy(values))
     assert (total.numpy() == expected).all()
 
 
@@ -179,7 +178,7 @@ def test_draw__makes_no_dam_a_daughter_of_her_mate() -> None:
     network.fractions.fill_(0.5)
     random = torch.Generator().manual_seed(1)
     unknown, sire = torch.full((200,), 2), torch.zeros(200, dtype=torch.long)
-    dams = network._parent(unknown, sire, torch.zeros(200, 1), random)
+    dams = network.parents(unknown, sire, torch.zeros(200, 1), random)
     assert not torch.isin(dams, torch.tensor([3, 4])).any()
     assert torch.isin(dams[:, 0], torch.tensor([5, 6])).all()
 
@@ -191,7 +190,7 @@ def test_draw__walks_as_the_chain() -> None:
     transitions /= transitions.sum(dim=-1, keepdim=True)
     network = network_of(n_parents=0, n_blocks=5)
     network.transitions.copy_(transitions)
-    drawn = network._walk(torch.zeros(4000, 1), random)
+    drawn = network.walk(torch.zeros(4000, 1), random)
     usual = transitions[0, 0]
     for block in range(5):
         usual = usual @ transitions[block] if block else usual
@@ -208,32 +207,32 @@ def test_draw__gives_the_trait_its_heritability(heritability: float) -> None:
     clusters = HaplotypeClusters(alleles=torch.rand(40, 3, 4, generator=random).round(), transitions=torch.full((40, 3, 3), 1 / 3))
     haplotypes = torch.randint(2, (40, 2, 2, 4), generator=random, dtype=torch.uint8)
     table = MatingTable(mates=torch.tensor([[0, 1]]), counts=torch.ones(1), means=torch.zeros(1, 1), precision=torch.zeros(1))
-    network.begin_with(clusters, torch.zeros(40, 2, 3), haplotypes, table, torch.full((40,), 0.5))
+    network.begin_with(clusters, leanings=torch.zeros(40, 2, 3), haplotypes=haplotypes, table=table, fractions=torch.full((40,), 0.5))
     share = torch.tensor([heritability])
-    effects = TraitEffects(
+    predictor = TraitPredictor(
         effects=torch.randn(40, 4, 1, generator=random),
         slopes=torch.zeros(1, 1),
         explained=share,
         residual=1 - share,
         is_population=torch.tensor([False]),
     )
-    network.predict_with(effects, torch.zeros(1, 1), random)
+    network.predict_with(predictor, torch.zeros(1, 1), random)
     wanted = torch.randn(4000, 1, generator=random)
     codes = network.draw(wanted, random).transpose(0, 1).float()
-    predicted = torch.einsum("nbv,bvt->n", codes, effects.effects)
+    predicted = torch.einsum("nbv,bvt->n", codes, predictor.effects)
     explained = float(torch.corrcoef(torch.stack([predicted, wanted[:, 0]]))[0, 1] ** 2)
     # Four standard errors of a squared correlation; the spread is measured on 1,024 samples, and 128 pairs of gametes stand for all.
     error = 2 * (heritability / 4000) ** 0.5 * (1 - heritability) + heritability * (1 - heritability) * (2 / 1024) ** 0.5
     assert explained == pytest.approx(heritability, abs=4 * error + 0.03)
 
 
-def test_walked__counts_moves() -> None:
+def test_with_counted_moves__counts_moves() -> None:
     """Of 6 gametes, 3 go from cluster 0 to 1, 1 stays in 0; a tenth of a gamete goes as before; a chromosome begins as before."""
     variants = pd.DataFrame({"chromosome": ["1"] * 8 + ["2"] * 4, "position_bp": range(1, 13)})
     layout = BlockLayout.of_variants(variants, block_size=4)
     clusters = HaplotypeClusters(alleles=torch.zeros(3, 2, 4), transitions=torch.full((3, 2, 2), 0.5))
     tokens = torch.tensor([[0, 0, 0, 0, 1, 1], [1, 1, 1, 0, 1, 1], [0, 0, 0, 0, 0, 0]])
-    moves = virtual_progeny._walked(clusters, tokens, layout).transitions
+    moves = with_counted_moves(clusters, tokens, layout).transitions
     assert torch.allclose(moves[1], torch.tensor([[1.05 / 4.1, 3.05 / 4.1], [0.05 / 2.1, 2.05 / 2.1]]))
     assert torch.equal(moves[[0, 2]], clusters.transitions[[0, 2]])
 
@@ -256,13 +255,13 @@ def test_population_leanings__follow_bayes() -> None:
     assert torch.allclose(ratio, expected, rtol=1e-4)
 
 
-def test_trait_effects__are_those_of_ridge_regression() -> None:
+def test_fit_predictor__has_the_effects_of_ridge_regression() -> None:
     """In the primal form, by numpy: (X'X / s + k I)^-1 X'y / s has the same predictions as the dual."""
     train = example_genotypes(n_samples=30)
     layout = BlockLayout.of_variants(train.variants, block_size=8)
     batches = PackedBatches.of_genotypes(train, layout, torch.device("cpu"))
     condition = torch.randn(30, 2, generator=torch.Generator().manual_seed(5))
-    found = trait_effects(batches, condition, torch.arange(30), n_trait=1)
+    found = fit_predictor(batches, condition, torch.arange(30), n_trait=1)
     effects = found.effects.reshape(-1)[torch.from_numpy(layout.place_of)]
     calls = train.to_array().astype(float)
     masked = np.ma.masked_less(calls, 0)
@@ -276,7 +275,7 @@ def test_trait_effects__are_those_of_ridge_regression() -> None:
     np.testing.assert_allclose(float(found.explained + found.residual), y.var(ddof=1), rtol=1e-4)
 
 
-def test_trait_effects__find_heritability() -> None:
+def test_fit_predictor__finds_heritability() -> None:
     """A trait of 400 independent variants in 600 samples: the standard error is near sqrt(2 * 400) / 600 (Visscher et al. 2014)."""
     random = np.random.default_rng(6)
     calls = random.integers(0, 3, (600, 400)).astype(np.int8)
@@ -287,7 +286,7 @@ def test_trait_effects__find_heritability() -> None:
     value = (calls - 1.0) @ random.normal(size=400)
     trait = 0.8**0.5 * value / value.std() + 0.2**0.5 * random.normal(size=600)
     condition = torch.tensor(np.stack([trait, random.normal(size=600)], axis=1), dtype=torch.float32)
-    found = trait_effects(batches, condition, torch.arange(600), n_trait=1)
+    found = fit_predictor(batches, condition, torch.arange(600), n_trait=1)
     assert float(found.explained / (found.explained + found.residual)) == pytest.approx(0.8, abs=4 * 800**0.5 / 600)
     assert found.is_population.tolist() == [False, False]
 
@@ -308,7 +307,8 @@ def test_fit__takes_few_and_constant_variants(n_variants: int, tmp_path: Path) -
 def test_generate__gives_families_back(fewest_gametes: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With clusters of what sires' offspring got from dams, and of statistical phasing.
 
-    Offspring of inferred sires are related to one another as half sibs are; samples of the population alone would not be."""
+    Offspring of inferred sires are related to one another as half sibs are; samples of the population alone would not be.
+    """
     monkeypatch.setattr(virtual_progeny, "_FEWEST_GAMETES", fewest_gametes)
     train, _ = families(n_families=3, n_offspring=12, has_one_dam=False, seed=6)
     settings = VirtualProgeny(**QUICK, grandparents=0.0)

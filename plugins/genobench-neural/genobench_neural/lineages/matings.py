@@ -90,6 +90,13 @@ class MatingTable:
 
         Where both parents are known, the dam is exchanged for one of another mating whose offspring were alike in covariates: new full
         sibs of training samples would be nearer to them than to unseen samples of their family.
+
+        Args:
+            matings: Of training samples.
+            condition: Theirs, shape (n_samples, n_condition).
+            encoder: Of conditions.
+            is_population: Which numbers name a population, shape (n_condition,).
+            generator: Draws the dams.
         """
         pairs = torch.stack([matings.sires, matings.dams], dim=1).to(condition.device)
         mates, number = torch.unique(pairs, dim=0, return_inverse=True)
@@ -102,14 +109,25 @@ class MatingTable:
         share = torch.tensor([min(1.0, 2 / c.width) for c in encoder.columns for _ in range(c.width)], device=condition.device)
         precision = share / variance
         precision[: encoder.columns[0].width] *= is_population[: encoder.columns[0].width]
-        exchanged = _exchanged(mates, means, precision, matings.n_parents, generator)
+        exchanged = _exchanged(mates, means, precision, n_parents=matings.n_parents, generator=generator)
         return cls(mates=exchanged, counts=counts, means=means, precision=precision)
 
 
 def _exchanged(
-    mates: torch.Tensor, means: torch.Tensor, precision: torch.Tensor, n_parents: int, generator: torch.Generator
+    mates: torch.Tensor, means: torch.Tensor, precision: torch.Tensor, *, n_parents: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Matings of two known parents with the dam of another one each, never a pair that has training offspring; else the dam is unknown."""
+    """Matings of two known parents with the dam of another one each, never a pair that has training offspring; else the dam is unknown.
+
+    Args:
+        mates: Both parents, shape (n_matings, 2).
+        means: Mean condition of their offspring, shape (n_matings, n_condition).
+        precision: What a squared difference weighs, shape (n_condition,).
+        n_parents: Parents who are known, and the number of one who is not.
+        generator: Draws the dams.
+
+    Returns:
+        Shape of `mates`.
+    """
     both = torch.nonzero((mates < n_parents).all(dim=1))[:, 0]
     if not len(both):
         return mates

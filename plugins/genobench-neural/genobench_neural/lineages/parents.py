@@ -26,10 +26,26 @@ if TYPE_CHECKING:
     from genobench_neural.lineages.matings import Matings
 
 _ERROR: Final = 0.004
-"""Chance that a haplotype is read with the other allele."""
+"""Chance that a haplotype is read with the other allele: a wrong call costs 5.5 nats, two crossovers between blocks .1 cM apart 14."""
 
 _SAMPLES_PER_CHUNK: Final = 64
+"""At four pairs of haplotypes a sample, 1,000 blocks of 12 variants take 12 MB as floats; samples of one family lie in few chunks."""
+
 _STATES_PER_GROUP: Final = 1 << 21
+"""Pairs of haplotypes in all blocks of the chromosomes at hand: 8 MB as floats for each of the walk's half a dozen tables."""
+
+_LIKE_THE_FAMILY: Final = 0.7
+"""At the start a parent's ALT frequency goes from the population's towards the family's by this part of the calls' mean deviation.
+
+An offspring's calls deviate by half of its parent's two alleles, so that 1 would take the parent's mean whole; less allows for chance.
+"""
+
+_FREQUENCIES_AT_START: Final = (0.05, 0.95)
+"""The mean of a parent's haplotypes lies between these: outside, nothing that offspring show would move them again."""
+
+_ALLELES_AT_START: Final = (0.02, 0.98)
+"""Likewise of each haplotype, after one offspring's calls have tilted them."""
+
 _N_INNER_ROUNDS: Final = 3
 """Rounds within a block before the first guess goes on to the next."""
 
@@ -58,6 +74,10 @@ def recombination(variants: pd.DataFrame, layout: BlockLayout) -> torch.Tensor:
     """Recombination fraction between the middles of a block and of the one before it, one half where a chromosome begins.
 
     By the map function and the distances of `genobench.statgen.GeneticPath`.
+
+    Args:
+        variants: The variant table.
+        layout: Where the variants lie.
 
     Returns:
         Shape (n_blocks,).
@@ -89,7 +109,7 @@ def infer_parents(
         fractions: From `recombination`.
         matings: Parents of `rows`.
         rows: The samples to read, shape (n_samples,).
-        generator: Draws the offspring whose calls tell a parent's two haplotypes apart at the start.
+        generator: Draws the offspring whose calls separate a parent's two haplotypes at the start.
     """
     haplotypes, gametes = [], []
     for blocks in layout.runs(most_blocks=_STATES_PER_GROUP // max(1, 4 * len(rows))):
@@ -133,7 +153,7 @@ class _Family:
         self.chunks = torch.split(torch.argsort(self.sires * n_parents + self.dams, stable=True), _SAMPLES_PER_CHUNK)
         for parents in (self.sires, self.dams):
             for some in self.chunks:
-                _add_to_parents(total, parents[some], deviation[some])
+                add_to_parents(total, parents[some], deviation[some])
             order = torch.randperm(n_samples, generator=generator, device=codes.device)
             # The first of each parent's offspring in random order.
             first = torch.full((n_parents,), n_samples, device=codes.device)
@@ -142,14 +162,14 @@ class _Family:
         n_offspring = torch.bincount(torch.cat([self.sires, self.dams]), minlength=n_parents)
         mean = total / n_offspring.clamp(min=1)[:, None, None]
         self.expected = (self.frequency + mean / 4).clamp(_ERROR, 1 - _ERROR)
-        middle, tilt = (self.frequency + 0.7 * mean).clamp(0.05, 0.95), deviation[pivots].clamp(-1, 1) / 4
-        self.alleles = torch.stack([middle + tilt, middle - tilt], dim=1).clamp(0.02, 0.98)
+        middle, tilt = (self.frequency + _LIKE_THE_FAMILY * mean).clamp(*_FREQUENCIES_AT_START), deviation[pivots].clamp(-1, 1) / 4
+        self.alleles = torch.stack([middle + tilt, middle - tilt], dim=1).clamp(*_ALLELES_AT_START)
         self.alleles[-1] = self.frequency
 
     def begin(self) -> None:
-        """Guess along each chromosome, forth and back: who got which haplotype so far says which alleles the next block of each has.
+        """Guess along each chromosome, forth and back: who got which haplotype so far predicts the alleles of the next block of each.
 
-        A guess at all blocks together would tell haplotypes apart in many places, but not the same one by the same name.
+        A guess at all blocks together would separate haplotypes in many places, but not number the same one alike in all.
         """
         weights = self.codes.new_full((len(self.codes), 2, 2, self.codes.shape[1]), 0.25, dtype=torch.float32)
         for step, blocks in enumerate(self.steps):
@@ -183,8 +203,8 @@ class _Family:
             from_sire, from_dam = self._origins(some, blocks)
             weight = weights[some][..., blocks, None] * (codes != MISSING_CODE)
             for parents, origin, axis in ((self.sires[some], from_sire, 2), (self.dams[some], from_dam, 1)):
-                _add_to_parents(alt, parents, (weight * origin).sum(dim=axis))
-                _add_to_parents(total, parents, weight.sum(dim=axis))
+                add_to_parents(alt, parents, (weight * origin).sum(dim=axis))
+                add_to_parents(total, parents, weight.sum(dim=axis))
         self.alleles[:, :, blocks] = (alt + _PRIOR * self.expected[:, None, blocks]) / (total + _PRIOR)
         self.alleles[-1] = self.frequency
 
@@ -201,6 +221,7 @@ class _Family:
         return gametes
 
     def _pairs(self, some: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """P(ALT) of haplotypes of sires, shape (n_some, 2, 1, n_blocks, block_size), and of dams, (n_some, 1, 2, n_blocks, block_size)."""
         alleles = self.alleles[:, :, blocks].clamp(_ERROR, 1 - _ERROR)
         return alleles[self.sires[some]][:, :, None], alleles[self.dams[some]][:, None]
 
@@ -240,13 +261,20 @@ class _Family:
         return (posterior / posterior.sum(dim=(2, 3), keepdim=True)).permute(1, 2, 3, 0)
 
     def _moved(self, states: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
+        """Chances of states after the crossovers before some blocks, shape (n_blocks, n_samples, 2, 2)."""
         fraction = self.fractions[blocks][:, None, None, None]
         states = torch.lerp(states, states.flip(2), fraction)
         return torch.lerp(states, states.flip(3), fraction)
 
 
-def _add_to_parents(total: torch.Tensor, parents: torch.Tensor, values: torch.Tensor) -> None:
-    """Add values of samples, shape (n_samples, ...), to those of their parents: as a product, since a GPU's `index_add_` has no order."""
+def add_to_parents(total: torch.Tensor, parents: torch.Tensor, values: torch.Tensor) -> None:
+    """Add values of samples to those of their parents: as a product, since a GPU's `index_add_` has no order.
+
+    Args:
+        total: Changed, shape (n_parents, ...).
+        parents: Number of each sample's parent, shape (n_samples,).
+        values: Shape (n_samples, ...).
+    """
     present, number = torch.unique(parents, return_inverse=True)
     is_member = functional.one_hot(number, len(present)).T.to(values)
     total[present] += (is_member @ values.flatten(1)).view(len(present), *values.shape[1:])

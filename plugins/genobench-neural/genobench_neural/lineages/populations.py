@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def population_columns(condition: torch.Tensor, encoder: ConditionEncoder, is_population: torch.Tensor) -> list[slice]:
-    """Numbers of the columns that say from what population a sample is, without columns that follow from another one.
+    """Numbers of the columns that name a sample's population, without columns that follow from another one.
 
     Args:
         condition: Of the training samples, shape (n_samples, n_condition).
         encoder: Of conditions.
-        is_population: See `TraitEffects`.
+        is_population: Which numbers name one, shape (n_condition,); see `TraitPredictor`.
     """
     found = [place for place in encoder.slices().values() if is_population[place].all()]
     found.sort(key=lambda place: place.start - place.stop)
@@ -29,6 +29,7 @@ def population_columns(condition: torch.Tensor, encoder: ConditionEncoder, is_po
 
 
 def _n_distinct(*columns: torch.Tensor) -> int:
+    """Distinct rows of columns side by side, shape (n_samples, width) each."""
     return len(torch.unique(torch.cat(columns, dim=1), dim=0))
 
 
@@ -36,6 +37,10 @@ def population_leanings(
     tokens: torch.Tensor, condition: torch.Tensor, encoder: ConditionEncoder, columns: list[slice], *, n_clusters: int
 ) -> torch.Tensor:
     """Log of P(cluster | population) / P(cluster), by Bayes's rule from the populations of each cluster's gametes.
+
+    That holds for columns of classes. A quantitative column that variants explain nearly all of (a principal component, say) has no classes
+    to count gametes of: its factor is the mean of the cluster's gametes, drawn towards 0 by one gamete, so that clusters weigh more for a
+    sample on the side of 0 that their gametes are on. This linear term is a choice of ours, without a source.
 
     Args:
         tokens: Cluster of each gamete, shape (n_blocks, n_gametes).

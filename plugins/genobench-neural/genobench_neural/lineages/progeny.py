@@ -11,8 +11,8 @@ from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
     from genobench.statgen import HaplotypeClusters
-    from genobench_neural.lineages.effects import TraitEffects
     from genobench_neural.lineages.matings import MatingTable
+    from genobench_neural.lineages.predictor import TraitPredictor
 
 _N_PROGENY: Final = 1024
 """Progeny by which the spread of predicted values is measured, whose standard error is then 1 part in 45."""
@@ -105,12 +105,21 @@ class ProgenyNetwork(GenotypeNetwork):
     def begin_with(
         self,
         clusters: HaplotypeClusters,
+        *,
         leanings: torch.Tensor,
         haplotypes: torch.Tensor,
         table: MatingTable,
         fractions: torch.Tensor,
     ) -> None:
-        """Take clusters and their populations, haplotypes of parents, shape (n_blocks, n_parents, 2, block_size), matings, crossovers."""
+        """Take what gametes are drawn by.
+
+        Args:
+            clusters: Haplotype clusters of the population.
+            leanings: See `population_leanings`, shape (n_blocks, n_condition + 1, n_clusters).
+            haplotypes: Of parents, shape (n_blocks, n_parents, 2, block_size).
+            table: Matings.
+            fractions: Recombination between blocks, shape (n_blocks,).
+        """
         self.alleles.copy_(clusters.alleles)
         self.transitions.copy_(clusters.transitions)
         self.leanings.copy_(leanings)
@@ -120,28 +129,28 @@ class ProgenyNetwork(GenotypeNetwork):
             getattr(self, name).copy_(getattr(table, name))
 
     @torch.no_grad()
-    def predict_with(self, effects: TraitEffects, condition: torch.Tensor, generator: torch.Generator) -> None:
-        """Take what variants say of the trait, scaled to the trait's genomic variance by progeny that nothing chose.
+    def predict_with(self, predictor: TraitPredictor, condition: torch.Tensor, generator: torch.Generator) -> None:
+        """Take the predictor of the trait, scaled to the trait's genomic variance by progeny that nothing chose.
 
         Args:
-            effects: Of ALT alleles.
+            predictor: Its effects are those of ALT alleles.
             condition: Of the training samples, shape (n_samples, n_condition).
             generator: Draws the progeny.
         """
         sources = torch.cat([self.alleles, self.haplotypes.float()], dim=1)
-        self.source_values.copy_(sources @ effects.effects)
+        self.source_values.copy_(sources @ predictor.effects)
         rows = torch.randint(len(condition), (_N_PROGENY,), generator=generator, device=condition.device)
         first, second = self._pools(condition[rows], 1, generator)
         usual = (self._value(first) + self._value(second))[:, 0]
-        scale = (effects.explained / usual.var(dim=0).clamp(min=1e-12)).sqrt()
+        scale = (predictor.explained / usual.var(dim=0).clamp(min=1e-12)).sqrt()
         self.source_values.mul_(scale)
         self.centre.copy_(usual.mean(dim=0) * scale)
-        self.slopes.copy_(effects.slopes)
-        self.residual.copy_(effects.residual)
+        self.slopes.copy_(predictor.slopes)
+        self.residual.copy_(predictor.residual)
 
     @property
     def has_populations(self) -> bool:
-        """Whether any number of the condition says from what population a sample is."""
+        """Whether any number of the condition names a population."""
         return bool(self.leanings.any())
 
     @torch.no_grad()
@@ -166,7 +175,7 @@ class ProgenyNetwork(GenotypeNetwork):
         """Gametes of both parents of a mating for each row of conditions, shape (n_rows, n_meioses, n_blocks) each."""
         mates = self.mates[self._matings(condition, generator)]
         first, second = (
-            self._meioses(self._parent(mates[:, side], mates[:, 1 - side], condition, generator), n_meioses, generator) for side in range(2)
+            self._meioses(self.parents(mates[:, side], mates[:, 1 - side], condition, generator), n_meioses, generator) for side in range(2)
         )
         return first, second
 
@@ -175,19 +184,29 @@ class ProgenyNetwork(GenotypeNetwork):
         return self.source_values[torch.arange(self.size.n_blocks, device=gametes.device), gametes].sum(dim=2)
 
     def _matings(self, condition: torch.Tensor, generator: torch.Generator, *, is_possible: torch.Tensor | None = None) -> torch.Tensor:
-        """Number of a mating for each row of conditions."""
+        """Number of a mating for each row of conditions, shape (n_rows,); `is_possible` has shape (n_rows, n_matings)."""
         away = ((condition[:, None] - self.means).square() * self.precision).sum(dim=-1)
         weights = self.counts.log() - away / 2
         if is_possible is not None:
             weights = weights.masked_fill(~is_possible, -torch.inf)
         return torch.multinomial(weights.softmax(dim=-1), 1, generator=generator)[:, 0]
 
-    def _parent(self, parents: torch.Tensor, mates: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Two haplotypes of the parent of each row, shape (n_rows, 2, n_blocks)."""
+    def parents(self, parents: torch.Tensor, mates: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Sources of both haplotypes of parents, inferred or made up.
+
+        Args:
+            parents: Number of each, shape (n_rows,); n_parents for one to be made up.
+            mates: Who they mate with, shape (n_rows,).
+            condition: Of their offspring, shape (n_rows, n_condition).
+            generator: Draws those who are made up.
+
+        Returns:
+            Shape (n_rows, 2, n_blocks).
+        """
         both = self._haplotypes_of(parents)
         is_made_up = parents == self.size.n_parents
         if is_made_up.any():
-            walk = self._walk(condition[is_made_up], generator)
+            walk = self.walk(condition[is_made_up], generator)
             both[is_made_up] = torch.stack([self._grandparental(walk, mates[is_made_up], condition[is_made_up], generator), walk], dim=1)
         return both
 
@@ -212,14 +231,16 @@ class ProgenyNetwork(GenotypeNetwork):
         first = self.size.n_clusters + 2 * parents
         return torch.stack([first, first + 1], dim=1)[..., None].repeat(1, 1, self.size.n_blocks)
 
-    def _walk(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def walk(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Gametes of the population, shape (n_rows, n_blocks): walks along the clusters that lean towards those of a row's population."""
         uniform = torch.rand(self.size.n_blocks, len(condition), 1, generator=generator, device=condition.device)
         walk = torch.zeros(len(condition), self.size.n_blocks, dtype=torch.long, device=condition.device)
         known = torch.cat([condition, torch.ones_like(condition[:, :1])], dim=1)
+        # Asked once: it reads the leanings of all blocks.
+        has_populations = self.has_populations
         for block in range(self.size.n_blocks):
             weights = self.transitions[block][walk[:, max(0, block - 1)]]
-            if self.has_populations:
+            if has_populations:
                 weights = weights * (known @ self.leanings[block]).exp()
             sums = weights.cumsum(dim=1)
             walk[:, block] = torch.searchsorted(sums, uniform[block] * sums[:, -1:])[:, 0].clamp(max=self.size.n_clusters - 1)
