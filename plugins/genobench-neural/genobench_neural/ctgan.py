@@ -157,14 +157,7 @@ class Ctgan(Generator):
             n_embedding=self.n_embedding,
             pac=self.pac,
         )
-        sampling = TrainingBySampling(
-            data.batches,
-            columns.classes(data.condition),
-            columns=columns,
-            place_of=torch.from_numpy(layout.place_of).to(data.device),
-            trait_share=self.trait_share,
-            random=data.random,
-        )
+        sampling = TrainingBySampling(data, columns.classes(data.condition), columns=columns, trait_share=self.trait_share)
         network = CtganGenerator(size, columns, data.random)
         network.begin_with(data.shares)
         task = _Task(self, network, CtganCritic(size, columns, dropout=self.dropout, generator=data.random), sampling, layout)

@@ -119,7 +119,7 @@ class Diffusion(Generator):
         plan = self.plan
         data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
         groups = chromosome_groups(train.variants, is_per_chromosome=plan.is_per_chromosome)
-        components = fit_components(data.batches, groups, kept_share=plan.kept_share)
+        components = fit_components(data, groups, kept_share=plan.kept_share)
         size = _size(plan, components, data)
         network = ScoreDiffusion(size)
         give_first_weights(network.noise, data.device, data.random)

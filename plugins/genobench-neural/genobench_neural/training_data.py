@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from genobench import SamplerTables
@@ -63,13 +62,22 @@ class TrainingData:
         return self.batches.device
 
     @cached_property
+    def counts(self) -> torch.Tensor:
+        """Calls of each genotype, shape (n_places, 3) over all blocks; padding has none."""
+        placed = self.layout.placed(genotype_counts(self.genotypes.calls), 0).reshape(3, -1)
+        return torch.from_numpy(placed.T.copy()).to(self.device)
+
+    @cached_property
     def shares(self) -> torch.Tensor:
         """Share of each genotype among the calls, shape (n_places, 3) over all blocks; padding and all-missing variants read 1, 0, 0."""
-        counts = genotype_counts(self.genotypes.calls).astype(np.float32)
-        counts[0, counts.sum(axis=0) == 0] = 1
-        shares = counts / counts.sum(axis=0)
-        placed = np.stack([self.layout.placed(row, fill).reshape(-1) for row, fill in zip(shares, (1, 0, 0), strict=True)], axis=-1)
-        return torch.from_numpy(placed).to(self.device)
+        counts = self.counts.float()
+        total = counts.sum(dim=1, keepdim=True)
+        return torch.where(total > 0, counts / total.clamp(min=1.0), torch.tensor([1.0, 0.0, 0.0], device=self.device))
+
+    @property
+    def block_shares(self) -> torch.Tensor:
+        """`shares` block by block, shape (n_blocks, block_size, 3)."""
+        return self.shares.view(*self.layout.variant_at.shape, 3)
 
     @classmethod
     def of_genotypes(cls, train: Genotypes, context: FitContext, layout: BlockLayout) -> TrainingData:

@@ -19,7 +19,6 @@ from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
     from genobench import FitContext, Genotypes
-    from genobench_neural.clusters.effects import ConditionEffects
     from genobench_neural.sampling import NetworkSampler
 
 _N_CONTEXT: Final = 16
@@ -94,22 +93,22 @@ def fit_duel(task: type[ClusterDuel], plan: DuelPlan, train: Genotypes, context:
     batches, random = data.batches, data.random
     condition = data.condition[:, : None if plan.is_conditional else 0]
     clusters = fit_haplotype_clusters(batches, layout, n_clusters=plan.n_clusters, n_rounds=plan.n_rounds, generator=random)
-    effects = fit_effects(batches, layout, condition, ridge=plan.ridge)
-    scores = leading_scores(batches, effects.shares, condition, n_factors=plan.n_shared, generator=random) if plan.has_families else None
+    effects, shares = fit_effects(data, condition, ridge=plan.ridge), data.block_shares
+    scores = leading_scores(batches, shares, condition, n_factors=plan.n_shared, generator=random) if plan.has_families else None
     size = _size(plan, layout, n_condition=condition.shape[1], n_clusters=clusters.alleles.shape[1])
     network = GenotypeGenerator(size, torch.from_numpy(layout.is_followed).to(data.device), random)
     network.begin_with(clusters, effects)
     if scores is not None:
-        network.begin_with_factors(fit_effects(batches, layout, scores, ridge=plan.ridge))
+        network.begin_with_factors(fit_effects(data, scores, ridge=plan.ridge), shares)
     drawn_from = condition[torch.randperm(len(condition), generator=random, device=data.device)[:_MOST_CALIBRATED]]
-    network.calibrate(effects.shares, drawn_from, random, n_rounds=4)
-    duel = task(plan, network, data, effects)
+    network.calibrate(shares, drawn_from, random, n_rounds=4)
+    duel = task(plan, network, data)
     n_steps = data.steps_within(
         training_calls=plan.training_calls, max_epochs=plan.max_epochs, samples_per_step=duel.batch_size * (plan.n_critic + 1)
     )
     run(duel, n_steps, context, identity=identity, batch_size=duel.batch_size)
     duel.average.install()
-    network.calibrate(effects.shares, drawn_from, random, n_rounds=2)
+    network.calibrate(shares, drawn_from, random, n_rounds=2)
     return data.sampler(network, asdict(size))
 
 
@@ -139,13 +138,12 @@ class ClusterDuel(StatefulTask):
         plan: Sizes and training.
         network: The generator, begun.
         data: Training samples.
-        effects: With the share of each genotype.
     """
 
-    def __init__(self, plan: DuelPlan, network: GenotypeGenerator, data: TrainingData, effects: ConditionEffects) -> None:
+    def __init__(self, plan: DuelPlan, network: GenotypeGenerator, data: TrainingData) -> None:
         self.plan, self.network, self.data, self.random = plan, network, data, data.random
         self.critic = Critic(network.size, torch.from_numpy(data.layout.is_followed).to(data.device), data.random)
-        self.standardise = Standardiser(effects.shares)
+        self.standardise = Standardiser(data.block_shares)
         self.condition = data.condition[:, : network.size.n_condition]
         self.batch_size = data.batch_size(plan.batch_size)
         self.rows = data.batches.row_order(self.batch_size, data.random)

@@ -2,64 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import torch
 
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.layers import standardising
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genobench.statgen import BlockLayout
     from genobench_neural.batches import PackedBatches
+    from genobench_neural.training_data import TrainingData
 
 _PLACES_PER_CHUNK: Final = 1 << 22
 
 
-@dataclass(frozen=True, eq=False)
-class ConditionEffects:
-    """Genotype shares, and how alleles change with the condition.
+def fit_effects(data: TrainingData, condition: torch.Tensor, *, ridge: float) -> torch.Tensor:
+    """Change of ALT alleles by unit of each number of the condition, shape (n_blocks, n_condition, block_size).
+
+    A missing call reads as the variant's mean, and what makes the effect too small is made up for.
 
     Args:
-        shares: Share of each genotype among the calls, shape (n_blocks, block_size, 3); padding and all-missing variants read 1, 0, 0.
-        slopes: Change of ALT alleles by unit of each number of the condition, shape (n_blocks, n_condition, block_size).
-    """
-
-    shares: torch.Tensor
-    slopes: torch.Tensor
-
-
-def fit_effects(batches: PackedBatches, layout: BlockLayout, condition: torch.Tensor, *, ridge: float) -> ConditionEffects:
-    """Fit the effects; a missing call reads as the variant's mean, and what makes the effect too small is made up for.
-
-    Args:
-        batches: The training samples.
-        layout: Where their variants lie.
+        data: Training samples.
         condition: Encoded conditions, shape (n_samples, n_condition).
         ridge: Penalty of the regression, in samples: the effect of a class with as many samples is halved.
     """
     penalty = ridge * torch.eye(condition.shape[1], device=condition.device)
+    # Solved once for all variants, which come some blocks at a time.
     regress = torch.linalg.solve(condition.T @ condition + penalty, condition.T)
-    shares, slopes = [], []
-    for blocks in _chunks(batches, layout):
-        codes = batches.block_codes(blocks)
-        share = _genotype_shares(codes)
-        mean = (share[..., 1] + 2 * share[..., 2])[:, None]
-        shares.append(share)
+    means, _ = standardising(data.block_shares)
+    slopes = []
+    for blocks in _chunks(data.batches, data.layout):
+        codes = data.batches.block_codes(blocks)
         is_call = codes != MISSING_CODE
         n_calls = is_call.sum(dim=1, keepdim=True)
-        slope = regress @ torch.where(is_call, codes.float() - mean, 0.0)
-        slopes.append(slope * (batches.n_samples + ridge) / (n_calls + ridge))
-    return ConditionEffects(shares=torch.cat(shares), slopes=torch.cat(slopes))
-
-
-def _genotype_shares(codes: torch.Tensor) -> torch.Tensor:
-    counts = torch.stack([(codes == genotype).sum(dim=1) for genotype in range(3)], dim=-1).float()
-    total = counts.sum(dim=-1, keepdim=True)
-    always_zero = torch.tensor([1.0, 0.0, 0.0], device=counts.device)
-    return torch.where(total > 0, counts / total.clamp(min=1.0), always_zero)
+        slope = regress @ torch.where(is_call, codes.float() - means[blocks, None], 0.0)
+        slopes.append(slope * (data.n_samples + ridge) / (n_calls + ridge))
+    return torch.cat(slopes)
 
 
 def _chunks(batches: PackedBatches, layout: BlockLayout) -> Iterator[slice]:

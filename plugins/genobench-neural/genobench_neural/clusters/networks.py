@@ -26,7 +26,6 @@ from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
     from genobench.statgen import HaplotypeClusters
-    from genobench_neural.clusters.effects import ConditionEffects
 
 
 _SAMPLES_PER_CALIBRATION: Final = 64
@@ -101,7 +100,7 @@ class GenotypeGenerator(GenotypeNetwork):
         self.register_buffer("cumulated", torch.ones(n_blocks, size.n_clusters, size.n_clusters, device=device))
         self._steps = [torch.from_numpy(step).to(device) for step in steps_along(is_followed.cpu().numpy())]
 
-    def begin_with(self, clusters: HaplotypeClusters, effects: ConditionEffects) -> None:
+    def begin_with(self, clusters: HaplotypeClusters, effects: torch.Tensor) -> None:
         """Take haplotype clusters, and effects in alleles turned into log-odds by the slope 2 p (1 - p) averaged over clusters."""
         with torch.no_grad():
             self.alleles.copy_(clusters.alleles.logit(eps=1e-6).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT))
@@ -110,15 +109,19 @@ class GenotypeGenerator(GenotypeNetwork):
             slope = 2 * (usual * clusters.alleles * (1 - clusters.alleles)).sum(dim=1, keepdim=True)
             self.shared[:, : self.size.n_condition] = _log_odds(effects, slope)
 
-    def begin_with_factors(self, factors: ConditionEffects) -> None:
+    def begin_with_factors(self, effects: torch.Tensor, shares: torch.Tensor) -> None:
         """Take effects of genome-wide factors in alleles, turned into log-odds by the slope 2 p (1 - p) of a variant's frequency.
 
         The slope within clusters would be nearer, but most alleles are all but fixed within a cluster: the shifts that it asks for undo
         the clusters' linkage.
+
+        Args:
+            effects: From `fit_effects`, shape (n_blocks, n_shared, block_size).
+            shares: Share of each genotype among the training calls, shape (n_blocks, block_size, 3).
         """
-        p = factors.shares[..., 1] / 2 + factors.shares[..., 2]
+        p = shares[..., 1] / 2 + shares[..., 2]
         with torch.no_grad():
-            self.shared[:, self.size.n_condition :] = _log_odds(factors, (2 * p * (1 - p))[:, None])
+            self.shared[:, self.size.n_condition :] = _log_odds(effects, (2 * p * (1 - p))[:, None])
 
     def forward(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Log-odds of ALT on each haplotype, without noise.
@@ -187,14 +190,14 @@ class GenotypeGenerator(GenotypeNetwork):
             self.offset.add_(torch.where(is_varying, change, 0.0)[:, None])
 
 
-def _log_odds(effects: ConditionEffects, slope: torch.Tensor) -> torch.Tensor:
+def _log_odds(effects: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     """Effects in log-odds of ALT on a haplotype, shape (n_blocks, n_condition, block_size).
 
     Args:
-        effects: Effects in alleles.
+        effects: Effects in alleles, of the same shape.
         slope: Change of alleles by unit of log-odds, shape (n_blocks, 1, block_size).
     """
-    return (effects.slopes / slope.clamp(min=_SMALLEST_SLOPE)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
+    return (effects / slope.clamp(min=_SMALLEST_SLOPE)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
 
 
 class Critic(nn.Module):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from genobench_neural.batches import PackedBatches
+    from genobench_neural.training_data import TrainingData
 
 _ROWS_PER_CHUNK: Final = 512
 _ROUNDING: Final = 1e-7
@@ -51,23 +52,23 @@ def chromosome_groups(variants: pd.DataFrame, *, is_per_chromosome: bool) -> lis
     return [(chromosomes == name).nonzero()[0] for name in dict.fromkeys(chromosomes)]
 
 
-def fit_components(batches: PackedBatches, groups: list[NDArray[np.int64]], *, kept_share: float) -> list[ChromosomeComponents]:
+def fit_components(data: TrainingData, groups: list[NDArray[np.int64]], *, kept_share: float) -> list[ChromosomeComponents]:
     """Find the leading components of each group of variants.
 
     The matrix that is decomposed is the smaller one of variants x variants and samples x samples, and calls are decoded some rows at a
     time where it is the former.
 
     Args:
-        batches: Training samples in a layout of one block in the order of the variant table.
+        data: Training samples in a layout of one block in the order of the variant table.
         groups: From `chromosome_groups`.
         kept_share: Share of the group's variance that the components reach; there is at least one, of variance 0 where no variant varies.
     """
-    return [_fitted(batches, torch.from_numpy(places).to(batches.device), kept_share) for places in groups]
+    return [_fitted(data, torch.from_numpy(places).to(data.device), kept_share) for places in groups]
 
 
-def _fitted(batches: PackedBatches, places: torch.Tensor, kept_share: float) -> ChromosomeComponents:
-    mean, weights = _mean_and_weights(batches, places)
-    n_samples, n_here = batches.n_samples, len(places)
+def _fitted(data: TrainingData, places: torch.Tensor, kept_share: float) -> ChromosomeComponents:
+    batches, n_samples, n_here = data.batches, data.n_samples, len(places)
+    mean, weights = _mean_and_weights(data.counts[places], n_samples)
     if n_here <= n_samples:
         gram = torch.zeros(n_here, n_here, device=batches.device)
         for _, x in _centred(batches, places, mean, weights):
@@ -97,13 +98,11 @@ def _is_real(values: torch.Tensor) -> torch.Tensor:
     return values > max(float(values[0]) * _ROUNDING, _ROUNDING)
 
 
-def _mean_and_weights(batches: PackedBatches, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    total, count = torch.zeros(len(places), device=batches.device), torch.zeros(len(places), device=batches.device)
-    for _, codes in _chunks(batches, places):
-        is_call = codes != MISSING_CODE
-        total += torch.where(is_call, codes, 0).sum(dim=0)
-        count += is_call.sum(dim=0)
-    return total / count.clamp(min=1.0), torch.where(count > 0, batches.n_samples / count.clamp(min=1.0), 0.0)
+def _mean_and_weights(counts: torch.Tensor, n_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `ChromosomeComponents` has them, of variants with these counts of genotypes, shape (n_here, 3)."""
+    count = counts.sum(dim=1).float()
+    total = (counts[:, 1] + 2 * counts[:, 2]).float()
+    return total / count.clamp(min=1.0), torch.where(count > 0, n_samples / count.clamp(min=1.0), 0.0)
 
 
 def _centred(

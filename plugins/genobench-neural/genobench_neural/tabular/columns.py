@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from genobench import ConditionEncoder
-    from genobench_neural.batches import PackedBatches
+    from genobench_neural.training_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,10 @@ class TrainingBySampling:
     """Draws conditions evenly over columns that have a value, and over the classes of a column by the logarithm of their counts.
 
     Args:
-        batches: The training samples.
+        data: The training samples; its generator draws everything.
         classes: Their classes of trait and covariates, shape (n_samples, n_classes).
         columns: What the classes belong to.
-        place_of: Places of the variants, shape (n_variants,).
         trait_share: Share of conditions that ask for trait and covariates, all of them at once.
-        random: Draws everything.
 
     References:
         Xu et al. 2019, section 4.3, arXiv:1907.00503. There a condition asks for one column, and every column is as likely.
@@ -133,24 +131,16 @@ class TrainingBySampling:
 
     def __init__(
         self,
-        batches: PackedBatches,
+        data: TrainingData,
         classes: torch.Tensor,
         *,
         columns: ClassColumns,
-        place_of: torch.Tensor,
         trait_share: float,
-        random: torch.Generator,
     ) -> None:
-        self.batches, self.classes = batches, classes
-        self.trait_share, self.random = trait_share, random
+        self.batches, self.random, self.counts = data.batches, data.random, data.counts
+        self.classes, self.trait_share = classes, trait_share
         self.slices = list(columns.slices())
-        counts = torch.cat(
-            [
-                torch.stack([(codes == genotype).sum(dim=1) for genotype in range(3)], dim=-1).reshape(-1, 3)
-                for codes in (batches.block_codes(slice(block, block + 1)) for block in range(batches.n_blocks))
-            ]
-        )
-        self.counts = counts
+        counts, place_of = data.counts, torch.from_numpy(data.layout.place_of).to(data.device)
         has_calls = counts[place_of].sum(dim=1) > 0
         self.place_of = place_of[has_calls] if has_calls.any() else place_of
         self.log_counts = (counts.float() + 1).log()
