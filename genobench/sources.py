@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CORE: Final = ("genobench.statgen", "genobench.encoding", "genobench.sampler_tables")
+_CORE: Final = ("genobench.statgen", "genobench.class_strata", "genobench.encoding", "genobench.sampler_tables")
 """What of the core a generator's numbers hang on; the rest only carries them."""
 
 _PUBLIC: Final = {"ConditionEncoder": "genobench.encoding", "SamplerTables": "genobench.sampler_tables"}

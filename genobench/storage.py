@@ -120,9 +120,10 @@ def whole_sampler(folder: Path, *also: type[Exception]) -> Iterator[None]:
     Raises:
         GenobenchError: From any of them.
     """
+    expected: tuple[type[Exception], ...] = (OSError, EOFError, KeyError, TypeError, ValueError, *also)
     try:
         yield
-    except (OSError, EOFError, KeyError, TypeError, ValueError, *also) as error:
+    except expected as error:
         found = f"it lacks {error}; another generator may have written it." if isinstance(error, KeyError) else error
         raise GenobenchError(f"The folder {folder} holds no whole sampler of this kind: {found}") from error
 

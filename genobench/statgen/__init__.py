@@ -49,7 +49,7 @@ from genobench.statgen.kinship import (
     relative_clusters,
     relative_components,
 )
-from genobench.statgen.layout import BlockLayout, steps_along
+from genobench.statgen.layout import BlockLayout, chromosome_numbers, steps_along
 from genobench.statgen.linkage import corrected_r2, filled_positions_bp, r2_matrix
 from genobench.statgen.linkage_agreement import FarAgreement, NearAgreement, far_agreement, ld_scores, near_agreement
 from genobench.statgen.linkage_decay import LD_EDGES_BP, LD_EDGES_CM, LdDecay, ld_decay
@@ -110,6 +110,7 @@ __all__ = [
     "auc_with_interval",
     "auc_with_standard_error",
     "best_advantage",
+    "chromosome_numbers",
     "cluster_pairs",
     "corrected_r2",
     "correlation_score",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from genobench.statgen.layout import BlockLayout
+from genobench.statgen.layout import BlockLayout, chromosome_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ class GeneticPath:
     @cached_property
     def chromosome_numbers(self) -> NDArray[np.int64]:
         """The number of the chromosome of each variant, from 0 along the path, shape (n_variants,)."""
-        return np.cumsum(self.is_first, dtype=np.int64) - 1
+        return chromosome_numbers(self.is_followed)
 
     @cached_property
     def n_before(self) -> NDArray[np.int64]:

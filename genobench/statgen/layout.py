@@ -137,3 +137,9 @@ def steps_along(is_followed: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
         steps[place].append(block)
         place = place + 1 if goes_on else 0
     return [np.array(step, dtype=np.int64) for step in steps]
+
+
+def chromosome_numbers(is_followed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of the chromosome of each block, or variant, from 0, by whether the next one lies on the same."""
+    is_first = np.concatenate([[True], ~is_followed[:-1]])
+    return np.cumsum(is_first, dtype=np.int64) - 1

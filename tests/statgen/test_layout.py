@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench.statgen import BlockLayout
+from genobench.statgen import BlockLayout, chromosome_numbers
 
 
 def _layout(chromosomes: str, block_size: int = 4) -> BlockLayout:
@@ -42,3 +42,8 @@ def test_to_arrays__from_arrays_gives_the_layout_back_among_other_arrays() -> No
         again = BlockLayout.from_arrays({"loadings": np.zeros(3), **saved})
         assert (again.variant_at == layout.variant_at).all()
         assert (again.is_followed == layout.is_followed).all()
+
+
+def test_chromosome_numbers__count_blocks_by_their_chromosome() -> None:
+    layout = _layout("1" * 8 + "2" * 3 + "3" * 12)
+    assert chromosome_numbers(layout.is_followed).tolist() == [0, 0, 1, 2, 2, 2]
