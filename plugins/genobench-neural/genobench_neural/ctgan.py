@@ -35,6 +35,9 @@ from genobench_neural.training_data import TrainingData
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 _BLOCK_SIZE: Final = 16
 _LARGEST_POOL: Final = 2048
 """Samples among which a step looks for those that fulfil its conditions."""
@@ -61,9 +64,9 @@ class Ctgan(Generator):
     """Conditional GAN of tables: genotypes, trait and covariates are discrete columns, and a condition asks for a class of one of them.
 
     Written from the paper: a condition picks a column, then one of its classes by the logarithm of its count, and a training sample that
-    has it (training by sampling); the generator is told by a cross-entropy to fulfil it; both networks have two hidden layers, the
+    has it (training by sampling); a cross-entropy makes the generator fulfil it; both networks have two hidden layers, the
     generator's with batch normalisation and handing on their input; all columns end in a Gumbel-softmax of temperature .2; the critic
-    judges packs of ten samples, with gradient penalty.
+    scores packs of ten samples, with gradient penalty.
 
     Where it departs from the paper, and why. (1) With thousands of variants a condition would hardly ever ask for the trait, so
     `trait_share` of them do, and for all covariates with it, which is what they are asked for at generation. (2) A genotype that is asked
@@ -88,7 +91,7 @@ class Ctgan(Generator):
         n_noise: Normal numbers that a sample is made from.
         n_hidden: Width of hidden layers.
         n_embedding: Numbers that stand for a genotype that is asked for.
-        pac: Samples that the critic judges together.
+        pac: Samples that the critic scores together.
         trait_share: Share of conditions that ask for trait and covariates, in [0, 1].
         n_quantiles: Classes of a quantitative trait or covariate.
         most_variants: The most variants that it takes: memory grows by some 200 KB a variant, and time with it.
@@ -160,7 +163,8 @@ class Ctgan(Generator):
         sampling = TrainingBySampling(data, columns.classes(data.condition), columns=columns, trait_share=self.trait_share)
         network = CtganGenerator(size, columns, data.random)
         network.begin_with(data.shares)
-        task = _Task(self, network, CtganCritic(size, columns, dropout=self.dropout, generator=data.random), sampling, layout)
+        critic = CtganCritic(size, columns, dropout=self.dropout, generator=data.random)
+        task = _Task(self, network, critic, sampling, is_variant=layout.is_variant.reshape(-1))
         samples_per_step = self.batch_size * (self.n_critic + 1)
         n_steps = data.steps_within(training_calls=self.training_calls, max_epochs=self.max_epochs, samples_per_step=samples_per_step)
         run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
@@ -176,12 +180,17 @@ class _Task(StatefulTask):
     """Generator against critic."""
 
     def __init__(
-        self, settings: Ctgan, network: CtganGenerator, critic: CtganCritic, sampling: TrainingBySampling, layout: BlockLayout
+        self,
+        settings: Ctgan,
+        network: CtganGenerator,
+        critic: CtganCritic,
+        sampling: TrainingBySampling,
+        *,
+        is_variant: NDArray[np.bool_],
     ) -> None:
         self.settings, self.network, self.critic, self.sampling = settings, network, critic, sampling
         self.random = sampling.random
-        device = self.random.device
-        self.is_variant = torch.from_numpy(layout.is_variant.reshape(-1)).to(device)
+        self.is_variant = torch.from_numpy(is_variant).to(self.random.device)
         self.usual = sampling.counts.argmax(dim=1).to(torch.uint8)
         rate = settings.learning_rate
         self.network_optimiser = adam(network.parameters(), learning_rate=rate, betas=(0.5, 0.9), weight_decay=settings.weight_decay)

@@ -72,7 +72,7 @@ class Diffusion(Generator):
     References:
         Ho, Jain and Abbeel 2020, Denoising diffusion probabilistic models, arXiv:2006.11239.
         Nichol and Dhariwal 2021, Improved denoising diffusion probabilistic models, arXiv:2102.09672 (fewer steps).
-        Salimans and Ho 2022, Progressive distillation for fast sampling of diffusion models, arXiv:2202.00512 (what the network tells).
+        Salimans and Ho 2022, Progressive distillation for fast sampling of diffusion models, arXiv:2202.00512 (what the network predicts).
         Xie et al. 2025, arXiv:2508.09212, doi:10.1093/gigascience/giag044 (the published presets).
     """
 

@@ -29,9 +29,9 @@ class Gan(Generator):
 
     The default draws two haplotypes a sample. Its generator has the shape of the default `wgan`'s: a walk through haplotype clusters, and
     genome-wide factors with the condition. It begins with clusters, with principal components of the training samples as factors
-    (families) and with ridge effects of the condition, all in closed form; the adversarial game bends it from there. The loss is the
+    (families) and with ridge effects of the condition, all in closed form; adversarial training shifts it from there. The loss is the
     non-saturating one, kept smooth by a penalty on the discriminator's gradient at training samples, and genotypes are drawn hard on
-    both sides, so that the discriminator cannot tell them by their softness. A moving average of the generator is kept.
+    both sides, so that softness does not distinguish generated samples. A moving average of the generator is kept.
 
     A published preset is fully connected and knows no condition (`is_conditional=true` gives it one), sees soft genotypes and simplex noise
     that is drawn once, and trains for 1,000 epochs while the temperature falls from 1 to .1.

@@ -109,8 +109,8 @@ class NeighbourBlock(nn.Module):
 class HardAlleles(torch.autograd.Function):
     """Alleles drawn by the Gumbel-max trick, with the gradient of the Gumbel-softmax (straight-through, Jang et al. 2017).
 
-    With two classes only the difference of their Gumbel values counts, which is logistic. The critic sees 0 and 1 from both sides and
-    cannot tell them apart by softness.
+    With two classes only the difference of their Gumbel values counts, which is logistic. The critic sees 0 and 1 from both sides, so
+    that softness does not distinguish them.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ class Wgan(Generator):
 
     The generator begins as haplotype clusters and effects of the condition, both fitted to the training samples in closed form (see
     `genobench.statgen.haplotype_clusters` and `genobench_neural.clusters.effects`): its linkage disequilibrium is near right before the
-    first step, and adversarial training bends it from there. Both networks have weights along the genome, so that a step costs
+    first step, and adversarial training shifts it from there. Both networks have weights along the genome, so that a step costs
     n_variants x (channels of a block) where dense layers cost n_variants x width. A missing call is left out of the fit and reads as
     the average in a batch.
 

@@ -48,7 +48,7 @@ class GeneratorSize:
         n_condition: Numbers of condition a sample.
         n_shared: Genome-wide noise factors.
         n_clusters: Haplotype clusters of each block.
-        n_context: Numbers that tell every block about condition and genome-wide factors.
+        n_context: Numbers that every block sees of condition and genome-wide factors.
         width: Width of the genome-wide residual blocks.
         n_hidden: Width of the residual blocks along the genome.
         n_residual: Residual blocks of either kind.
@@ -203,10 +203,10 @@ def _log_odds(effects: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
 class Critic(nn.Module):
     """Genotypes and condition to one number a sample.
 
-    Each block is judged with its neighbours, and all of them together through a dense layer of low width; the scores are added.
+    Each block is scored with its neighbours, and all of them together through a dense layer of low width; the scores are added.
 
     Args:
-        size: Shapes of the generator it judges.
+        size: Shapes of the generator whose samples it scores.
         is_followed: Whether the next block lies on the same chromosome, shape (n_blocks,).
         generator: Draws the weights.
     """

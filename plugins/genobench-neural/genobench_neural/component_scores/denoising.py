@@ -1,4 +1,4 @@
-"""Denoising diffusion: the schedule of noise, and the network that tells it, as Xie et al. 2025 describe theirs."""
+"""Denoising diffusion: the schedule of noise, and the network that predicts it, as Xie et al. 2025 describe theirs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ConditionPart:
 
 
 class NoiseNetwork(nn.Module):
-    """The noise in x_t, told from x_t, t and the condition.
+    """The noise in x_t, predicted from x_t, t and the condition.
 
     Two wide layers that both see time and condition, a third, each with layer normalisation and ReLU; and a linear skip from all inputs
     to the output.
@@ -104,7 +104,7 @@ class NoiseNetwork(nn.Module):
         self.skip = nn.Linear(n_scores + n_context, n_scores)
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """Tell the noise.
+        """Predict the noise.
 
         Args:
             x_t: Noisy scores, shape (n_samples, n_scores).
@@ -133,10 +133,10 @@ def noise_loss(
     t: torch.Tensor,
     noise: torch.Tensor,
 ) -> torch.Tensor:
-    """Mean squared error of the noise that the network tells (Ho et al. 2020, equation 14).
+    """Mean squared error of the noise that the network predicts (Ho et al. 2020, equation 14).
 
     Args:
-        noise_in: Tells the noise of x_t, t and the condition.
+        noise_in: Predicts the noise of x_t, t and the condition.
         x_0: Scores, shape (n_samples, n_scores).
         condition: Shape (n_samples, n_condition).
         schedule: Of the noise.
@@ -149,7 +149,7 @@ def noise_loss(
 
 
 def ancestral_draw(
-    tell_noise: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    noise_at: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     x: torch.Tensor,
     *,
     schedule: NoiseSchedule,
@@ -163,7 +163,7 @@ def ancestral_draw(
     (Nichol and Dhariwal 2021, arXiv:2102.09672, section 3.3).
 
     Args:
-        tell_noise: Gives the noise in (x_t, t).
+        noise_at: Predicts the noise of x_t and t.
         x: Standard normal, shape (n_samples, n_scores).
         schedule: Of the noise.
         n_steps: How many steps, at most T.
@@ -174,8 +174,8 @@ def ancestral_draw(
     for t, following in itertools.pairwise(times):
         alpha_bar = float(schedule.alpha_bars[t])
         alpha = alpha_bar / float(schedule.alpha_bars[following])
-        told = tell_noise(x, torch.full((len(x),), t, device=x.device))
-        x = (x - (1 - alpha) / math.sqrt(1 - alpha_bar) * told) / math.sqrt(alpha)
+        predicted = noise_at(x, torch.full((len(x),), t, device=x.device))
+        x = (x - (1 - alpha) / math.sqrt(1 - alpha_bar) * predicted) / math.sqrt(alpha)
         if following > 0 or is_last_noisy:
             x = x + math.sqrt(1 - alpha) * torch.randn(x.shape, generator=generator, device=x.device)
     return x

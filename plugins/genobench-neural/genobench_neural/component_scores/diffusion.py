@@ -51,7 +51,7 @@ class DiffusionSize:
         n_time: Numbers of the timestep's embedding.
         widths: Of the noise network.
         is_last_noisy: Whether the last step of generation adds noise.
-        is_rounded: Whether, as published, the network alone tells the noise and calls are means rounded.
+        is_rounded: Whether, as published, the network alone predicts the noise and calls are means rounded.
     """
 
     n_places: int
@@ -87,7 +87,7 @@ class ScoreDiffusion(GenotypeNetwork):
 
     Unless it is as published, the network adds to what is known before it is trained. Scores have mean c B given the condition c, and
     variance 1; were they normal and independent, the best guess of the noise in x_t would be sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar)
-    c B). What the network gives, times sqrt(alpha_bar), is added to that guess (it tells v of Salimans and Ho 2022, arXiv:2202.00512,
+    c B). What the network gives, times sqrt(alpha_bar), is added to that guess (it predicts v of Salimans and Ho 2022, arXiv:2202.00512,
     less its guess); it begins as 0.
 
     Args:
@@ -138,11 +138,11 @@ class ScoreDiffusion(GenotypeNetwork):
 
     def noise_in(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor, schedule: NoiseSchedule) -> torch.Tensor:
         """The noise in x_t, shape (n_samples, n_scores), as `NoiseNetwork` takes its arguments."""
-        told: torch.Tensor = self.noise(x_t, t, condition * self.condition_scale + self.condition_offset)
+        predicted: torch.Tensor = self.noise(x_t, t, condition * self.condition_scale + self.condition_offset)
         if self.size.is_rounded:
-            return told
+            return predicted
         kept = schedule.alpha_bars[t][:, None]
-        return (1 - kept).sqrt() * (x_t - kept.sqrt() * (condition @ self.effects)) + kept.sqrt() * told
+        return (1 - kept).sqrt() * (x_t - kept.sqrt() * (condition @ self.effects)) + kept.sqrt() * predicted
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""

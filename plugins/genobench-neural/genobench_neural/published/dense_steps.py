@@ -36,16 +36,16 @@ def penalised_distance(
     """
     n = len(condition)
     hidden, weight = _entered(critic, torch.cat([in_planes(seen), in_planes(generated)]), condition.repeat(2, 1))
-    scores = _judged(critic, hidden, condition.repeat(2, 1))
+    scores = _scored(critic, hidden, condition.repeat(2, 1))
     between = torch.lerp(hidden[n:].float(), hidden[:n].float(), mix)
-    (pulled,) = torch.autograd.grad(_judged(critic, between, condition).sum(), between, create_graph=True)
+    (pulled,) = torch.autograd.grad(_scored(critic, between, condition).sum(), between, create_graph=True)
     norm = torch.linalg.vector_norm(pulled.to(weight.dtype) @ weight, dim=1, dtype=torch.float32)
     return scores[:n].mean() - scores[n:].mean(), (norm - 1).square().mean()
 
 
 def critic_scores(critic: DenseCritic, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
     """Scores, float32, shape (n_samples,), of genotypes (n_samples, n_variants, 3): what the critic gives, without a copy of them."""
-    return _judged(critic, _entered(critic, in_planes(x), condition)[0], condition)
+    return _scored(critic, _entered(critic, in_planes(x), condition)[0], condition)
 
 
 def in_planes(x: torch.Tensor) -> torch.Tensor:
@@ -67,7 +67,7 @@ def _entered(critic: DenseCritic, x: torch.Tensor, condition: torch.Tensor) -> t
     return functional.linear(x, weight) + functional.linear(beside, of_beside, first.bias.to(x.dtype)), weight
 
 
-def _judged(critic: DenseCritic, hidden: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+def _scored(critic: DenseCritic, hidden: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
     """Scores of what the first layer gave."""
     hidden = functional.leaky_relu(hidden, NEGATIVE_SLOPE)
     for stage in critic.stages:

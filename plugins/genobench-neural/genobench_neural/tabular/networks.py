@@ -30,7 +30,7 @@ class CtganSize:
         n_noise: Normal numbers that a sample is made from.
         n_hidden: Width of the two hidden layers of each network.
         n_embedding: Numbers that stand for the genotype that a condition asks for.
-        pac: Samples that the critic judges together.
+        pac: Samples that the critic scores together.
     """
 
     n_blocks: int

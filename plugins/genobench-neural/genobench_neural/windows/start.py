@@ -60,11 +60,11 @@ def begin_with_data(network: WindowVae, data: TrainingData, *, ridge: float) -> 
     for start in range(0, len(codes), step):
         some = slice(start, start + step)
         windows = network.windows(codes, some)
-        _regress(network, codes[some], factors, windows, some, ridge=ridge)
-        _calibrate(network, codes[some], factors, windows, some)
+        _regress(network, codes[some], factors, windows, some=some, ridge=ridge)
+        _calibrate(network, codes[some], factors, windows, some=some)
 
 
-def _regress(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, windows: torch.Tensor, some: slice, *, ridge: float) -> None:
+def _regress(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, windows: torch.Tensor, *, some: slice, ridge: float) -> None:
     """Ridge regression of some variants on factors and window; effects in alleles become log-odds by the variance that is left over."""
     means = network.means[some, None]
     alleles = torch.where(codes == MISSING_CODE, means, codes.float()) - means
@@ -76,7 +76,7 @@ def _regress(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, win
     network.window[some, 0] = log_odds[:, len(factors) :]
 
 
-def _calibrate(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, windows: torch.Tensor, some: slice) -> None:
+def _calibrate(network: WindowVae, codes: torch.Tensor, factors: torch.Tensor, windows: torch.Tensor, *, some: slice) -> None:
     """Shrink log-odds and shift biases until each genotype has its share on average (Newton steps, proportional fitting)."""
     linear = network.loadings[some] @ factors + (windows[:, 0] @ network.window[some, 0, :, None])[..., 0]
     alleles = torch.where(codes == MISSING_CODE, network.means[some, None], codes.float())
