@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genobench.statgen import steps_along
+from genobench.statgen import chromosome_numbers, steps_along
 from genobench_neural.batches import MISSING_CODE
-from genobench_neural.private.inputs import chromosome_numbers
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
 
 _LOG_2: Final = math.log(2)
 _SIMULATED: Final = 2048
+"""Samples by which biases are set: a frequency's standard error is then below .008."""
+
 _NEWTON_STEPS: Final = 8
+"""Of calibration; no step is longer than 1 in log-odds, so that eight reach any frequency from .0003 on."""
+
 CONDITION_SCALE: Final = 0.5
 """Conditions are scaled by this, so that they take a smaller part of a clipped gradient than the variants before do."""
 
@@ -132,6 +135,7 @@ class DiploidChain(GenotypeNetwork):
         self._walk(condition[rows], generator, is_calibrating=True)
 
     def _deviation(self) -> torch.Tensor:
+        """Standard deviation of calls under Hardy-Weinberg, shape (n_variants,)."""
         return (2 * self.alt_frequency * (1 - self.alt_frequency)).sqrt()
 
     def _before(self, values: torch.Tensor) -> torch.Tensor:
@@ -167,19 +171,19 @@ class DiploidChain(GenotypeNetwork):
 
 
 def _probabilities(s: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Of the three genotypes, along axis 0."""
+    """Of the three genotypes, shape (3, n_variants, n_samples), from logits of shape (n_variants, n_samples)."""
     return torch.softmax(torch.stack([-s, t, s]), dim=0)
 
 
 def _negative_log_likelihood(s: torch.Tensor, t: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """Summed over the calls that there are."""
+    """Summed over the calls that there are; s, t and codes have shape (n_variants,)."""
     logits = torch.stack([-s, t, s])
     own = torch.where(codes == 0, -s, torch.where(codes == 1, t, s))
     return ((torch.logsumexp(logits, dim=0) - own) * (codes != MISSING_CODE)).sum()
 
 
 def _calibrated(s: torch.Tensor, t: torch.Tensor, bias: torch.Tensor, expected: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Biases of s and t, shape (n_variants,), for which alleles and heterozygosity are as expected on average, by Newton's method."""
+    """Biases of s and t, shape (n_variants,), with which alleles and heterozygosity are as expected on average, by Newton's method."""
     heterozygosity = expected * (1 - expected / 2)
     heterozygous_bias = torch.zeros_like(bias)
     for _ in range(_NEWTON_STEPS):

@@ -12,24 +12,30 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from genobench.statgen import steps_along
-from genobench_neural.private.inputs import chromosome_numbers
+from genobench.statgen import chromosome_numbers, steps_along
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_EXPLAINED: Final = 0.98
+"""Of an allele's variance, by those before it: with 1 the covariance of neighbours would be singular."""
+
 _PRIORS: Final = (0.03, 0.05, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5, 0.8)
 """Standard deviations of the weight of the variant before that are tried."""
 
 _SIMULATED: Final = 4096
+"""Haplotypes by which offsets are set: a frequency's standard error is then below .008."""
+
 _ROUNDS: Final = 6
+"""Of calibration, for each variant; each takes off most of what bounding probabilities has shifted."""
+
 _LEAST_VARIANCE: Final = 1e-6
+"""What the alleles before add varies by less where they add nothing."""
 
 
 def fit_chain(correlation: NDArray[np.float64], noise: NDArray[np.float64], is_followed: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The weights that noisy correlations speak for, under the normal prior that makes the correlations likeliest.
+    """The weights that are likeliest given noisy correlations, under the normal prior that makes the correlations likeliest.
 
     Variant by variant, the covariance of those before it is that of the chain as fitted so far, so that the whole is a chain that exists.
 
@@ -122,9 +128,14 @@ class HaplotypeChain(GenotypeNetwork):
         self.register_buffer("slopes", torch.zeros(size.n_variants, size.n_condition))
 
     def begin_with(self, weights: torch.Tensor, alt_frequency: torch.Tensor, slopes: torch.Tensor) -> None:
-        """Take weights of standardised alleles, frequencies, and marginal effects of the condition on P(ALT).
+        """Take weights, frequencies and marginal effects of the condition on P(ALT).
 
-        What the alleles before hand on of the condition's effect is taken off a variant's own.
+        The part of the condition's effect that the alleles before a variant pass on is taken off its own.
+
+        Args:
+            weights: Of standardised alleles before, shape (n_variants, n_lags).
+            alt_frequency: Shape (n_variants,).
+            slopes: Shape (n_variants, n_condition).
         """
         n_variants, n_lags = weights.shape
         before = (torch.arange(n_variants)[:, None] - torch.arange(1, n_lags + 1)).clamp(min=0)
@@ -136,7 +147,7 @@ class HaplotypeChain(GenotypeNetwork):
 
     @torch.no_grad()
     def calibrate(self, condition: torch.Tensor, generator: torch.Generator) -> None:
-        """Set offsets and scale weights so that probabilities, held in [0, 1], keep frequencies and covariances.
+        """Set offsets and scale weights so that probabilities, bounded to [0, 1], keep frequencies and covariances.
 
         Args:
             condition: Conditions to draw for, shape (n_samples, n_condition).
@@ -172,15 +183,16 @@ class HaplotypeChain(GenotypeNetwork):
         return alleles
 
     def _calibrated(self, variants: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+        """What is added for some variants, after their offsets, weights and slopes were set; shape (n_some_variants, n_haplotypes)."""
         wanted = self.alt_frequency[variants][:, None]
         mean = added.mean(dim=1, keepdim=True)
         centred = added - mean
         variance = centred.square().mean(dim=1, keepdim=True)
         gain, offset = torch.ones_like(wanted), wanted.clone()
         for _ in range(_ROUNDS):
-            held = (offset + gain * centred).clamp(0, 1)
-            reached = (held * centred).mean(dim=1, keepdim=True)
-            offset += wanted - held.mean(dim=1, keepdim=True)
+            bounded = (offset + gain * centred).clamp(0, 1)
+            reached = (bounded * centred).mean(dim=1, keepdim=True)
+            offset += wanted - bounded.mean(dim=1, keepdim=True)
             gain *= torch.where(variance > _LEAST_VARIANCE, variance / reached.clamp(min=1e-9), torch.ones_like(gain)).clamp(0.5, 2.0)
             gain.clamp_(0.3, 4.0)
         self.offset[variants] = (offset - gain * mean)[:, 0]

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from genobench import Genotypes, Trait
 
 _BLOCK_SIZE: Final = 64
+"""Of the layout in which calls are packed; the models go variant by variant."""
+
 _FLAT: Final = 1e-6
+"""Eigenvalues below it are those of conditions that are constant, or follow from others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +69,3 @@ class PublicInputs:
     def white_condition(self) -> NDArray[np.float32]:
         """Whitened conditions, shape (n_samples, n_white)."""
         return (self.condition @ self.whitening).astype(np.float32)
-
-
-def chromosome_numbers(is_followed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The number of the chromosome of each variant, from 0, in the order of the chain."""
-    return np.concatenate([[0], np.cumsum(~is_followed[:-1])]).astype(np.int64)
