@@ -27,7 +27,11 @@ _FREQUENCY_CLIP: Final = 0.6
 """Length, by the root of the number of variants, that gradients by frequencies are clipped to: that of heterozygosity .36."""
 
 _LINKAGE_CLIP: Final = 0.9
+"""Length that gradients by linkage are clipped to, over what independent variants have on average."""
+
 _AVERAGE_DECAY: Final = 0.95
+"""Averages are over the last 20 noisy steps or so: half of those that linkage has by default."""
+
 _PRIOR: Final = 1.5
 """Standard deviation of weights under their prior, whose penalty is weighed against what the noise is known to be."""
 
@@ -35,6 +39,7 @@ _CURVATURE: Final = 0.25
 """Of the loss by one weight, roughly."""
 
 _RAREST: Final = 5e-3
+"""Least frequency of either allele: calls are divided by their deviation, and one of nearly 0 would be noise alone."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ class _Task(StatefulTask):
         settings: DpAutoregressive,
         network: DiploidChain,
         gradients: PrivateGradients,
+        *,
         batches: PackedBatches,
         condition: torch.Tensor,
     ) -> None:
@@ -158,7 +164,7 @@ class _Task(StatefulTask):
         }
 
     def step(self, index: int) -> dict[str, torch.Tensor]:
-        """One noisy gradient; its length is all that is told, since a loss would not have noise."""
+        """One noisy gradient; its length is all that is reported, since a loss would not have noise."""
         is_linkage = index >= self.settings.n_frequency_steps
         self.network.bias.requires_grad_(not is_linkage)
         for weight in (self.network.alleles, self.network.heterozygosity, self.network.effects):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RAREST: Final = 2e-3
+"""Least frequency of either allele: weights are divided by deviations, and a variant that is constant in training has none."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,17 @@ class DpMarkov(Generator):
         moments = mechanism.release(
             train.calls,
             public.path.order,
-            torch.from_numpy(public.path.n_before).to(device),
-            torch.from_numpy(public.white_condition).to(device),
-            Noise.of_seed(context.seed, device) if self.is_reproducible else Noise.of_system(device),
+            reach=torch.from_numpy(public.path.n_before).to(device),
+            condition=torch.from_numpy(public.white_condition).to(device),
+            noise=Noise.of_seed(context.seed, device) if self.is_reproducible else Noise.of_system(device),
         )
         layout = public.layout
         size = ChainSize(
-            layout.n_blocks, layout.block_size, len(public.path.order), moments.covariance.shape[1], public.tables.encoder.width
+            n_blocks=layout.n_blocks,
+            block_size=layout.block_size,
+            n_variants=len(public.path.order),
+            n_lags=moments.covariance.shape[1],
+            n_condition=public.tables.encoder.width,
         )
         network = HaplotypeChain(size)
         network.place.copy_(torch.from_numpy(public.place))
@@ -111,6 +116,7 @@ class DpMarkov(Generator):
 
 
 def _order(epsilon: float) -> int:
+    """Neighbours before a variant, as many as the noise leaves room for: twice epsilon, from 1 to 16."""
     return min(16, max(1, math.ceil(2 * epsilon)))
 
 

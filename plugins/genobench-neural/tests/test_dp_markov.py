@@ -15,7 +15,7 @@ from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural.dp_markov import DpMarkov
 from genobench_neural.private.accounting import PrivacyBudget, gaussian_delta, gaussian_mu
 from genobench_neural.private.haplotype_chain import ChainSize, HaplotypeChain, fit_chain
-from genobench_neural.private.moments import MomentMechanism, _Products, shrunk_frequencies
+from genobench_neural.private.moments import MomentMechanism, ProductSums, shrunk_frequencies
 from genobench_neural.private.streams import Noise
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def released(calls: np.ndarray, *, epsilon: float, seed: int = 1, **changes: Any
     reach = torch.arange(calls.shape[1])
     condition = torch.randn(len(calls), 2, generator=torch.Generator().manual_seed(9))
     mechanism = dataclasses.replace(mechanism, **changes)
-    return mechanism.release(PackedCalls.from_calls(calls), np.arange(calls.shape[1]), reach, condition, Noise.of_seed(seed))
+    return mechanism.release(
+        PackedCalls.from_calls(calls), np.arange(calls.shape[1]), reach=reach, condition=condition, noise=Noise.of_seed(seed)
+    )
 
 
 def test_moments__with_next_to_no_noise_are_those_of_numpy() -> None:
@@ -66,7 +68,7 @@ def test_products__one_sample_changes_them_by_no_more_than_the_length() -> None:
     p = torch.rand(30, generator=random) * 0.8 + 0.1
     condition = torch.randn(5, 2, generator=random)
     for alleles in (torch.zeros(5, 30), torch.full((5, 30), 2.0), torch.randint(3, (5, 30), generator=random).float()):
-        products = _Products(p, torch.arange(30), condition, n_lags=4, condition_share=0.3)
+        products = ProductSums(p, torch.arange(30), condition, n_lags=4, condition_share=0.3)
         products.add((alleles - 2 * p)[:1], 10 * condition[:1])
         squared = (products.pair_scale**2 * (products.covariance * products.is_pair).square().sum()) + (
             products.single_scale**2 * products.slopes.square().sum()

@@ -22,8 +22,8 @@ _KEY_BITS: Final = 128
 class Noise:
     """Uniform and normal numbers of a private fit, from the counter-based generator Philox with a key of 128 bits.
 
-    Whoever knows the key can take the noise off again. `of_seed` makes it of the fit's seed, so that a fit can be repeated; `of_system`
-    takes it from the operating system, and no one knows it. A checkpoint holds it, so that a fit that was killed goes on with the same
+    With the key the noise can be taken off again. `of_seed` makes it of the fit's seed, so that a fit can be repeated; `of_system`
+    takes it from the operating system, and nobody knows it. A checkpoint holds it, so that a fit that was killed goes on with the same
     numbers.
 
     Args:
@@ -67,7 +67,7 @@ class Noise:
 
 
 def calibration_stream(seed: int) -> torch.Generator:
-    """Draws what a network is calibrated by, after its noise was drawn; nothing hangs on who knows it.
+    """Draws what a network is calibrated by, after its noise was drawn; the guarantee holds even if this seed is known.
 
     Args:
         seed: Of the fit.
@@ -77,7 +77,7 @@ def calibration_stream(seed: int) -> torch.Generator:
 
 
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays as lists."""
+    """Arrays as lists, at any depth."""
     return {
         name: _plain(value) if isinstance(value, dict) else value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in state.items()
