@@ -4,7 +4,15 @@ Subclass a suite in your tests, or call `check_plugin`, as `genobench plugins ch
 """
 
 from genobench.testing.checks import RULES, check_plugin, iterate_checks
-from genobench.testing.examples import EXAMPLE_TRAITS, answer_requests, example_comparison, example_genotypes, permute_samples
+from genobench.testing.examples import (
+    EXAMPLE_TRAITS,
+    answer_requests,
+    example_comparison,
+    example_context,
+    example_genotypes,
+    genotypes_of,
+    permute_samples,
+)
 from genobench.testing.rules import Check, run_rule, statement
 from genobench.testing.suites import ClassifierSuite, DatasetSuite, GeneratorSuite, MetricSuite
 from genobench.testing.trials import FixedTrial
@@ -21,7 +29,9 @@ __all__ = [
     "answer_requests",
     "check_plugin",
     "example_comparison",
+    "example_context",
     "example_genotypes",
+    "genotypes_of",
     "iterate_checks",
     "permute_samples",
     "run_rule",

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genobench.answers import Answers
-from genobench.calls import MISSING
-from genobench.contracts import Comparison, Prediction, Predictions, Trait
+from genobench.calls import MISSING, PackedCalls
+from genobench.contracts import Comparison, FitContext, Prediction, Predictions, Trait
 from genobench.genotypes import Genotypes
 from genobench.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -96,6 +97,32 @@ def example_genotypes(
     )
     calls[rng.random(calls.shape) < missing_share] = MISSING
     return Genotypes(calls=calls, samples=samples, variants=variants)
+
+
+def genotypes_of(calls: Calls) -> Genotypes:
+    """Calls of one's own between the tables of `example_genotypes`; its traits and families have nothing to do with them.
+
+    Args:
+        calls: Shape (n_samples, n_variants), in 0, 1, 2 or MISSING.
+
+    Example:
+        >>> genotypes_of(np.array([[0, 1, 2], [2, -1, 0]], dtype=np.int8)).variants["chromosome"].tolist()
+        ['1', '1', '2']
+    """
+    n_samples, n_variants = calls.shape
+    like = example_genotypes(n_samples=n_samples, n_variants=n_variants)
+    return Genotypes(calls=PackedCalls.from_calls(calls), samples=like.samples, variants=like.variants)
+
+
+def example_context(folder: Path, kind: TraitKind = "quantitative", *, seed: int = 1) -> FitContext:
+    """A context to fit an example in, on the CPU, without validation samples; `dataclasses.replace` changes the rest.
+
+    Args:
+        folder: A folder of the fit's own.
+        kind: Which of `EXAMPLE_TRAITS`.
+        seed: Of the fit.
+    """
+    return FitContext(trait=EXAMPLE_TRAITS[kind], seed=seed, device="cpu", folder=folder)
 
 
 def example_comparison(

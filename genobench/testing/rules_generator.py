@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from genobench.calls import MISSING
+from genobench.calls import MISSING, PackedCalls
 from genobench.conditions import draw_condition
 from genobench.contracts import FitContext, Sampler
 from genobench.genotypes import Genotypes
@@ -180,8 +180,11 @@ def every_kind_of_trait_is_accepted(subject: GeneratorSubject) -> str | None:
 
 
 def missing_calls_are_accepted(subject: GeneratorSubject) -> str | None:
-    """Training calls may be missing; synthetic ones are not."""
+    """Training calls may be missing, at one variant all of them; synthetic ones are not."""
     train = example_genotypes(n_samples=72, missing_share=0.1)
+    calls = train.to_array().copy()
+    calls[:, 7] = MISSING
+    train = Genotypes(calls=PackedCalls.from_calls(calls), samples=train.samples, variants=train.variants)
     return _missing_calls(subject.fit(train).generate(20, seed=_SEED))
 
 
