@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from genobench import MISSING, Genotypes, PackedCalls
+from genobench import MISSING
 from genobench.statgen import BlockLayout
-from genobench.testing import example_genotypes
-from genobench_neural.batches import PackedBatches
+from genobench.testing import example_context, genotypes_of
 from genobench_neural.clusters.effects import fit_effects
+from genobench_neural.training_data import TrainingData
 
 
 def test_effects__missing_calls_do_not_shrink_them() -> None:
@@ -19,12 +21,11 @@ def test_effects__missing_calls_do_not_shrink_them() -> None:
     z = np.clip(random.normal(size=n), -3, 3)
     calls = random.binomial(2, 0.5 + 0.1 * z[:, None], (n, n_variants)).astype(np.int8)
     calls[random.random(calls.shape) < 0.3] = MISSING
-    like = example_genotypes(n_samples=n, n_variants=n_variants)
-    genotypes = Genotypes(PackedCalls.from_calls(calls), like.samples, like.variants)
+    genotypes = genotypes_of(calls)
     layout = BlockLayout.of_variants(genotypes.variants, block_size=4)
-    batches = PackedBatches.of_genotypes(genotypes, layout, torch.device("cpu"))
+    data = TrainingData.of_genotypes(genotypes, example_context(Path()), layout)
     condition = torch.from_numpy((z - z.mean()) / z.std()).float()[:, None]
-    slopes = fit_effects(batches, layout, condition, ridge=10.0).slopes[:, 0].numpy()[layout.is_variant]
+    slopes = fit_effects(data, condition, ridge=10.0)[:, 0].numpy()[layout.is_variant]
     expected = 0.2 * z.std() * n / (n + 10)
     standard_error = np.sqrt(0.5 / (0.7 * n))
     assert np.abs(slopes - expected).max() < 4 * standard_error

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
-from genobench.testing import GeneratorSuite
-from genobench_neural.batches import PackedBatches
+from genobench import MISSING, Genotypes, SettingsError
+from genobench.testing import GeneratorSuite, example_context, example_genotypes, genotypes_of
 from genobench_neural.component_scores.components import ChromosomeComponents, chromosome_groups, fit_components, scores
 from genobench_neural.component_scores.denoising import (
     ConditionPart,
@@ -25,58 +24,21 @@ from genobench_neural.component_scores.diffusion import DiffusionSize, ScoreDiff
 from genobench_neural.component_scores.plan import DIFFUSIONS
 from genobench_neural.component_scores.thresholds import thresholds_of
 from genobench_neural.diffusion import Diffusion
-from genobench_neural.layers import placed
+from genobench_neural.layers import give_first_weights
 from genobench_neural.sampling import NetworkSampler
 from genobench_neural.simplex import table_layout
+from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 QUICK = Diffusion(max_epochs=3, widths=(8, 8, 8), n_timesteps=20, n_sampling_steps=5, batch_size=8)
-TRAIT = Trait(column="weight", kind="quantitative", covariates=("sex",))
 COW = (ConditionPart(1, 64, is_categorical=False),)
 HUMAN = (ConditionPart(2, 16, is_categorical=True), ConditionPart(1, 32, is_categorical=False))
 
 
-def calls_of(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
-    """Calls of two haplotypes a sample whose alleles repeat those before with probability .9."""
-    random = np.random.default_rng(seed)
-    frequencies, uniform = random.uniform(0.2, 0.8, n_variants), random.random(2 * n_samples)
-    haplotypes = np.empty((2 * n_samples, n_variants), dtype=np.int8)
-    for variant in range(n_variants):
-        uniform = np.where(random.random(2 * n_samples) > 0.9, random.random(2 * n_samples), uniform)
-        haplotypes[:, variant] = uniform < frequencies[variant]
-    return haplotypes[:n_samples] + haplotypes[n_samples:]
-
-
-def genotypes_of(calls: np.ndarray) -> Genotypes:
-    n_samples, n_variants = calls.shape
-    random = np.random.default_rng(0)
-    samples = pd.DataFrame(
-        {
-            "id": [f"s{k}" for k in range(n_samples)],
-            "sex": np.where(random.random(n_samples) < 0.5, "male", "female"),
-            "weight": random.normal(20, 3, n_samples),
-        }
-    )
-    variants = pd.DataFrame(
-        {
-            "chromosome": np.where(np.arange(n_variants) % 3 == 2, "X", "1"),
-            "position_bp": np.arange(1, n_variants + 1) * 1000,
-            "id": [f"v{k}" for k in range(n_variants)],
-            "ref": "A",
-            "alt": "G",
-        }
-    )
-    return Genotypes(PackedCalls.from_calls(calls), samples, variants)
-
-
-def context(folder: Path, *, validation: Genotypes | None = None) -> FitContext:
-    return FitContext(trait=TRAIT, seed=1, device="cpu", folder=folder, validation=validation)
-
-
-def batches_of(genotypes: Genotypes) -> PackedBatches:
-    return PackedBatches.of_genotypes(genotypes, table_layout(genotypes.n_variants), torch.device("cpu"))
+def data_of(genotypes: Genotypes) -> TrainingData:
+    return TrainingData.of_genotypes(genotypes, example_context(Path()), table_layout(genotypes.n_variants))
 
 
 class TestDiffusionSuite(GeneratorSuite):
@@ -123,43 +85,61 @@ def test_timesteps__by_default_are_those_with_noise() -> None:
 
 
 @pytest.mark.parametrize("n_steps", [200, 20])
-def test_ancestral_draw__with_the_true_noise_gives_the_data_distribution(n_steps: int) -> None:
-    """For data N(2, 0.5²) the best guess of the noise is a closed form, and draws must come out with that mean and spread."""
-    schedule = NoiseSchedule.linear(200)
+def test_ancestral_draw__with_the_true_noise_has_the_mean_and_spread_of_the_algorithm(n_steps: int) -> None:
+    """For data N(2, 0.5²) the best guess of the noise is linear in x_t, so that every step's variance is a closed form.
+
+    With v_t the variance of x_t, steps are (x - (1 - alpha) (x - mean) / v_t) / sqrt(alpha) + sqrt(1 - alpha) noise, the last without it.
+    """
+    schedule, n = NoiseSchedule.linear(200), 20_000
+    kept = schedule.alpha_bars.double().numpy()
 
     def best_guess(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         kept = schedule.alpha_bars[t][:, None]
         return (1 - kept).sqrt() * (x_t - kept.sqrt() * 2) / (kept * 0.25 + 1 - kept)
 
     random = torch.Generator().manual_seed(2)
-    x = torch.randn(20_000, 1, generator=random) * float(1 - schedule.alpha_bars[-1]) ** 0.5 + 2 * float(schedule.alpha_bars[-1]) ** 0.5
+    x = torch.randn(n, 1, generator=random) * float(1 - kept[-1]) ** 0.5 + 2 * float(kept[-1]) ** 0.5
     drawn = ancestral_draw(best_guess, x, schedule=schedule, n_steps=n_steps, is_last_noisy=False, generator=random)
-    assert float(drawn.mean()) == pytest.approx(2, abs=0.03)
-    assert float(drawn.std()) == pytest.approx(0.5, rel=0.1)
+    variance = 1 - kept[-1]
+    for t in range(200, 0, -200 // n_steps):
+        following = t - 200 // n_steps
+        alpha = kept[t] / kept[following]
+        variance *= (1 - (1 - alpha) / (kept[t] * 0.25 + 1 - kept[t])) ** 2 / alpha
+        variance += (1 - alpha) * (following > 0)
+    assert float(drawn.mean()) == pytest.approx(2, abs=4 * (variance / n) ** 0.5)
+    assert float(drawn.std()) == pytest.approx(variance**0.5, abs=4 * (variance / (2 * n)) ** 0.5)
 
 
 def test_components__are_those_of_a_singular_value_decomposition() -> None:
-    genotypes = genotypes_of(calls_of(60, 30, seed=1))
+    genotypes = example_genotypes(n_samples=60, n_variants=40).take_variants(np.arange(30).reshape(5, 6).T.ravel())
     groups = chromosome_groups(genotypes.variants, is_per_chromosome=True)
     assert [len(group) for group in groups] == [20, 10]
-    found = fit_components(batches_of(genotypes), groups, kept_share=1.0)
+    found = fit_components(data_of(genotypes), groups, kept_share=1.0)
     for group, components in zip(groups, found, strict=True):
         x = genotypes.to_array()[:, group].astype(np.float64)
         values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / 60
         assert components.variances.numpy() == pytest.approx(values, rel=1e-3, abs=1e-5)
-    most = fit_components(batches_of(genotypes), groups, kept_share=0.9)
-    for components, leading in zip(found, most, strict=True):
+
+
+def test_components__reach_the_share_of_variance_that_is_asked_for() -> None:
+    genotypes = example_genotypes(n_samples=60, n_variants=30)
+    groups = chromosome_groups(genotypes.variants, is_per_chromosome=True)
+    every, most = (fit_components(data_of(genotypes), groups, kept_share=share) for share in (1.0, 0.9))
+    for components, leading in zip(every, most, strict=True):
         cumulated = components.variances.cumsum(0) / components.variances.sum()
         assert len(leading.variances) == int((cumulated < 0.9).sum()) + 1
-    reached = scores(batches_of(genotypes), found)
-    assert reached.square().mean(dim=0).numpy() == pytest.approx(
-        torch.cat([components.variances for components in found]).numpy(), rel=1e-3
-    )
+
+
+def test_scores__have_the_variances_of_their_components() -> None:
+    genotypes = example_genotypes(n_samples=60, n_variants=30)
+    found = fit_components(data_of(genotypes), chromosome_groups(genotypes.variants, is_per_chromosome=True), kept_share=1.0)
+    variances = torch.cat([components.variances for components in found]).numpy()
+    assert scores(data_of(genotypes).batches, found).square().mean(dim=0).numpy() == pytest.approx(variances, rel=1e-3)
 
 
 def test_components__of_fewer_samples_than_variants_are_the_same() -> None:
-    genotypes = genotypes_of(calls_of(12, 40, seed=1))
-    (found,) = fit_components(batches_of(genotypes), chromosome_groups(genotypes.variants, is_per_chromosome=False), kept_share=1.0)
+    genotypes = example_genotypes(n_samples=12, n_variants=40)
+    (found,) = fit_components(data_of(genotypes), chromosome_groups(genotypes.variants, is_per_chromosome=False), kept_share=1.0)
     x = genotypes.to_array().astype(np.float64)
     values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[:11] ** 2 / 12
     assert found.variances.numpy() == pytest.approx(values, rel=1e-3)
@@ -169,11 +149,11 @@ def test_components__of_fewer_samples_than_variants_are_the_same() -> None:
 def test_components__missing_calls_do_not_shrink_covariances() -> None:
     """Two variants with all calls have the covariance of numpy; with a quarter of each missing it must be that within its error."""
     n = 4000
-    calls = calls_of(n, 2, seed=7)
+    calls = example_genotypes(n_samples=n, n_variants=6).to_array()[:, :2].copy()
     x = calls - calls.mean(axis=0)
     expected = (x[:, 0] * x[:, 1]).mean()
     calls[np.random.default_rng(8).random(calls.shape) < 0.25] = MISSING
-    (found,) = fit_components(batches_of(genotypes_of(calls)), [np.arange(2)], kept_share=1.0)
+    (found,) = fit_components(data_of(genotypes_of(calls)), [np.arange(2)], kept_share=1.0)
     covariance = float(((found.loadings * found.variances) @ found.loadings.T)[0, 1])
     standard_error = (x[:, 0] * x[:, 1]).std() / 0.75 / np.sqrt(n)
     assert abs(covariance - expected) < 4 * standard_error < 0.25 * expected
@@ -206,7 +186,7 @@ def begun_network(n_variants: int, effect: float) -> ScoreDiffusion:
     """A network before training whose scores are calls, each with the same effect of the condition."""
     random = torch.Generator().manual_seed(1)
     network = ScoreDiffusion(size_of(n_variants))
-    placed(network.noise, torch.device("cpu"), random)
+    give_first_weights(network.noise, torch.device("cpu"), random)
     parts = {"places": torch.arange(n_variants), "mean": torch.zeros(n_variants), "weights": torch.ones(n_variants)}
     components = ChromosomeComponents(**parts, loadings=torch.eye(n_variants), variances=torch.ones(n_variants))
     network.begin_with([components], torch.ones(n_variants), torch.full((1, n_variants), effect))
@@ -214,10 +194,13 @@ def begun_network(n_variants: int, effect: float) -> ScoreDiffusion:
 
 
 def test_begun__scores_are_normal_around_the_effects_of_the_condition() -> None:
-    drawn = begun_network(4, 0.7).draw_scores(torch.full((10_000, 1), 2.0), torch.Generator().manual_seed(2))
-    assert float(drawn.mean()) == pytest.approx(1.4, abs=0.03)
-    assert float(drawn.std()) == pytest.approx(1.0, abs=0.03)
-    assert float(torch.corrcoef(drawn.T)[0, 1:].abs().max()) < 4 / 10_000**0.5
+    n, schedule = 10_000, NoiseSchedule.linear(400)
+    drawn = begun_network(4, 0.7).draw_scores(torch.full((n, 1), 2.0), torch.Generator().manual_seed(2))
+    # Noise x_T of mean 0 lacks sqrt(alpha_bar) of the mean, of which each step keeps sqrt(alpha); the last of the 50 steps adds no noise.
+    mean, spread = 1.4 * (1 - float(schedule.alpha_bars[400])), float(schedule.alpha_bars[400 // 50]) ** 0.5
+    assert float(drawn.mean()) == pytest.approx(mean, abs=4 / (4 * n) ** 0.5)
+    assert float(drawn.std()) == pytest.approx(spread, abs=4 / (2 * 4 * n) ** 0.5)
+    assert float(torch.corrcoef(drawn.T)[0, 1:].abs().max()) < 4 / n**0.5
 
 
 def test_thresholds__give_rare_genotypes_their_share() -> None:
@@ -245,8 +228,8 @@ def test_generate__a_genotype_of_share_2_in_10000_is_generated() -> None:
 
 
 def test_published__sees_the_condition_as_in_the_table(tmp_path: Path) -> None:
-    train = genotypes_of(calls_of(20, 6, seed=1))
-    sampler = Diffusion(preset="human-multi", max_epochs=1, widths=(4, 4, 4), n_timesteps=3).fit(train, context(tmp_path))
+    train = example_genotypes(n_samples=20, n_variants=6)
+    sampler = Diffusion(preset="human-multi", max_epochs=1, widths=(4, 4, 4), n_timesteps=3).fit(train, example_context(tmp_path))
     assert isinstance(sampler, NetworkSampler)
     network = sampler.network
     assert isinstance(network, ScoreDiffusion)
@@ -256,12 +239,12 @@ def test_published__sees_the_condition_as_in_the_table(tmp_path: Path) -> None:
 
 
 def test_generate__genotypes_have_their_shares_from_training(tmp_path: Path) -> None:
-    train = genotypes_of(calls_of(200, 30, seed=4))
-    synthetic = QUICK.fit(train, context(tmp_path)).generate(2000, seed=5).to_array()
+    train = example_genotypes(n_samples=200, n_variants=30)
+    synthetic = QUICK.fit(train, example_context(tmp_path)).generate(2000, seed=5).to_array()
     expected = (train.to_array() == 1).mean(axis=0)
     # Thresholds are quantiles of 1,024 generated samples.
-    standard_error = np.sqrt(0.25 * (1 / 2000 + 1 / 1024))
-    assert np.abs((synthetic == 1).mean(axis=0) - expected).max() < 4.5 * standard_error
+    standard_error = np.sqrt(expected * (1 - expected) * (1 / 2000 + 1 / 1024))
+    assert (np.abs((synthetic == 1).mean(axis=0) - expected) / standard_error).max() < 4
 
 
 def test_published__rounds_means_and_so_has_too_many_heterozygous_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,59 +253,51 @@ def test_published__rounds_means_and_so_has_too_many_heterozygous_calls(tmp_path
     small: dict[str, Any] = {"max_epochs": 1, "widths": (4, 4, 4), "n_timesteps": 3, "kept_share": 0.3}
     shares = {}
     for settings in (Diffusion(preset="human-multi", **small), Diffusion(**small)):
-        sampler = settings.fit(train, context(tmp_path / settings.preset))
+        sampler = settings.fit(train, example_context(tmp_path / settings.preset))
         assert isinstance(sampler, NetworkSampler)
         groups = chromosome_groups(train.variants, is_per_chromosome=True)
-        own = scores(batches_of(train), fit_components(batches_of(train), groups, kept_share=0.3))
+        own = scores(data_of(train).batches, fit_components(data_of(train), groups, kept_share=0.3))
         monkeypatch.setattr(sampler.network, "draw_scores", lambda *_, own=own: own)
         if isinstance(sampler.network, ScoreDiffusion) and settings.preset == "default":
             sampler.network.calibrate(torch.tensor([0.25, 0.5, 0.25]).repeat(60, 1), torch.zeros(300, 3), torch.Generator().manual_seed(1))
         shares[settings.preset] = (sampler.generate(300, seed=1).to_array() == 1).mean()
-    assert shares["human-multi"] > 0.65
-    assert shares["default"] == pytest.approx(0.5, abs=0.03)
+    share = float((train.to_array() == 1).mean())
+    assert shares["human-multi"] > share + 4 * (share * (1 - share) / (300 * 60)) ** 0.5
+    # The thresholds are quartiles of these very 300 values.
+    assert shares["default"] == pytest.approx(0.5, abs=1 / 300)
 
 
-def test_generate__neighbours_stay_linked(tmp_path: Path) -> None:
-    train = genotypes_of(calls_of(300, 30, seed=6))
-    synthetic = Diffusion(widths=(32, 32, 32), max_epochs=30, batch_size=32).fit(train, context(tmp_path)).generate(500, seed=5).to_array()
-
-    def neighbour_r2(calls: np.ndarray) -> float:
-        return float(np.mean(np.diagonal(np.corrcoef(calls[:, np.arange(30) % 3 != 2], rowvar=False), 1) ** 2))
-
-    assert neighbour_r2(synthetic) > 0.5 * neighbour_r2(train.to_array())
+def test_generate__neighbours_stay_linked(tmp_path: Path, assert_linked: Callable[[Genotypes, Genotypes], None]) -> None:
+    train = example_genotypes(n_samples=300, n_variants=30)
+    settings = Diffusion(widths=(32, 32, 32), max_epochs=30, batch_size=32)
+    assert_linked(settings.fit(train, example_context(tmp_path)).generate(2000, seed=5), train)
 
 
-def test_fit__stops_early_on_validation_samples(tmp_path: Path) -> None:
-    train, validation = genotypes_of(calls_of(40, 30, seed=1)), genotypes_of(calls_of(20, 30, seed=2))
+def test_fit__reports_the_loss_on_validation_samples(tmp_path: Path) -> None:
+    whole = example_genotypes(n_samples=60, n_variants=30)
     points: list[dict[str, float]] = []
-    recording = FitContext(
-        trait=TRAIT,
-        seed=1,
-        device="cpu",
-        folder=tmp_path,
-        validation=validation,
-        report=lambda _, losses: points.append(dict(losses)),
+    recording = dataclasses.replace(
+        example_context(tmp_path),
+        validation=whole.take_samples(np.arange(40, 60)),
+        report=lambda _step, losses: points.append(dict(losses)),
     )
-    QUICK.fit(train, recording)
+    QUICK.fit(whole.take_samples(np.arange(40)), recording)
     assert "validation loss" in points[-1]
 
 
-def test_fit__takes_one_variant_and_constant_ones(tmp_path: Path) -> None:
-    train = genotypes_of(np.array([[0], [1], [2], [1]], dtype=np.int8))
-    assert QUICK.fit(train, context(tmp_path / "a")).generate(5, seed=1).to_array().shape == (5, 1)
+def test_generate__constant_variants_stay_constant(tmp_path: Path) -> None:
     constant = genotypes_of(np.full((4, 3), 2, dtype=np.int8))
-    assert (QUICK.fit(constant, context(tmp_path / "b")).generate(5, seed=1).to_array() == 2).all()
+    assert (QUICK.fit(constant, example_context(tmp_path)).generate(5, seed=1).to_array() == 2).all()
 
 
-def test_settings__are_checked() -> None:
-    with pytest.raises(SettingsError, match=r"preset is 'cow'; it must be one of default, cow-all"):
-        Diffusion(preset="cow")
-    with pytest.raises(SettingsError, match=r"kept_share is 1\.5"):
-        Diffusion(kept_share=1.5)
-    with pytest.raises(SettingsError, match="has no such thing"):
-        Diffusion(preset="cow-all", patience=3)
-
-
-def test_fit__says_that_samples_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(GenobenchError, match="at least 2 samples"):
-        QUICK.fit(genotypes_of(np.array([[0, 1]], dtype=np.int8)), context(tmp_path))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "cow"}, r"preset is 'cow'; it must be one of default, cow-all"),
+        ({"kept_share": 1.5}, r"kept_share is 1\.5"),
+        ({"preset": "cow-all", "patience": 3}, "has no such thing"),
+    ],
+)
+def test_settings__refuse_what_cannot_be(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Diffusion(**changes)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import ConditionEncoder, FitContext, Trait
-from genobench.testing import EXAMPLE_TRAITS, example_genotypes
+from genobench import ConditionEncoder, Trait
+from genobench.testing import example_context, example_genotypes
 from genobench_neural.gan import Gan
 from genobench_neural.published.conditions import condition_scalars
 from genobench_neural.published.dense import Beside
@@ -51,8 +51,7 @@ def test_condition_scalars__are_values_and_class_numbers_as_in_the_table() -> No
 )
 def test_preset__fits_generates_and_loads(tmp_path: Path, settings: Generator) -> None:
     train = example_genotypes(n_samples=24, missing_share=0.05)
-    context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path / "fit")
-    sampler = settings.fit(train, context)
+    sampler = settings.fit(train, example_context(tmp_path / "fit"))
     synthetic = sampler.generate(9, seed=2).to_array()
     sampler.save(tmp_path / "saved")
     assert (type(settings).load(tmp_path / "saved").generate(9, seed=2).to_array() == synthetic).all()
@@ -61,9 +60,8 @@ def test_preset__fits_generates_and_loads(tmp_path: Path, settings: Generator) -
 
 def test_preset__gan_learns_which_variants_are_constant(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=48, n_variants=20, n_constant=10)
-    context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
     settings = Gan(preset="cow-chr14", max_epochs=150, batch_size=24)
-    synthetic = settings.fit(train, context).generate(200, seed=1).to_array()
+    synthetic = settings.fit(train, example_context(tmp_path)).generate(200, seed=1).to_array()
     is_right = synthetic[:, :10] == train.to_array()[0, :10]
     assert is_right.mean() > 0.5  # a third would be chance
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genobench import FitContext
-from genobench.testing import EXAMPLE_TRAITS, example_genotypes
+from genobench.testing import example_context, example_genotypes
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import give_first_weights, kl_divergence
 from genobench_neural.published.vae import cross_entropy, unplaced_vae
@@ -37,9 +36,8 @@ def test_loss__is_a_sum_over_samples() -> None:
 @pytest.mark.parametrize("changes", [{}, {"output": "draw", "is_conditional": True}])
 def test_preset__fits_generates_and_loads(tmp_path: Path, changes: dict[str, object]) -> None:
     train = example_genotypes(n_samples=24, missing_share=0.05)
-    context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path / "fit")
     settings = Vae(preset="cow-chr14", max_epochs=2, **changes)  # type: ignore[arg-type] # values of a parameter list
-    sampler = settings.fit(train, context)
+    sampler = settings.fit(train, example_context(tmp_path / "fit"))
     synthetic = sampler.generate(9, seed=2).to_array()
     sampler.save(tmp_path / "saved")
     assert (Vae.load(tmp_path / "saved").generate(9, seed=2).to_array() == synthetic).all()

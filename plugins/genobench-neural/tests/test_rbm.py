@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError
-from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
-from genobench_neural import training
+from genobench import MISSING, GenobenchError, SettingsError
+from genobench.testing import GeneratorSuite, example_context, example_genotypes, genotypes_of
 from genobench_neural.energy.boltzmann import Boltzmann, BoltzmannSize
 from genobench_neural.rbm import Rbm
 from genobench_neural.sampling import NetworkSampler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from genobench import Genotypes
+
+    KillAt = Callable[[int], AbstractContextManager[Callable[..., None]]]
+
 QUICK = Rbm(max_epochs=3, n_local=4, n_global=4, n_sweeps=6, batch_size=32)
+LINKING = Rbm(max_epochs=60, n_local=8, n_global=4)
 
 
 class TestRbm(GeneratorSuite):
@@ -30,10 +34,6 @@ class TestRbm(GeneratorSuite):
 
     plugin = Rbm
     settings = {"max_epochs": 2, "n_local": 4, "n_global": 4, "n_sweeps": 4}  # noqa: RUF012 - a suite's attribute
-
-
-def context(folder: Path) -> FitContext:
-    return FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder)
 
 
 def tiny_machine() -> Boltzmann:
@@ -119,29 +119,14 @@ def test_sweep__has_the_enumerated_distribution_as_its_equilibrium() -> None:
     assert ((found - wanted).abs() <= 5 * (wanted * (1 - wanted) / n_chains).sqrt() + 1e-4).all()
 
 
-def test_rbm__learns_linkage(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    first, second = rng.integers(3, size=(400, 1)), rng.integers(3, size=(400, 1))
-    calls = np.concatenate([first.repeat(8, axis=1), second.repeat(8, axis=1)], axis=1)
-    calls = np.where(rng.random(calls.shape) < 0.1, rng.integers(3, size=calls.shape), calls).astype(np.int8)
-    table = example_genotypes(n_samples=400, n_variants=16)
-    train = Genotypes(calls=PackedCalls.from_calls(calls), samples=table.samples, variants=table.variants)
-    sampler = Rbm(n_local=4, n_global=4, max_epochs=150, learning_rate=0.01, n_sweeps=60).fit(train, context(tmp_path))
-    found = np.atleast_2d(np.corrcoef(sampler.generate(1000, seed=1).to_array().T))
-    assert np.diag(found, 1)[:7].mean() > 0.5
-    assert abs(found[:8, 8:].mean()) < 0.2
+@pytest.fixture(scope="module")
+def linked() -> Genotypes:
+    return example_genotypes(n_samples=600, n_variants=16)
 
 
-def linked_calls(n_samples: int, n_variants: int) -> np.ndarray:
-    """Two haplotypes a sample, each a chain of alleles that goes on as it was with probability .9."""
-    rng = np.random.default_rng(3)
-    p = rng.uniform(0.2, 0.8, n_variants)
-    uniform = rng.random(2 * n_samples)
-    haplotypes = np.empty((2 * n_samples, n_variants), dtype=np.int8)
-    for variant in range(n_variants):
-        uniform = np.where(rng.random(2 * n_samples) > 0.9, rng.random(2 * n_samples), uniform)
-        haplotypes[:, variant] = uniform < p[variant]
-    return haplotypes[:n_samples] + haplotypes[n_samples:]
+@pytest.fixture(scope="module")
+def synthetic(linked: Genotypes, tmp_path_factory: pytest.TempPathFactory) -> Genotypes:
+    return LINKING.fit(linked, example_context(tmp_path_factory.mktemp("linked"))).generate(2000, seed=1)
 
 
 def neighbour_r(calls: np.ndarray) -> float:
@@ -149,45 +134,33 @@ def neighbour_r(calls: np.ndarray) -> float:
     return float(np.corrcoef(calls.T).diagonal(1).mean())
 
 
-def test_rbm__missing_calls_take_no_linkage_away(tmp_path: Path) -> None:
+def test_rbm__learns_linkage(linked: Genotypes, synthetic: Genotypes, assert_linked: Callable[[Genotypes, Genotypes], None]) -> None:
+    assert_linked(synthetic, linked)
+
+
+def test_rbm__missing_calls_take_no_linkage_away(linked: Genotypes, synthetic: Genotypes, tmp_path: Path) -> None:
     """Calls that are missing at random leave what goes together as it is; divided by all samples, r falls to a half at 25 %."""
-    calls = linked_calls(600, 32)
-    table = example_genotypes(n_samples=600, n_variants=32)
-    settings = Rbm(max_epochs=120, n_local=8, n_global=4)
-    found = []
-    for share in (0.0, 0.25):
-        with_missing = np.where(np.random.default_rng(1).random(calls.shape) < share, MISSING, calls).astype(np.int8)
-        train = Genotypes(calls=PackedCalls.from_calls(with_missing), samples=table.samples, variants=table.variants)
-        folder = tmp_path / str(share)
-        folder.mkdir()
-        found.append(settings.fit(train, context(folder)).generate(2000, seed=1).to_array())
-    parts = np.array([neighbour_r(part) for part in np.array_split(calls, 20)])
+    calls = linked.to_array()
+    with_missing = np.where(np.random.default_rng(1).random(calls.shape) < 0.25, MISSING, calls).astype(np.int8)
+    found = LINKING.fit(genotypes_of(with_missing), example_context(tmp_path)).generate(2000, seed=1)
+    # Parts of whole families, which are six samples in a row.
+    parts = np.array([neighbour_r(part) for part in np.array_split(calls, 10)])
     # Of 600 samples with both calls in 9 of 16 pairs, and of 2,000 that are drawn, twice.
-    error = (parts.var(ddof=1) / 20 * (16 / 9 + 2 * 600 / 2000)) ** 0.5
-    assert neighbour_r(found[1]) == pytest.approx(neighbour_r(found[0]), abs=3 * error)
+    error = (parts.var(ddof=1) / 10 * (16 / 9 + 2 * 600 / 2000)) ** 0.5
+    assert neighbour_r(found.to_array()) == pytest.approx(neighbour_r(synthetic.to_array()), abs=4 * error)
 
 
-class Killed(Exception):  # noqa: N818 - stands for a kill, which is no error
-    pass
-
-
-def test_rbm__goes_on_after_a_kill_to_the_same_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "_SHARE_OF_WRITING", math.inf)
-    monkeypatch.setattr(training, "_REPORT_EVERY_SECONDS", 0.0)
+@pytest.mark.usefixtures("always_saved")
+def test_rbm__goes_on_after_a_kill_to_the_same_machine(tmp_path: Path, killed_at: KillAt) -> None:
     train = example_genotypes(n_samples=96)
     settings = dataclasses.replace(QUICK, max_epochs=10)
-    whole = settings.fit(train, context(tmp_path / "whole"))
+    whole = settings.fit(train, example_context(tmp_path / "whole"))
     assert isinstance(whole, NetworkSampler)
-
-    def report(step: int, _losses: Any) -> None:
-        if step > 1:
-            raise Killed
-
-    with pytest.raises(Killed):
-        settings.fit(train, dataclasses.replace(context(tmp_path / "killed"), report=report))
+    interrupted = example_context(tmp_path / "killed")
+    with killed_at(2) as report:
+        settings.fit(train, dataclasses.replace(interrupted, report=report))
     steps: list[int] = []
-    again = settings.fit(train, dataclasses.replace(context(tmp_path / "killed"), report=lambda step, _losses: steps.append(step)))
+    again = settings.fit(train, dataclasses.replace(interrupted, report=lambda step, _losses: steps.append(step)))
     assert steps[0] > 2
     assert isinstance(again, NetworkSampler)
     for name, weight in whole.network.state_dict().items():
@@ -196,29 +169,13 @@ def test_rbm__goes_on_after_a_kill_to_the_same_machine(tmp_path: Path, monkeypat
 
 def test_rbm__constant_variants_stay_constant(tmp_path: Path) -> None:
     train = example_genotypes(n_constant=6)
-    synthetic = QUICK.fit(train, context(tmp_path)).generate(200, seed=1).to_array()
+    synthetic = QUICK.fit(train, example_context(tmp_path)).generate(200, seed=1).to_array()
     assert (synthetic[:, :6] == train.to_array()[0, :6]).all()
-
-
-def test_rbm__takes_one_variant_and_two_samples(tmp_path: Path) -> None:
-    train = example_genotypes(n_samples=2, n_variants=1)
-    assert QUICK.fit(train, context(tmp_path)).generate(5, seed=1).calls.shape == (5, 1)
 
 
 def test_rbm__a_divergent_fit_is_an_error_that_says_when(tmp_path: Path) -> None:
     with pytest.raises(GenobenchError, match=r"became (nan|inf) at step \d+ of"):
-        dataclasses.replace(QUICK, learning_rate=1e38, max_epochs=40).fit(example_genotypes(), context(tmp_path))
-
-
-def test_rbm__refuses_a_class_that_training_did_not_have(tmp_path: Path) -> None:
-    sampler = QUICK.fit(example_genotypes(), context(tmp_path))
-    with pytest.raises(GenobenchError, match="sex = 'ox', which no training sample has"):
-        sampler.generate(1, seed=1, condition=pd.DataFrame({"weight": [1.0], "sex": ["ox"]}))
-
-
-def test_rbm__a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(GenobenchError, match="is no device"):
-        QUICK.fit(example_genotypes(), FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="abacus", folder=tmp_path))
+        dataclasses.replace(QUICK, learning_rate=1e38, max_epochs=40).fit(example_genotypes(), example_context(tmp_path))
 
 
 @pytest.mark.parametrize(("name", "value"), [("batch_size", 0), ("n_global", 0), ("learning_rate", 0.0), ("weight_decay", -1.0)])

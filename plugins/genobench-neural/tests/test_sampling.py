@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from genobench import MISSING, FitContext, GenobenchError, Genotypes, PackedCalls, SamplerTables
+from genobench import MISSING, GenobenchError, Genotypes, PackedCalls, SamplerTables
 from genobench.statgen import BlockLayout
-from genobench.testing import EXAMPLE_TRAITS, example_genotypes
+from genobench.testing import EXAMPLE_TRAITS, example_context, example_genotypes
 from genobench_neural.sampling import GenotypeNetwork, NetworkSampler, load_sampler
 from genobench_neural.training_data import TrainingData
 
@@ -36,8 +36,7 @@ class _Share(GenotypeNetwork):
 
 
 def _data(tmp_path: Path, train: Genotypes = TRAIN) -> TrainingData:
-    context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
-    return TrainingData.of_genotypes(train, context, BlockLayout.of_variants(train.variants, block_size=8))
+    return TrainingData.of_genotypes(train, example_context(tmp_path), BlockLayout.of_variants(train.variants, block_size=8))
 
 
 def _sampler(tmp_path: Path) -> NetworkSampler:
@@ -64,10 +63,9 @@ def test_training_data__shares_are_counted_at_the_places_of_any_layout(tmp_path:
 
 
 def test_training_data__needs_two_samples(tmp_path: Path) -> None:
-    context = FitContext(trait=TRAIT, seed=1, device="cpu", folder=tmp_path)
     layout = BlockLayout.of_variants(TRAIN.variants, block_size=8)
     with pytest.raises(GenobenchError, match="1 training samples"):
-        TrainingData.of_genotypes(TRAIN.take_samples(np.array([0])), context, layout)
+        TrainingData.of_genotypes(TRAIN.take_samples(np.array([0])), example_context(tmp_path), layout)
 
 
 def test_sampler__trains_no_more(tmp_path: Path) -> None:

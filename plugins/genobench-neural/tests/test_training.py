@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from genobench import FitContext, GenobenchError, Trait
-from genobench_neural import training
 from genobench_neural.batches import RowOrder
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.memory import within_memory
@@ -24,6 +23,9 @@ from genobench_neural.training import StatefulTask, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    KillAt = Callable[[int], AbstractContextManager[Callable[..., None]]]
 
 TRAIT = Trait(column="weight", kind="quantitative")
 
@@ -77,27 +79,8 @@ class Checked(Regression):
         return next(self.validation_losses)
 
 
-class Killed(Exception):  # noqa: N818 - stands for a kill, which is no error
-    pass
-
-
 def context(folder: Path, **values: Any) -> FitContext:
     return FitContext(trait=TRAIT, seed=1, device="cpu", folder=folder, **values)
-
-
-@pytest.fixture
-def always_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint after every step."""
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "_SHARE_OF_WRITING", math.inf)
-
-
-def killed_at(step: int) -> Callable[[int], None]:
-    def at_step(index: int) -> None:
-        if index == step:
-            raise Killed
-
-    return at_step
 
 
 def uninterrupted(folder: Path, n_steps: int = 40) -> torch.Tensor:
@@ -107,9 +90,9 @@ def uninterrupted(folder: Path, n_steps: int = 40) -> torch.Tensor:
 
 
 @pytest.mark.usefixtures("always_saved")
-def test_run__goes_on_after_a_kill_to_the_very_weights(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        run(Regression(at_step=killed_at(23)), 40, context(tmp_path / "killed"), identity="a")
+def test_run__goes_on_after_a_kill_to_the_very_weights(tmp_path: Path, killed_at: KillAt) -> None:
+    with killed_at(23) as at_step:
+        run(Regression(at_step=at_step), 40, context(tmp_path / "killed"), identity="a")
     task = Regression(seed=9)
     assert run(task, 40, context(tmp_path / "killed"), identity="a").resumed_at == 23
     assert torch.equal(task.weights(), uninterrupted(tmp_path / "whole"))
@@ -120,7 +103,8 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_training as t
-t.training.CHECKPOINT_SECONDS, t.training._SHARE_OF_WRITING = 0.0, float("inf")
+from genobench_neural import training
+training.CHECKPOINT_SECONDS, training._SHARE_OF_WRITING = 0.0, float("inf")
 def at_step(index):
     if index == 17:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -138,8 +122,11 @@ def test_run__goes_on_after_a_kill_from_outside(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("always_saved")
 def test_run__a_finished_stage_is_not_trained_again(tmp_path: Path) -> None:
+    def trained_again(index: int) -> None:
+        pytest.fail(f"step {index} was taken again")
+
     expected = uninterrupted(tmp_path)
-    task = Regression(seed=9, at_step=killed_at(0))
+    task = Regression(seed=9, at_step=trained_again)
     assert run(task, 40, context(tmp_path), identity="a").n_steps == 40
     assert torch.equal(task.weights(), expected)
 
@@ -172,10 +159,9 @@ def test_run__stops_without_progress_and_puts_the_best_back(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("always_saved")
-def test_run__remembers_the_best_over_a_kill(tmp_path: Path) -> None:
+def test_run__remembers_the_best_over_a_kill(tmp_path: Path, killed_at: KillAt) -> None:
     killed = Checked([3.0, 1.0, 2.0])
-    killed.at_step = killed_at(35)
-    with pytest.raises(Killed):
+    with killed_at(35) as killed.at_step:
         run(killed, 100, context(tmp_path), identity="a", check_every=10, patience=3)
     task = Checked([2.0, 2.0])
     finished = run(task, 100, context(tmp_path), identity="a", check_every=10, patience=3)
@@ -195,12 +181,12 @@ class Diverging(Regression):
 
 
 @pytest.mark.usefixtures("always_saved")
-def test_run__a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+def test_run__a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path: Path, killed_at: KillAt) -> None:
     message = r"The loss became nan at step 13 of 40, .* The last good state, of step 11, is kept in .*training\. A lower learning rate"
     with pytest.raises(GenobenchError, match=message):
         run(Diverging(), 40, context(tmp_path), identity="a")
-    task = Regression(at_step=killed_at(11))
-    with pytest.raises(Killed):
+    task = Regression()
+    with killed_at(11) as task.at_step:
         run(task, 40, context(tmp_path), identity="a")
     assert task.network.weight.isfinite().all()
 

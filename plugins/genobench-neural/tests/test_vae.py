@@ -10,16 +10,20 @@ import pandas as pd
 import pytest
 import torch
 
-from genobench import FitContext, SettingsError
-from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench import SettingsError
+from genobench.testing import GeneratorSuite, example_context, example_genotypes
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.vae import Vae
 from genobench_neural.windows.networks import WindowVae, WindowVaeSize, line_layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from genobench import Genotypes
+
 QUICK = {"max_epochs": 3, "n_latent": 4, "n_window": 4, "width": 8, "batch_size": 16}
+START = Vae(max_epochs=0, n_latent=4, n_window=8)
 
 
 class TestVae(GeneratorSuite):
@@ -96,41 +100,42 @@ def test_draw__begins_anew_at_a_chromosome() -> None:
     assert torch.equal(first, network.draw(torch.zeros(500, 0), torch.Generator().manual_seed(1)))
 
 
-def context(folder: Path, *, validation: bool = False) -> FitContext:
-    held_out = example_genotypes(n_samples=30, seed=2) if validation else None
-    return FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder, validation=held_out)
-
-
-def test_start__has_the_frequencies_and_linkage_of_training(tmp_path: Path) -> None:
+def test_start__has_the_frequencies_of_training(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=400)
-    sampler = Vae(max_epochs=0, n_latent=4, n_window=8).fit(train, context(tmp_path))
-    synthetic, calls = sampler.generate(2000, seed=1).to_array(), train.to_array()
-    frequency = calls.mean(axis=0) / 2
+    synthetic = START.fit(train, example_context(tmp_path)).generate(2000, seed=1).to_array()
+    frequency = train.to_array().mean(axis=0) / 2
     standard_error = np.sqrt(frequency * (1 - frequency) / 2 * (1 / 2000 + 1 / 400))
-    assert np.abs(synthetic.mean(axis=0) / 2 - frequency).max() < (8 * standard_error).max()
-
-    def neighbour_r2(x: np.ndarray) -> float:
-        return float(np.mean(np.diagonal(np.corrcoef(x[:, :30], rowvar=False), 1) ** 2))
-
-    assert neighbour_r2(synthetic) > 0.6 * neighbour_r2(calls)
+    assert (np.abs(synthetic.mean(axis=0) / 2 - frequency) / standard_error).max() < 4
 
 
-def test_fit__reports_and_stops_by_the_validation_samples(tmp_path: Path) -> None:
+def test_start__has_the_linkage_of_training(tmp_path: Path, assert_linked: Callable[[Genotypes, Genotypes], None]) -> None:
+    train = example_genotypes(n_samples=400)
+    assert_linked(START.fit(train, example_context(tmp_path)).generate(2000, seed=1), train)
+
+
+def losses_of(train: Genotypes, folder: Path) -> dict[str, float]:
+    """The last losses of a fit with validation samples."""
     points: list[dict[str, float]] = []
-    recording = dataclasses.replace(context(tmp_path, validation=True), report=lambda _step, losses: points.append(dict(losses)))
-    Vae(**QUICK, patience=20).fit(example_genotypes(n_samples=40), recording)  # type: ignore[arg-type] # settings by name
-    assert {"cross-entropy", "kl divergence", "validation loss"} <= set(points[-1])
+    validation = example_genotypes(n_samples=30, seed=2)
+    recording = dataclasses.replace(
+        example_context(folder), validation=validation, report=lambda _step, losses: points.append(dict(losses))
+    )
+    Vae(**QUICK, patience=20).fit(train, recording)  # type: ignore[arg-type] # settings by name
+    return points[-1]
+
+
+def test_fit__reports_the_loss_on_validation_samples(tmp_path: Path) -> None:
+    assert {"cross-entropy", "kl divergence", "validation loss"} <= set(losses_of(example_genotypes(n_samples=40), tmp_path))
 
 
 def test_fit__takes_a_validation_class_that_training_lacks(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=40)
-    train = train.with_samples(train.samples.assign(sex="female"))
-    Vae(**QUICK).fit(train, context(tmp_path, validation=True))  # type: ignore[arg-type] # settings by name
+    assert "validation loss" in losses_of(train.with_samples(train.samples.assign(sex="female")), tmp_path)
 
 
 def test_unconditional__ignores_the_condition(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=40)
-    sampler = Vae(**QUICK, is_conditional=False).fit(train, context(tmp_path))  # type: ignore[arg-type] # settings by name
+    sampler = Vae(**QUICK, is_conditional=False).fit(train, example_context(tmp_path))  # type: ignore[arg-type] # settings by name
     low, high = (
         sampler.generate(20, seed=1, condition=pd.DataFrame({"weight": [value] * 20, "sex": "male"})).to_array() for value in (-50.0, 50.0)
     )
