@@ -241,7 +241,11 @@ class Generator(ABC):
     @classmethod
     @abstractmethod
     def load(cls, folder: Path) -> Sampler:
-        """The sampler that `Sampler.save` wrote."""
+        """The sampler that `Sampler.save` wrote.
+
+        Raises:
+            GenobenchError: If the folder holds no whole sampler of this generator (see `genobench.whole_sampler`).
+        """
 
 
 class Predictor(ABC):
