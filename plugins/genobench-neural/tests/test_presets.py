@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -117,3 +118,18 @@ def test_settings__of_a_preset_may_be_the_default_generators_value() -> None:
 def test_presets__run_in_float32_as_published() -> None:
     assert not any(preset.is_bf16 for preset in (*GANS.values(), *WGANS.values()))
     assert overridden(GANS["cow-chr14"], dataclasses.asdict(Gan(preset="cow-chr14", is_bf16=True))).is_bf16
+
+
+@pytest.mark.parametrize(("generator", "preset"), [(Gan, "cow-chr14"), (Wgan, "cow-all")])
+def test_settings__of_a_published_preset_are_checked(generator: type[Gan | Wgan], preset: str) -> None:
+    """Batch normalisation has no variance of one sample."""
+    with pytest.raises(SettingsError, match="batch_size is 1; it must be at least 2"):
+        generator(preset=preset, batch_size=1)
+
+
+@pytest.mark.parametrize("generator", [Gan, Wgan])
+@pytest.mark.parametrize(("name", "value"), [("n_residual", -1), ("ridge", 0.0), ("temperature", 0.0), ("average_decay", 1.0)])
+def test_plan__refuses_values_out_of_range(generator: type[Gan | Wgan], name: str, value: float) -> None:
+    changes: dict[str, Any] = {name: value}
+    with pytest.raises(SettingsError, match=f"{name} is {value}"):
+        overridden(generator().plan, changes)
