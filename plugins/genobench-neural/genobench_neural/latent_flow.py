@@ -39,7 +39,7 @@ class LatentFlow(Generator):
 
     For privacy the decoder learns each chromosome from codes in which that chromosome has no part (where one chromosome holds most of the
     genome, each piece of it from codes without it and its neighbours), from counts without the sample's own, it stops by samples that
-    were held back, and codes are seen with noise, so that no density peaks at a training sample.
+    were held back, and codes are given with noise, so that no density peaks at a training sample.
 
     Args:
         n_factors: Numbers of the code.
@@ -231,7 +231,7 @@ def _quantitative_trait(data: TrainingData) -> slice | None:
 
 
 def _tilt_by_trait(task: ChainTask, network: LatentFlowNetwork, data: TrainingData, *, ridge: float) -> None:
-    """Let a quantitative trait change clusters' log-odds, as much as the training samples' heritability asks for."""
+    """Let a quantitative trait change clusters' log-odds, up to the training samples' heritability."""
     trait = _quantitative_trait(data)
     if trait is None:
         return

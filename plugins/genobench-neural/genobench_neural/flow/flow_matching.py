@@ -61,11 +61,11 @@ class VelocityNetwork(nn.Module):
             Shape of x_t.
         """
         time = time_embedding(t * _TIME_SCALE, _N_TIME)
-        seen = torch.cat([x_t, condition], dim=1)
-        hidden = self.entry(torch.cat([seen, time], dim=1))
+        given = torch.cat([x_t, condition], dim=1)
+        hidden = self.entry(torch.cat([given, time], dim=1))
         for layer in self.residual:
             hidden = hidden + layer(torch.cat([functional.silu(hidden), time], dim=1))
-        velocity: torch.Tensor = self.exit(functional.silu(hidden)) + self.skip(seen)
+        velocity: torch.Tensor = self.exit(functional.silu(hidden)) + self.skip(given)
         return velocity
 
 

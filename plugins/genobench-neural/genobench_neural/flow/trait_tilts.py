@@ -63,8 +63,8 @@ def trait_tilts(task: ChainTask, values: torch.Tensor, *, ridge: float) -> torch
     """Change of clusters' log-odds by unit of a trait, beside the clusters before and the code.
 
     One step of Newton's method from no effect: the covariance of the trait with what a sample's clusters have beyond their chance (in a
-    chain without the sample), over the variance that they have by chance and that of the trait. Since each block is asked only for what
-    the blocks before it do not hand on, linked blocks do not count an effect twice.
+    chain without the sample), over the variance that they have by chance and that of the trait. Since each block has only the
+    part of an effect that the blocks before it do not pass on, linked blocks do not count an effect twice.
 
     Args:
         task: The decoder as it was trained.
