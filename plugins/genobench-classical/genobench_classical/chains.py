@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from genobench.statgen import BlockLayout
 
 _LEARNING_RATE: Final = 0.03
+"""Of Adam. On cattle-demo the root of the mean squared difference after 50 steps is .099, .067 and .060 at .01, .03 and .1."""
+
 _SMALLEST_EIGENVALUE: Final = 1e-3
+"""Of a block's covariance; directions with less have no white variable. That difference is .098, .067, .060 at 1e-4, 1e-3 and 1e-2."""
+
 _SMALLEST_SPREAD: Final = 0.02
+"""The standard deviation of calls with one ALT allele in 2,500 samples; rarer variants, and constant ones, weigh nothing."""
+
 _LARGEST_START: Final = 0.95
+"""Latent correlations are greater than those of calls, by which weights begin, so any start short of 1 will do (.8 to .99: the same)."""
+
 _WEIGHT_OF_R2: Final = 4.0
 """Of differences of r2 beside those of r: normal variables fall short of linkage, and it is strong linkage that is wanted most."""
 
@@ -109,7 +117,7 @@ def fit_chain(
         calls_of: Standardised training calls of a block, shape (n_samples, block_size), NaN where missing, 0 for padding and constant
             variants.
         cut: Finite thresholds, shape (n_blocks, 2, block_size).
-        loadings: Of factors, shape (n_blocks, block_size, n_factors).
+        loadings: Of factors, shape (n_blocks, block_size, n_factors); their squares add up to less than 1 at each place.
         layout: Where variants lie.
         n_rounds: Steps of Adam.
         report: Told of each step along the chromosomes: its number, and the root of the mean squared difference.
@@ -150,7 +158,7 @@ def _fitted_weights(walk: _Walk, block: _Block, before: tuple[_Block, _Fitted] |
         Weights, shape (block_size, block_size or twice as many), and the root of the mean squared difference.
     """
     own, width = walk.loadings[block.number], block.calls.shape[1]
-    room = (1 - (own**2).sum(dim=1)).clamp(min=0.05)
+    room = 1 - (own**2).sum(dim=1)
     wanted, shared = _correlations(block, block), own @ own.T
     edges = walk.cut[block.number]
     spread = [_spread(edges)]
@@ -259,5 +267,6 @@ def _start(wanted: torch.Tensor, shared: torch.Tensor, room: torch.Tensor, befor
         carried = local[:, :width] @ before.whitening.T
         within -= carried @ carried.T
     values, vectors = torch.linalg.eigh((within + within.T) / 2)
+    # The gradient of a product of weights is 0 where they are 0, so each direction begins with some.
     fresh = (vectors * values.clamp(min=0.01).sqrt()) @ vectors.T
     return fresh if before is None else torch.cat([carried, fresh], dim=1)

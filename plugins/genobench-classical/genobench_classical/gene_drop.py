@@ -91,7 +91,7 @@ class GeneDrop(Generator):
             tables=tables,
             haplotypes=phased_haplotypes(train, seed=context.seed),
             encoded=tables.encoder.encode(train.samples),
-            is_male=_recorded_sex(train.samples),
+            recorded_sex=_recorded_sex(train.samples),
             offspring=(
                 self.offspring_per_sire or _mean_family(train.samples, "sire", _PER_SIRE),
                 self.offspring_per_dam or _mean_family(train.samples, "dam", _PER_DAM),
@@ -106,13 +106,13 @@ class GeneDrop(Generator):
             GenobenchError: If the folder holds no whole sampler of this version.
         """
         tables, description = SamplerTables.load(folder, needs=("settings", "offspring"))
-        arrays = load_arrays(folder, ("haplotypes", "encoded", "is_male"))
+        arrays = load_arrays(folder, ("haplotypes", "encoded", "recorded_sex"))
         return GeneDropSampler(
             settings=cls(**description["settings"]),
             tables=tables,
             haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(tables.variants)),
             encoded=arrays["encoded"],
-            is_male=arrays["is_male"],
+            recorded_sex=arrays["recorded_sex"],
             offspring=(description["offspring"][0], description["offspring"][1]),
         )
 
@@ -153,7 +153,7 @@ class GeneDropSampler(Sampler):
         tables: Conditions and variants.
         haplotypes: Training haplotypes, shape (2 * n_train, n_variants).
         encoded: Training conditions, shape (n_train, width).
-        is_male: 1 for males, 0 for females, -1 where the sex is drawn; shape (n_train,).
+        recorded_sex: 1 for males, 0 for females, -1 where the sex is drawn; shape (n_train,).
         offspring: Children of a sire and of a dam.
     """
 
@@ -161,7 +161,7 @@ class GeneDropSampler(Sampler):
     tables: SamplerTables
     haplotypes: PackedCalls
     encoded: Encoded
-    is_male: NDArray[np.int8]
+    recorded_sex: NDArray[np.int8]
     offspring: tuple[float, float]
 
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
@@ -186,11 +186,12 @@ class GeneDropSampler(Sampler):
         generation = self._founders(donors, path, n_animals, rng)
         for _ in range(settings.n_generations - 1):
             encoded = encoder.encode(encoder.draw(n_animals, rng))
-            sires, dams = self._parents(generation, encoded, donors, _NO_FAMILIES, rng)
-            packed = packed_in_chunks(2 * n_animals, len(self.tables.variants), _handed_down(generation, sires, dams, path, rng))
+            sires, dams = self._parents(generation, encoded, donors=donors, offspring=_NO_FAMILIES, rng=rng)
+            handed_down = _handed_down(generation, path, sires=sires, dams=dams, rng=rng)
+            packed = packed_in_chunks(2 * n_animals, len(self.tables.variants), handed_down)
             haplotypes = PackedCalls(packed=packed, n_variants=len(self.tables.variants))
             generation = _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
-        sires, dams = self._parents(generation, encoder.encode(conditions), donors, self.offspring, rng)
+        sires, dams = self._parents(generation, encoder.encode(conditions), donors=donors, offspring=self.offspring, rng=rng)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
             first, second = (gametes(generation.haplotypes, parents[rows], path, rng) for parents in (sires, dams))
@@ -200,7 +201,7 @@ class GeneDropSampler(Sampler):
 
     def _founders(self, donors: Donors, path: GeneticPath, n_animals: int, rng: np.random.Generator) -> _Generation:
         if self.settings.founder_rate == 0:
-            is_male = np.where(self.is_male < 0, _drawn_sex(len(self.is_male), rng), self.is_male > 0)
+            is_male = np.where(self.recorded_sex < 0, _drawn_sex(len(self.recorded_sex), rng), self.recorded_sex > 0)
             return _Generation(self.haplotypes, self.encoded, is_male)
         encoder = self.tables.encoder
         encoded = encoder.encode(encoder.draw(n_animals, rng))
@@ -214,9 +215,20 @@ class GeneDropSampler(Sampler):
         return _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
 
     def _parents(
-        self, generation: _Generation, encoded: Encoded, donors: Donors, offspring: tuple[float, float], rng: np.random.Generator
+        self, generation: _Generation, encoded: Encoded, *, donors: Donors, offspring: tuple[float, float], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """A sire and a dam for each child: a dam by the child's condition, and the sire that she was mated with."""
+        """A sire and a dam for each child: a dam by the child's condition, and the sire that she was mated with.
+
+        Args:
+            generation: Their parents are among these animals.
+            encoded: Conditions of the children, shape (n_children, width).
+            donors: Chances by conditions.
+            offspring: Mean number of children of a sire and of a dam.
+            rng: Draws parents.
+
+        Returns:
+            Rows of the generation, each of shape (n_children,).
+        """
         sires, dams = np.empty((2, len(encoded)), dtype=np.int64)
         males, females = np.flatnonzero(generation.is_male), np.flatnonzero(~generation.is_male)
         for rows in _strata(encoded, donors):
@@ -233,11 +245,11 @@ class GeneDropSampler(Sampler):
     def save(self, folder: Path) -> None:
         """Write the tables, the haplotypes, the conditions and the sexes."""
         self.tables.save(folder, {"settings": asdict(self.settings), "offspring": list(self.offspring)})
-        save_arrays(folder, {"haplotypes": self.haplotypes.packed, "encoded": self.encoded, "is_male": self.is_male})
+        save_arrays(folder, {"haplotypes": self.haplotypes.packed, "encoded": self.encoded, "recorded_sex": self.recorded_sex})
 
 
 def _handed_down(
-    generation: _Generation, sires: NDArray[np.int64], dams: NDArray[np.int64], path: GeneticPath, rng: np.random.Generator
+    generation: _Generation, path: GeneticPath, *, sires: NDArray[np.int64], dams: NDArray[np.int64], rng: np.random.Generator
 ) -> Callable[[slice], NDArray[np.int8]]:
     """Draws the haplotypes of children: that of the sire, then that of the dam."""
     parents = np.stack([sires, dams], axis=1).ravel()

@@ -224,7 +224,7 @@ class MarkovSampler(Sampler):
             places = starts + step
             at_most = self.at_most[places, history]
             if len(self.tilts) > 1 or len(self.slopes):
-                at_most = self._tilted(at_most, places, previous, stratum_of, values)
+                at_most = self._tilted(at_most, places=places, previous=previous, stratum_of=stratum_of, values=values)
             draws = rng.random(history.shape, dtype=np.float32)
             previous = (draws >= at_most[..., 0]).astype(np.intp) + (draws >= at_most[..., 1])
             calls[:, self.columns_along[places]] = previous
@@ -235,6 +235,7 @@ class MarkovSampler(Sampler):
     def _tilted(
         self,
         at_most: NDArray[np.float32],
+        *,
         places: NDArray[np.intp],
         previous: NDArray[np.intp],
         stratum_of: NDArray[np.intp],

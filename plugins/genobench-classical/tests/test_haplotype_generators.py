@@ -130,11 +130,13 @@ def test_condition__classes_and_values_go_with_the_genotypes(tmp_path: Path, gen
     asked = pd.DataFrame({"value": np.repeat([32.0, 48.0], 100), "group": ["a", "b"] * 100})
     calls = _generated(generator, train, tmp_path, condition=asked, trait=trait).astype(float)
     frequency = calls[:, 40:].mean(axis=1) / 2
-    assert frequency[0::2].mean() < 0.35
-    assert frequency[1::2].mean() > 0.65
+    # Against .5, which is that of both classes: ten fours on both haplotypes of what stands for at least 25 donors.
+    error = np.sqrt(0.25 / (10 * 2 * 25))
+    assert frequency[0::2].mean() < 0.5 - 4 * error
+    assert frequency[1::2].mean() > 0.5 + 4 * error
     gain = calls[100:, :40].sum(axis=1).mean() - calls[:100, :40].sum(axis=1).mean()
     # Asked for 16, nearly two standard deviations of 8.9; kernel and prior take off some, and the gain has a standard error of 1.3.
-    assert 8.0 < gain < 20.0
+    assert 4 * 1.3 < gain < 16 + 4 * 1.3
 
 
 def test_gene_drop__one_generation_has_no_opposing_homozygote_with_its_parents(tmp_path: Path) -> None:
@@ -168,16 +170,6 @@ def test_gene_drop__families_are_as_large_as_asked_for(tmp_path: Path) -> None:
     assert 1 <= is_parent[0::2].sum() <= 4
     assert 5 <= is_parent[1::2].sum() <= 20
     assert (calls[:, 0::2].sum(axis=1) == 1).all()
-
-
-@pytest.mark.parametrize("generator", [Mosaic(), HaplotypeHmm(n_clusters=4, n_rounds=2), GeneDrop()])
-def test_condition__an_unseen_class_is_named(tmp_path: Path, generator: Generator) -> None:
-    train = example_genotypes(n_samples=40)
-    trait = EXAMPLE_TRAITS["categorical"]
-    sampler = generator.fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
-    table = train.samples[[trait.column, *trait.covariates]].head(2).assign(**{trait.column: "martian"})
-    with pytest.raises(GenobenchError, match="martian"):
-        sampler.generate(2, seed=1, condition=table)
 
 
 @pytest.mark.parametrize("generator", [Mosaic(), HaplotypeHmm(n_clusters=4, n_rounds=2), GeneDrop()])

@@ -29,9 +29,9 @@ def pairs_of(chance: np.ndarray, tilts: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 def test_stratum_tilts__multiply_the_transitions_of_the_chain_without_them(order: int) -> None:
-    """Calls follow calls as in the untilted chain times the ratios, but for what six rounds of scaling leave: each about a third of the
+    """Calls follow calls as in the untilted chain times the ratios, but for what six rounds of scaling leave.
 
-    differences, so (1 / 3)^6 = .0014 of differences of at most .7.
+    Each leaves about a third of the differences, which are at most .7: (1 / 3)^6 of that is less than .001.
     """
     rng = np.random.default_rng(order)
     n_variants = 5
