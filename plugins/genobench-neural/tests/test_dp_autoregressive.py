@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from genobench import FitContext, SettingsError
-from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
-from genobench_neural import training
+from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_context, example_genotypes
 from genobench_neural.dp_autoregressive import DpAutoregressive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 QUICK: dict[str, Any] = {"n_frequency_steps": 3, "n_linkage_steps": 3, "n_lags": 2}
@@ -66,27 +66,21 @@ def test_settings__refuse_values_out_of_range(name: str, value: Any) -> None:
         DpAutoregressive(**changes)
 
 
-class Killed(Exception):  # noqa: N818 - stands for a kill, which is no error
-    pass
-
-
-def test_fit__goes_on_after_a_kill_with_the_noise_of_the_system_that_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("always_saved")
+def test_fit__goes_on_after_a_kill_with_the_noise_of_the_system_that_it_had(
+    tmp_path: Path, killed_at: Callable[[int], AbstractContextManager[Callable[..., None]]]
+) -> None:
     """Else the steps that are done again would be released twice, with two noises."""
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "_SHARE_OF_WRITING", math.inf)
-    monkeypatch.setattr(training, "_REPORT_EVERY_SECONDS", 0.0)
     train = example_genotypes(n_samples=40)
     generator = DpAutoregressive(**{**QUICK, "n_linkage_steps": 20}, is_reproducible=False)
-    lengths: list[float] = []
+    before: list[Mapping[str, float]] = []
+    with killed_at(10) as kill:
 
-    def report(step: int, losses: Mapping[str, float]) -> None:
-        if step == 10:
-            lengths.append(losses["length of noisy gradient"])
-            if len(lengths) == 1:
-                raise Killed
+        def report(step: int, losses: Mapping[str, float]) -> None:
+            before.append(losses)
+            kill(step)
 
-    context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path, report=report)
-    with pytest.raises(Killed):
-        generator.fit(train, context)
-    generator.fit(train, context)
-    assert lengths[1] == lengths[0]
+        generator.fit(train, dataclasses.replace(example_context(tmp_path), report=report))
+    after: dict[int, Mapping[str, float]] = {}
+    generator.fit(train, dataclasses.replace(example_context(tmp_path), report=after.__setitem__))
+    assert after[10]["length of noisy gradient"] == before[-1]["length of noisy gradient"]

@@ -100,13 +100,14 @@ def test_settings__refuse_an_unknown_preset(generator: type[Vae | Gan | Wgan]) -
         generator(preset="cow")
 
 
-def test_settings__refuse_what_a_published_preset_lacks() -> None:
-    with pytest.raises(SettingsError, match="n_window is 8, but the preset 'cow-chr14' has no such thing"):
-        Vae(preset="cow-chr14", n_window=8)
-    with pytest.raises(SettingsError, match="n_clusters is 8, but the preset 'human-multi' has no such thing"):
-        Gan(preset="human-multi", n_clusters=8)
-    with pytest.raises(SettingsError, match="n_shared is 16, but the preset 'cow-all' has no such thing"):
-        Wgan(preset="cow-all", n_shared=16)
+@pytest.mark.parametrize(
+    ("generator", "preset", "name"),
+    [(Vae, "cow-chr14", "n_window"), (Gan, "human-multi", "n_clusters"), (Wgan, "cow-all", "n_shared")],
+)
+def test_settings__refuse_what_a_published_preset_lacks(generator: type[Vae | Gan | Wgan], preset: str, name: str) -> None:
+    changes: dict[str, Any] = {"preset": preset, name: 8}
+    with pytest.raises(SettingsError, match=f"{name} is 8, but the preset '{preset}' has no such thing"):
+        generator(**changes)
 
 
 def test_settings__of_a_preset_may_be_the_default_generators_value() -> None:
