@@ -21,7 +21,6 @@ from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 from genobench.cells import Cell, FitResult, hash_json
-from genobench.contracts import Comparison
 from genobench.curves import read_curves
 from genobench.errors import CellError, ContractError, GenobenchError
 from genobench.evaluation import score_cell
@@ -29,19 +28,17 @@ from genobench.fitting import fit_cell
 from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.planning import GeneratorPlan, Plan, Prepared, prepare
 from genobench.registry import Registered, Registry, load_target
-from genobench.report.page import write_report
-from genobench.storage import read_store
+from genobench.report.page import outcome_facts, write_report
 from genobench.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from genobench.contracts import Generator, Part
+    from genobench.contracts import Generator
     from genobench.events import OnEvent
+    from genobench.fitting import FitRequest
+    from genobench.tuning import Objective
 
 __all__ = ["GeneratorPlan", "Plan", "Prepared", "prepare", "run", "run_prepared"]
 
@@ -63,17 +60,14 @@ def run(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = lambd
     Raises:
         GenobenchError: If the plan cannot begin. What goes wrong in a cell is that cell's outcome.
     """
-    tuned: tuple[GeneratorPlan, ...] = ()
-    for pair in plan.pairs:
-        if tuned:
-            pair = dataclasses.replace(pair, generators=tuned, trials=0)  # noqa: PLW2901 - the pair as it is run
-        outcomes = []
-        for outcome in run_prepared(prepare(pair, registry=registry, home=home, on_event=on_event), on_event):
-            outcomes.append(outcome)
+    tuned: list[GeneratorPlan] = []
+    for planned in plan.split_plans:
+        split_plan = dataclasses.replace(planned, generators=tuple(tuned), trials=0) if tuned else planned
+        for outcome in run_prepared(prepare(split_plan, registry=registry, home=home, on_event=on_event), on_event):
+            wanted = GeneratorPlan(f"{outcome.distribution}/{outcome.generator}", outcome.settings)
+            if plan.trials and wanted not in tuned:  # The seeds of a generator share its settings.
+                tuned.append(wanted)
             yield outcome
-        if plan.trials:
-            first = outcomes[:: len(pair.seeds)]
-            tuned = tuple(GeneratorPlan(f"{one.distribution}/{one.generator}", one.settings) for one in first)
 
 
 def run_prepared(prepared: Prepared, on_event: OnEvent = lambda _event: None) -> Iterator[Outcome]:
@@ -121,25 +115,10 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
     def evaluate(settings: Generator, trial: int) -> float:
         key = prepared.cell_key(entry, settings, seed)
         on_event({"event": "trial", "trial": trial + 1, "trials": plan.trials, "generator": entry.name, "cell_id": key.cell_id})
-        cell, result = fit_cell(prepared.fit_request(entry, key), on_event)
-        if result.status == "preempted":  # A kill from outside says nothing of the settings; two may.
-            on_event({"event": "warning", "message": f"trial {trial + 1}: {result.message}; it starts again"})
-            cell, result = fit_cell(prepared.fit_request(entry, key), on_event)
-        if result.status != "ok":
-            on_event({"event": "warning", "message": f"trial {trial + 1}: {result.status} in {result.phase}: {result.message}"})
+        cell = _fitted_trial(prepared.fit_request(entry, key), trial, on_event)
+        if cell is None:
             return math.nan
-        records = score_cell(
-            cell.synthetic,
-            cell.validation_scores,
-            parts=prepared.real_parts("validation"),
-            trait=prepared.trait,
-            metrics=(metric,),
-            registry=prepared.registry,
-            bands=None,
-            log=cell.log,
-            on_event=on_event,
-        )
-        value = next((record.value for record in records if record.metric == objective.score), math.nan)
+        value = _validation_score(prepared, cell, metric, objective, on_event=on_event)
         on_event({"event": "trial-end", "trial": trial + 1, "trials": plan.trials, objective.score: value})
         return value
 
@@ -151,6 +130,34 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
         except (CellError, ContractError) as error:
             on_event({"event": "warning", "message": f"{entry.name} is not tuned and runs as given: {error}"})
             return given
+
+
+def _fitted_trial(request: FitRequest, trial: int, on_event: OnEvent) -> Cell | None:
+    """The cell of a trial; None if it did not end well."""
+    cell, result = fit_cell(request, on_event)
+    if result.status == "preempted":  # A kill from outside says nothing of the settings; two may.
+        on_event({"event": "warning", "message": f"trial {trial + 1}: {result.message}; it starts again"})
+        cell, result = fit_cell(request, on_event)
+    if result.status == "ok":
+        return cell
+    on_event({"event": "warning", "message": f"trial {trial + 1}: {result.status} in {result.phase}: {result.message}"})
+    return None
+
+
+def _validation_score(prepared: Prepared, cell: Cell, metric: Registered, objective: Objective, *, on_event: OnEvent) -> float:
+    """What trials are compared by, of one cell on the validation samples; NaN where it is missing."""
+    records = score_cell(
+        cell.synthetic,
+        cell.validation_scores,
+        parts=prepared.real_parts("validation"),
+        trait=prepared.trait,
+        metrics=(metric,),
+        registry=prepared.registry,
+        bands=None,
+        log=cell.log,
+        on_event=on_event,
+    )
+    return next((record.value for record in records if record.metric == objective.score), math.nan)
 
 
 def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitResult, scores: tuple[ScoreRecord, ...]) -> Outcome:
@@ -183,32 +190,14 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
 
 def _write_report(prepared: Prepared, cell: Cell, outcome: Outcome) -> None:
     """The page of a cell: its scores, and figures of what was scored."""
-    split, parts = prepared.split, prepared.real_parts()
-    groups: dict[Part, NDArray[np.intp]] = {part: split.groups[split.part(part)] for part in ("train", "holdout", "nonmembers")}
-    comparison = Comparison(
-        trait=prepared.trait,
-        train=read_store(prepared.store("train")),
-        holdout=read_store(prepared.store("holdout")),
-        nonmembers=read_store(prepared.store("nonmembers")),
-        synthetic=read_store(cell.synthetic),
-        groups=groups,
-    )
-    n_of = ", ".join(f"{n:,} {part}" for part, n in outcome.split["n"].items())
-    settings = ", ".join(f"{name} {value}" for name, value in outcome.settings.items())
-    facts = {
-        "cell": f"{cell.key.cell_id}, generator {outcome.generator} ({outcome.distribution} {outcome.plugin_version}), seed {outcome.seed}",
-        "settings": settings or "none",
-        "dataset": f"{outcome.dataset}, {comparison.train.n_variants:,} variants, sha256 {outcome.dataset_sha256[:12]}",
-        "split": f"{outcome.split['scheme']}, seed {outcome.split['seed']}: {n_of}",
-        "synthetic": f"{outcome.n_generated:,} samples",
-    }
+    comparison, parts = prepared.comparison(cell.synthetic), prepared.real_parts()
     with threadpool_limits(limits=1):  # As for scores: the products are small.
         write_report(
             cell.report,
             comparison,
             outcome.scores,
             title=f"{outcome.generator} on {outcome.dataset}",
-            facts=facts,
+            facts=outcome_facts(outcome, n_variants=comparison.train.n_variants),
             curves=read_curves(cell.curves),
             seed=parts.seed,
             has_families=parts.has_families,

@@ -9,6 +9,7 @@ import numpy as np
 
 from genobench.budgets import Budget
 from genobench.cells import CellKey, hash_json
+from genobench.contracts import Comparison
 from genobench.datasets import OpenDataset, open_dataset
 from genobench.errors import DuplicateNameError, GenobenchError, UnknownNameError
 from genobench.evaluation import RealParts
@@ -16,13 +17,16 @@ from genobench.fitting import FitRequest
 from genobench.registry import Registered, Registry, code_sha256, load_target
 from genobench.settings import settings_json, with_settings
 from genobench.splitting import Split, load_or_make_split, parts_folder, write_parts
+from genobench.storage import read_store
 from genobench.tuning import DEFAULT_OBJECTIVE, Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from genobench.contracts import Generator, Trait
+    from numpy.typing import NDArray
+
+    from genobench.contracts import Generator, Part, Trait
     from genobench.events import OnEvent
 
 
@@ -45,7 +49,7 @@ class Plan:
         split: `auto`, `random`, `family`, `kinship`, `forward` or `column`.
         split_column: The column of a `column` split.
         split_seed: Seed of the split; every generator and seed of the plan shares it.
-        n_splits: Pairs of a split and its seeds: pair k has the split seed `split_seed` + k and seeds of its own; see `pairs`.
+        n_splits: Pairs of a split and its seeds: pair k has the split seed `split_seed` + k and seeds of its own; see `split_plans`.
         seeds: One cell each.
         n_samples: Synthetic samples; None for as many as there are training samples.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, ...
@@ -75,7 +79,7 @@ class Plan:
     retry: bool = False
 
     @property
-    def pairs(self) -> tuple[Plan, ...]:
+    def split_plans(self) -> tuple[Plan, ...]:
         """A plan for each split: the k-th has the split seed `split_seed` + k and, of one seed s, the seed s + k."""
         n_seeds = len(self.seeds)
         return tuple(
@@ -142,6 +146,20 @@ class Prepared:
             seed=self.plan.split_seed,
         )
 
+    def comparison(self, synthetic: Path) -> Comparison:
+        """The parts and the synthetic samples of a store, with no results."""
+        groups: dict[Part, NDArray[np.intp]] = {
+            part: self.split.groups[self.split.part(part)] for part in ("train", "holdout", "nonmembers")
+        }
+        return Comparison(
+            trait=self.trait,
+            train=read_store(self.store("train")),
+            holdout=read_store(self.store("holdout")),
+            nonmembers=read_store(self.store("nonmembers")),
+            synthetic=read_store(synthetic),
+            groups=groups,
+        )
+
     def cell_key(self, entry: Registered, generator: Generator, seed: int) -> CellKey:
         """The key of a cell of this plan."""
         return CellKey(
@@ -180,37 +198,15 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     Raises:
         GenobenchError: If a name, a setting, the data or the split is wrong; nothing has been fitted then.
     """
-    entries = [registry.find("generator", wanted.name) for wanted in plan.generators]
-    generators = tuple(
-        (entry, with_settings(load_target("generator", entry), wanted.settings))
-        for entry, wanted in zip(entries, plan.generators, strict=True)
-    )
-    for _, generator in generators:
-        settings_json(generator)
-    metrics = (
-        tuple(registry.find("metric", name) for name in plan.metrics)
-        if plan.metrics is not None
-        else tuple(entry for entry in registry.offers("metric") if not _is_on_request(entry))
-    )
-    check_score_names(metrics)
+    generators = _find_generators(plan, registry)
+    metrics = _find_metrics(plan, registry)
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
     budget = Budget.parse(plan.budget) if plan.budget else None
     device = _resolve_device(plan.device, budget)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
     dataset = open_dataset(plan.dataset, registry)
     trait = dataset.card.trait(plan.trait)
-    on_event({"event": "stage", "stage": "split", "n_samples": dataset.genotypes.n_samples, "n_variants": dataset.genotypes.n_variants})
-    split = load_or_make_split(
-        dataset.genotypes,
-        dataset_sha256=dataset.sha256,
-        folder=home / "splits",
-        trait=trait,
-        birth_column=dataset.card.birth_column,
-        scheme=plan.split,
-        column=plan.split_column,
-        seed=plan.split_seed,
-    )
-    on_event({"event": "split", **split.facts, "notes": split.notes, "largest_kinship_pair": split.largest_kinship_pair})
+    split = _split(dataset, plan, trait=trait, home=home, on_event=on_event)
     folder = parts_folder(home, dataset_sha256=dataset.sha256, split_sha256=split.sha256)
     write_parts(dataset.genotypes, split, folder)
     return Prepared(
@@ -227,6 +223,46 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
         metrics=metrics,
         objective=objective,
     )
+
+
+def _find_generators(plan: Plan, registry: Registry) -> tuple[tuple[Registered, Generator], ...]:
+    """Each generator of a plan with its settings, which can be written as JSON."""
+    entries = [registry.find("generator", wanted.name) for wanted in plan.generators]
+    generators = tuple(
+        (entry, with_settings(load_target("generator", entry), wanted.settings))
+        for entry, wanted in zip(entries, plan.generators, strict=True)
+    )
+    for _, generator in generators:
+        settings_json(generator)
+    return generators
+
+
+def _find_metrics(plan: Plan, registry: Registry) -> tuple[Registered, ...]:
+    """The metrics of a plan, whose scores have names of their own."""
+    metrics = (
+        tuple(registry.find("metric", name) for name in plan.metrics)
+        if plan.metrics is not None
+        else tuple(entry for entry in registry.offers("metric") if not _is_on_request(entry))
+    )
+    check_score_names(metrics)
+    return metrics
+
+
+def _split(dataset: OpenDataset, plan: Plan, *, trait: Trait, home: Path, on_event: OnEvent) -> Split:
+    genotypes = dataset.genotypes
+    on_event({"event": "stage", "stage": "split", "n_samples": genotypes.n_samples, "n_variants": genotypes.n_variants})
+    split = load_or_make_split(
+        genotypes,
+        dataset_sha256=dataset.sha256,
+        folder=home / "splits",
+        trait=trait,
+        birth_column=dataset.card.birth_column,
+        scheme=plan.split,
+        column=plan.split_column,
+        seed=plan.split_seed,
+    )
+    on_event({"event": "split", **split.facts, "notes": split.notes, "largest_kinship_pair": split.largest_kinship_pair})
+    return split
 
 
 def check_score_names(metrics: tuple[Registered, ...]) -> None:

@@ -141,8 +141,8 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
     outcomes: list[Outcome] = []
     with RunProgress() as progress:
         if plan_only:
-            for pair in plan.pairs:
-                _show_plan(prepare(pair, registry=registry, home=home, on_event=progress))
+            for split_plan in plan.split_plans:
+                _show_plan(prepare(split_plan, registry=registry, home=home, on_event=progress))
             return
         for outcome in run(plan, registry=registry, home=home, on_event=progress):
             if json_lines:

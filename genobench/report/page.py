@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genobench.contracts import Comparison
-    from genobench.outcomes import ScoreRecord
+    from genobench.outcomes import Outcome, ScoreRecord
     from genobench.report.drawing import Panel
 
 
@@ -51,6 +51,19 @@ def write_report(
     panels = draw_panels(Evidence.of(comparison, seed=seed, has_families=has_families), curves)
     write_text_atomically(path, to_html(panels, scores, title=title, facts=facts))
     return path
+
+
+def outcome_facts(outcome: Outcome, *, n_variants: int) -> dict[str, str]:
+    """What the page of a cell says of it, each fact with its name."""
+    made_by = f"generator {outcome.generator} ({outcome.distribution} {outcome.plugin_version}), seed {outcome.seed}"
+    n_of = ", ".join(f"{n:,} {part}" for part, n in outcome.split["n"].items())
+    return {
+        "cell": f"{outcome.cell_id}, {made_by}",
+        "settings": ", ".join(f"{name} {value}" for name, value in outcome.settings.items()) or "none",
+        "dataset": f"{outcome.dataset}, {n_variants:,} variants, sha256 {outcome.dataset_sha256[:12]}",
+        "split": f"{outcome.split['scheme']}, seed {outcome.split['seed']}: {n_of}",
+        "synthetic": f"{outcome.n_generated:,} samples",
+    }
 
 
 def to_html(panels: Sequence[Panel], scores: Sequence[ScoreRecord], *, title: str, facts: Mapping[str, str]) -> str:
