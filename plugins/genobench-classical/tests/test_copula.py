@@ -11,9 +11,9 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from genobench import MISSING, FitContext, Genotypes, PackedCalls, SettingsError, Trait
+from genobench import MISSING, FitContext, Genotypes, SettingsError, Trait
 from genobench.statgen import BlockLayout
-from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench.testing import GeneratorSuite, example_context, example_genotypes, genotypes_of
 from genobench_classical.copula import Copula
 from genobench_classical.gaussian import call_covariance, category_means
 from genobench_classical.latent import LatentScores
@@ -30,15 +30,6 @@ class TestCopula(GeneratorSuite):
 
     plugin = Copula
     settings = {"n_components": 4, "n_rounds": 5}  # noqa: RUF012 - a suite's attribute
-
-
-def context(folder: Path) -> FitContext:
-    return FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder)
-
-
-def genotypes_of(calls: np.ndarray) -> Genotypes:
-    table = example_genotypes(n_samples=len(calls), n_variants=calls.shape[1])
-    return Genotypes(calls=PackedCalls.from_calls(calls.astype(np.int8)), samples=table.samples, variants=table.variants)
 
 
 @pytest.mark.parametrize("rho", [-0.8, -0.2, 0.3, 0.9])
@@ -77,7 +68,7 @@ def autoregression(n_samples: int, n_variants: int) -> np.ndarray:
 def test_copula__reproduces_a_given_latent_correlation(tmp_path: Path) -> None:
     """A first-order autoregression, cut: calls of training and of generated samples have the same correlations within noise."""
     calls = autoregression(1500, 40)
-    synthetic = Copula(n_components=0).fit(genotypes_of(calls), context(tmp_path)).generate(4000, seed=2).to_array()
+    synthetic = Copula(n_components=0).fit(genotypes_of(calls), example_context(tmp_path)).generate(4000, seed=2).to_array()
     wanted, found = np.corrcoef(calls.T), np.corrcoef(synthetic.T)
     # Correlations of 1,500 and 4,000 samples differ by chance with a standard deviation of at most this.
     error = np.sqrt(1 / 1500 + 1 / 4000)
@@ -90,7 +81,7 @@ def test_copula__missing_calls_do_not_lessen_correlations(tmp_path: Path) -> Non
     is_linked = np.arange(39) != 19
     wanted = np.diag(np.corrcoef(calls.T), 1)[is_linked]
     calls[np.random.default_rng(4).random(calls.shape) < 0.25] = MISSING
-    synthetic = Copula(n_components=0).fit(genotypes_of(calls), context(tmp_path)).generate(4000, seed=2).to_array()
+    synthetic = Copula(n_components=0).fit(genotypes_of(calls), example_context(tmp_path)).generate(4000, seed=2).to_array()
     found = np.diag(np.corrcoef(synthetic.T), 1)[is_linked]
     # Of 1,500 samples .75 x .75 have both calls. With .75 of each correlation, .6, the mean would be .15 off.
     error = (1 - wanted.mean() ** 2) * np.sqrt(1 / (1500 * 0.75**2) + 1 / 4000)
@@ -171,7 +162,7 @@ def test_copula__the_trait_moves_calls(tmp_path: Path) -> None:
     train = example_genotypes(n_samples=400)
     calls = train.to_array()
     moved = train.samples.assign(weight=calls[:, 7] + np.random.default_rng(1).normal(0, 0.5, 400))
-    sampler = QUICK.fit(train.with_samples(moved), context(tmp_path))
+    sampler = QUICK.fit(train.with_samples(moved), example_context(tmp_path))
     condition = pd.DataFrame({"weight": np.repeat([0.0, 2.0], 500), "sex": train.samples["sex"].iloc[0]})
     found = sampler.generate(1000, seed=1, condition=condition).to_array()[:, 7]
     # Against no effect: the variance of a call is at most 1, so this is four standard errors of the difference.

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import FitContext, GenobenchError, Genotypes, PackedCalls, SettingsError, Trait
-from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench import FitContext, Genotypes, PackedCalls, SettingsError, Trait
+from genobench.testing import GeneratorSuite
 from genobench_classical.gene_drop import GeneDrop, Offspring
 from genobench_classical.hmm import HaplotypeHmm
 from genobench_classical.mosaic import Mosaic
@@ -170,16 +170,6 @@ def test_gene_drop__families_are_as_large_as_asked_for(tmp_path: Path) -> None:
     assert 1 <= is_parent[0::2].sum() <= 4
     assert 5 <= is_parent[1::2].sum() <= 20
     assert (calls[:, 0::2].sum(axis=1) == 1).all()
-
-
-@pytest.mark.parametrize("generator", [Mosaic(), HaplotypeHmm(n_clusters=4, n_rounds=2), GeneDrop()])
-def test_load__a_folder_without_arrays_is_named(tmp_path: Path, generator: Generator) -> None:
-    train = example_genotypes(n_samples=40)
-    sampler = generator.fit(train, FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path))
-    sampler.save(tmp_path / "saved")
-    (tmp_path / "saved" / "arrays.safetensors").unlink()
-    with pytest.raises(GenobenchError, match="saved holds no whole sampler"):
-        type(generator).load(tmp_path / "saved")
 
 
 @pytest.mark.parametrize(

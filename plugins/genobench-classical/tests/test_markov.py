@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from genobench import FitContext, Genotypes, PackedCalls, SettingsError, Trait
-from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
+from genobench.testing import GeneratorSuite, example_context, example_genotypes, genotypes_of
 from genobench_classical.histories import first_order_slopes, history_tables
 from genobench_classical.markov import Markov
 
@@ -25,10 +25,6 @@ class TestMarkov(GeneratorSuite):
     plugin = Markov
 
 
-def context(folder: Path) -> FitContext:
-    return FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=folder)
-
-
 def chain(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
     """Calls of a chain with the moves above, which begins anew at the middle."""
     rng = np.random.default_rng(seed)
@@ -37,11 +33,6 @@ def chain(n_samples: int, n_variants: int, *, seed: int) -> np.ndarray:
         at_most = np.full((n_samples, 3), [1 / 3, 2 / 3, 1]) if k in (0, n_variants // 2) else MOVES.cumsum(axis=1)[calls[:, k - 1]]
         calls[:, k] = (rng.random(n_samples)[:, None] >= at_most[:, :2]).sum(axis=1)
     return calls
-
-
-def genotypes_of(calls: np.ndarray) -> Genotypes:
-    table = example_genotypes(n_samples=len(calls), n_variants=calls.shape[1])
-    return Genotypes(calls=PackedCalls.from_calls(calls.astype(np.int8)), samples=table.samples, variants=table.variants)
 
 
 def test_history_tables__add_prior_samples_that_follow_the_shorter_history() -> None:
@@ -60,7 +51,7 @@ def test_history_tables__leave_missing_calls_out() -> None:
 
 
 def test_markov__reproduces_known_transitions(tmp_path: Path) -> None:
-    sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), context(tmp_path))
+    sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), example_context(tmp_path))
     synthetic = sampler.generate(3000, seed=2).to_array()
     before = np.concatenate([synthetic[:, :19], synthetic[:, 20:39]], axis=1).ravel()
     after = np.concatenate([synthetic[:, 1:20], synthetic[:, 21:]], axis=1).ravel()
@@ -74,12 +65,12 @@ def test_markov__reproduces_known_transitions(tmp_path: Path) -> None:
 
 
 def test_markov__chooses_short_histories_for_a_first_order_chain(tmp_path: Path) -> None:
-    sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), context(tmp_path))
+    sampler = Markov().fit(genotypes_of(chain(1500, 40, seed=1)), example_context(tmp_path))
     assert sampler.at_most.shape[1] == 3
 
 
 def test_markov__chromosomes_are_independent(tmp_path: Path) -> None:
-    synthetic = Markov().fit(genotypes_of(chain(800, 40, seed=1)), context(tmp_path)).generate(4000, seed=2).to_array()
+    synthetic = Markov().fit(genotypes_of(chain(800, 40, seed=1)), example_context(tmp_path)).generate(4000, seed=2).to_array()
     assert abs(np.corrcoef(synthetic[:, 19], synthetic[:, 20])[0, 1]) < 5 / np.sqrt(4000)
 
 
@@ -90,7 +81,7 @@ def test_markov__classes_have_shares_of_their_own(tmp_path: Path) -> None:
     calls[sexes == "male", 5] = 2
     train = Genotypes(calls=PackedCalls.from_calls(calls), samples=train.samples.assign(sex=sexes), variants=train.variants)
     condition = pd.DataFrame({"weight": 0.0, "sex": np.repeat(["female", "male"], 500)})
-    found = Markov().fit(train, context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
+    found = Markov().fit(train, example_context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
     for sex, rows in (("female", slice(500)), ("male", slice(500, None))):
         members = calls[sexes == sex]
         # Twenty samples of both sexes are added after each call before, so that shares lie between the sex's own and that of all.
@@ -106,7 +97,7 @@ def test_markov__the_trait_moves_calls(tmp_path: Path) -> None:
     train = genotypes_of(calls)
     train = train.with_samples(train.samples.assign(weight=calls[:, 5] + np.random.default_rng(1).normal(0, 0.5, 600)))
     condition = pd.DataFrame({"weight": np.repeat([0.0, 2.0], 500), "sex": train.samples["sex"].iloc[0]})
-    found = Markov().fit(train, context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
+    found = Markov().fit(train, example_context(tmp_path)).generate(1000, seed=1, condition=condition).to_array()[:, 5]
     # Against no effect: the variance of a call is at most 1, so this is four standard errors of the difference.
     assert found[500:].mean() - found[:500].mean() > 4 * np.sqrt(2 / 500)
 
@@ -116,7 +107,7 @@ def two_lines(n_samples: int, n_variants: int) -> Genotypes:
     rng = np.random.default_rng(7)
     is_second = np.arange(n_samples) % 2 == 1
     calls = rng.binomial(2, np.where(is_second, 0.8, 0.2)[:, None], (n_samples, n_variants))
-    train = genotypes_of(calls)
+    train = genotypes_of(calls.astype(np.int8))
     weights = np.where(is_second, 1.0, -1.0) + rng.normal(0, 0.5, n_samples)
     return train.with_samples(train.samples.assign(weight=weights, line=np.where(is_second, "second", "first")))
 
@@ -149,7 +140,7 @@ def test_first_order_slopes__do_not_depend_on_missing_calls() -> None:
 
 def test_markov__constant_variants_stay_constant(tmp_path: Path) -> None:
     train = example_genotypes(n_constant=6)
-    synthetic = Markov().fit(train, context(tmp_path)).generate(500, seed=1).to_array()
+    synthetic = Markov().fit(train, example_context(tmp_path)).generate(500, seed=1).to_array()
     assert (synthetic[:, :6] == train.to_array()[0, :6]).all()
 
 
