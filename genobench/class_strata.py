@@ -15,6 +15,9 @@ _POOLING: Final = 5.0
 _FEWEST: Final = 5
 """No count of a combination of classes and no mean is kept of fewer samples: the usual least cell of a published table.
 
+Counts of classes are kept, the rarest too, each column for itself: with one column of classes, shares times the number of samples are
+the counts of its combinations, of fewer samples as well.
+
 Statistical offices ask for 3 to 10: Hundepool et al. 2012, Statistical Disclosure Control, Wiley, section 4.2, doi 10.1002/9781118348239.
 """
 

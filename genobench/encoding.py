@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from genobench.contracts import Trait
 
 _LARGEST_Z: Final = 4.0
-"""Quantitative values are held within this many standard deviations of the training mean, where a network has seen something."""
+"""Encoded values are held within this many standard deviations of the training mean, where a network has seen something.
+
+Moments are of values as they are, which sum to 0: of clipped ones the sum would be what was cut off, and give an outlier away.
+"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class ConditionEncoder:
             if column.name not in table.columns:
                 raise GenobenchError(f"The condition has no column '{column.name}'; it must have {[c.name for c in self.columns]}.")
             if not column.classes:
-                parts.append(np.nan_to_num(_standardised(table, column), nan=0.0)[:, None])
+                parts.append(np.nan_to_num(np.clip(_standardised(table, column), -_LARGEST_Z, _LARGEST_Z), nan=0.0)[:, None])
                 continue
             texts = _texts(table[column.name])
             unseen = sorted(set(texts) - set(column.classes) - {""})
@@ -253,5 +256,5 @@ def _class_name(value: Any) -> str:
 def _standardised(table: pd.DataFrame, column: Column) -> NDArray[np.float64]:
     """Values in standard deviations from the mean of training, NaN where missing."""
     values = pd.to_numeric(table[column.name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    z: NDArray[np.float64] = np.clip((values - column.mean) / column.standard_deviation, -_LARGEST_Z, _LARGEST_Z)
+    z: NDArray[np.float64] = (values - column.mean) / column.standard_deviation
     return z

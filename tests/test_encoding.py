@@ -117,6 +117,22 @@ def test_to_json__gives_no_sample_away(n_rare: int) -> None:
         assert np.abs(undone[:, None] - known).min() > 1e-9
 
 
+@pytest.mark.parametrize("outliers", [(95.8,), (95.8, 3.1)])
+def test_to_json__gives_no_outlier_away(outliers: tuple[float, ...]) -> None:
+    """Values about 20 and two far out: what strata leave of the sum must not be the part that a clip took off an outlier."""
+    random = np.random.default_rng(7)
+    weight = np.concatenate([outliers, random.normal(20, 1, 300 - len(outliers))])
+    seen = pd.DataFrame({"weight": weight, "line": np.where(np.arange(300) % 3 == 0, "a", "b")})
+    encoder = ConditionEncoder.of_samples(seen, Trait(column="weight", kind="quantitative", covariates=("line",)))
+    values = json.loads(json.dumps(encoder.to_json()))
+    trait, excess = values["columns"][0], -sum(stratum["means"][0] * (stratum["count"] + 5) for stratum in values["strata"])
+    # One clipped value is 4 standard deviations and what is lacking; of two, sum and difference are known.
+    for guess in (4 + excess, -4 + excess, 4 - excess, -4 - excess):
+        assert np.abs(trait["mean"] + trait["standard_deviation"] * guess - weight).min() > 0.1
+    assert excess == pytest.approx(0, abs=1e-9)
+    assert np.abs(encoder.encode(seen)[:, 0]).max() == 4
+
+
 def test_draw__missing_values_make_no_column_narrower() -> None:
     """Half the values missing at random: the SD of 1,000 present normal ones has the standard error SD / sqrt(2,000)."""
     random = np.random.default_rng(5)
