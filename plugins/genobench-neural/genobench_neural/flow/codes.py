@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from genobench import Genotypes
     from genobench.statgen import BlockLayout
 
-_ROWS_PER_CHUNK: Final = 512
-"""Standardised calls of so many samples at 50,000 variants take 100 MB."""
-
 _SMALLEST: Final = 1e-6
 """Scores of a standard deviation below it are rounding."""
 
@@ -31,16 +28,21 @@ _SHARE_OF_PIECE: Final = 0.125
 
 @dataclass(frozen=True, eq=False)
 class LatentCodes:
-    """Scores of the training samples on genome-wide principal components, and what is left of them without each part of the genome.
+    """Scores of the training samples on genome-wide principal components, and on those of the genome without each part.
 
     A decoder that learns a part from scores in which that part has no share learns what relatives have in common, not what one sample has
-    alone. Parts are chromosomes. One with more than half of the blocks is cut into pieces of an eighth of the genome, and a piece is
-    learned from scores without its neighbours too, a gap across which little linkage reaches; where nothing is left, from zeros.
+    alone. The components themselves are found without the part, since loadings elsewhere know a sample's own calls, and are turned
+    (orthogonal Procrustes) to lie along the genome-wide ones. Parts are chromosomes. One with more than half of the blocks is cut into
+    pieces of an eighth of the genome, and a piece is learned without its neighbours too, a gap across which little linkage reaches; where
+    nothing is left, from zeros.
 
     Args:
         whole: Scores, shape (n_samples, n_factors), of variance 1 each (0 for components beyond those there are).
-        without: Those without each part, shape (n_parts, n_samples, n_factors), likewise.
+        without: Those without each part, shape (n_parts, n_samples, n_factors), likewise (less where fewer components are left).
         part_of: The part that each block lies in, shape (n_blocks,).
+
+    References:
+        Schönemann 1966, A generalized solution of the orthogonal Procrustes problem, doi:10.1007/BF02289451.
     """
 
     whole: torch.Tensor
@@ -49,7 +51,7 @@ class LatentCodes:
 
     @classmethod
     def of_training(cls, train: Genotypes, layout: BlockLayout, *, n_factors: int, seed: int) -> Self:
-        """Find the components and take them apart.
+        """Find the components of the whole and those without each part.
 
         Args:
             train: Training samples; all codes are 0 where no variant varies among them.
@@ -59,21 +61,20 @@ class LatentCodes:
         """
         part_of, is_left_out = genome_parts(layout)
         part_of_variant = part_of[layout.place_of // layout.block_size]
-        own = np.zeros((len(is_left_out), train.n_samples, n_factors), dtype=np.float32)
-        if not _varies(train):
-            nothing = torch.from_numpy(own)
-            return cls(whole=nothing[0], without=nothing, part_of=torch.from_numpy(part_of))
-        components = PrincipalComponents.fit(train.calls, n_factors, seed)
-        for start in range(0, train.n_samples, _ROWS_PER_CHUNK):
-            rows = slice(start, start + _ROWS_PER_CHUNK)
-            calls = train.calls.rows(rows)
-            standardised = np.where(calls >= 0, (calls - components.mean) * components.inverse_spread, 0).astype(np.float32)
-            for part in range(len(own)):
-                here = part_of_variant == part
-                own[part, rows] = standardised[:, here] @ components.loadings[here]
-        # Sums over what stays, not differences from the whole: where nothing stays, rounding would be scaled up to a code.
-        without = np.einsum("pq,qnf->pnf", (~is_left_out).astype(np.float32), own)
-        return cls(whole=_scaled(own.sum(axis=0)), without=_scaled(without), part_of=torch.from_numpy(part_of))
+        varies = _varies(train)
+
+        def scores(is_used: NDArray[np.bool_]) -> NDArray[np.float64]:
+            if not varies[is_used].any():
+                return np.zeros((train.n_samples, n_factors))
+            return _scaled(PrincipalComponents.fit(train.calls, n_factors, seed, is_used=is_used).project(train.calls))
+
+        whole = scores(np.ones(len(varies), dtype=bool))
+        without = np.stack([_turned(scores(~is_out[part_of_variant]), whole) for is_out in is_left_out])
+        return cls(
+            whole=torch.from_numpy(whole.astype(np.float32)),
+            without=torch.from_numpy(without.astype(np.float32)),
+            part_of=torch.from_numpy(part_of),
+        )
 
 
 def genome_parts(layout: BlockLayout) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -93,16 +94,24 @@ def genome_parts(layout: BlockLayout) -> tuple[NDArray[np.int64], NDArray[np.boo
     return np.repeat(number, sizes), is_left_out
 
 
-def _varies(train: Genotypes) -> bool:
-    """Whether some variant has two alleles among the calls, so that there are components."""
+def _varies(train: Genotypes) -> NDArray[np.bool_]:
+    """Whether each variant has two alleles among the calls; without one there are no components."""
     counts = genotype_counts(train.calls)
     n_alt = counts[1] + 2 * counts[2]
-    return bool(((n_alt > 0) & (n_alt < 2 * counts.sum(axis=0))).any())
+    varies: NDArray[np.bool_] = (n_alt > 0) & (n_alt < 2 * counts.sum(axis=0))
+    return varies
 
 
-def _scaled(scores: NDArray[np.float32]) -> torch.Tensor:
-    """Scores of mean 0 and variance 1 over samples, the last axis but one."""
-    values = torch.from_numpy(scores)
-    values = values - values.mean(dim=-2, keepdim=True)
-    spread = values.square().mean(dim=-2, keepdim=True).sqrt()
-    return torch.where(spread > _SMALLEST, values / spread.clamp(min=_SMALLEST), 0.0)
+def _scaled(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores of mean 0 and variance 1 over samples, the first axis."""
+    values = scores - scores.mean(axis=0)
+    spread = values.std(axis=0)
+    scaled: NDArray[np.float64] = np.where(spread > _SMALLEST, values / np.maximum(spread, _SMALLEST), 0.0)
+    return scaled
+
+
+def _turned(scores: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores after the rotation (or reflection) that brings them nearest to others, both of shape (n_samples, n_factors)."""
+    left, _, right = np.linalg.svd(scores.T @ target)
+    turned: NDArray[np.float64] = scores @ (left @ right)
+    return turned

@@ -67,6 +67,8 @@ class PathCounts:
     def log_chances_without(self, paths: torch.Tensor) -> torch.Tensor:
         """Log chance of each cluster along the paths of training samples, as it is where the sample itself was not counted.
 
+        The clusters and their transitions, which `prior` haplotypes follow, were still fitted with the sample.
+
         Args:
             paths: Of some of the samples that were counted, shape (n_blocks, n_samples, 2).
 
