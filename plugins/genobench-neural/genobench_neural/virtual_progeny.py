@@ -47,8 +47,8 @@ class VirtualProgeny(Generator):
     who have training offspring together: these would be full sibs of training samples.
 
     A parent with few offspring is not used, since what is inferred of it is nearer to these than to other offspring. In its place stands
-    one who is made up: of a walk along haplotype clusters of all inferred gametes, and of a gamete of another inferred parent or the same
-    walk again. Without families, all gametes are such walks, and training samples are phased statistically.
+    one who is made up: of a walk along haplotype clusters of all inferred gametes, and of a gamete of another inferred parent or
+    another walk. Without families, all gametes are such walks, and training samples are phased statistically.
 
     The trait and the covariates come in twice. Matings are drawn by the covariates of the training offspring. Then some gametes of
     some matings are tried, and a pair is drawn by how well its value in the best linear predictor suits the trait; the predictor is scaled

@@ -15,7 +15,7 @@ from genobench.statgen import BlockLayout, HaplotypeClusters
 from genobench.testing import EXAMPLE_TRAITS, GeneratorSuite, example_genotypes
 from genobench_neural import virtual_progeny
 from genobench_neural.batches import PackedBatches
-from genobench_neural.lineages.matings import Matings, MatingTable
+from genobench_neural.lineages.matings import Matings, MatingTable, facts_per_number
 from genobench_neural.lineages.parents import add_to_parents, infer_parents, recombination
 from genobench_neural.lineages.populations import population_columns, population_leanings
 from genobench_neural.lineages.predictor import TraitPredictor, fit_predictor
@@ -224,6 +224,64 @@ def test_draw__gives_the_trait_its_heritability(heritability: float) -> None:
     # Four standard errors of a squared correlation; the spread is measured on 1,024 samples, and 128 pairs of gametes stand for all.
     error = 2 * (heritability / 4000) ** 0.5 * (1 - heritability) + heritability * (1 - heritability) * (2 / 1024) ** 0.5
     assert explained == pytest.approx(heritability, abs=4 * error + 0.03)
+
+
+def predicting_network(effects: torch.Tensor, *, heritability: float, random: torch.Generator) -> ProgenyNetwork:
+    """Of made-up parents alone, for a trait with these effects, shape (40, 4, n_trait), and variance 1 in each number."""
+    n_trait = effects.shape[2]
+    network = network_of(n_parents=0, n_condition=n_trait, n_trait=n_trait, n_tried=4, n_meioses=4)
+    table = MatingTable(
+        mates=torch.zeros(1, 2, dtype=torch.long), counts=torch.ones(1), means=torch.zeros(1, n_trait), precision=torch.zeros(n_trait)
+    )
+    network.begin_with(
+        HaplotypeClusters(alleles=torch.rand(40, 3, 4, generator=random).round(), transitions=torch.full((40, 3, 3), 1 / 3)),
+        leanings=torch.zeros(40, n_trait + 1, 3),
+        haplotypes=torch.zeros(40, 0, 2, 4, dtype=torch.uint8),
+        table=table,
+        fractions=torch.full((40,), 0.5),
+    )
+    predictor = TraitPredictor(
+        effects=effects,
+        slopes=torch.zeros(n_trait, n_trait),
+        explained=torch.full((n_trait,), heritability),
+        residual=torch.full((n_trait,), 1 - heritability),
+        is_population=torch.zeros(n_trait, dtype=torch.bool),
+    )
+    network.predict_with(predictor, torch.zeros(1, n_trait), random)
+    return network
+
+
+def test_draw__counts_two_classes_as_the_one_number_that_they_are() -> None:
+    effects = torch.randn(40, 4, 1, generator=torch.Generator().manual_seed(1))
+    wanted = torch.randn(200, 1, generator=torch.Generator().manual_seed(2))
+    of_one, of_two = (
+        predicting_network(effects * signs, heritability=0.5, random=torch.Generator().manual_seed(3)).draw(
+            wanted * signs, torch.Generator().manual_seed(4)
+        )
+        for signs in (torch.ones(1), torch.tensor([1.0, -1.0]))
+    )
+    # All but what rounding decides.
+    assert (of_one == of_two).all(dim=2).all(dim=0).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+def test_facts_per_number__makes_distances_mahalanobis_ones(n_classes: int) -> None:
+    one_hot = np.eye(n_classes) - 1 / n_classes
+    covariance = one_hot.T @ one_hot / n_classes
+    away = np.random.default_rng(1).normal(size=(5, n_classes))
+    away -= away.mean(axis=1, keepdims=True)
+    expected = np.einsum("ni,ij,nj->n", away, np.linalg.pinv(covariance), away)
+    found = facts_per_number(n_classes) * (away**2 / covariance.diagonal()).sum(axis=1)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_draw__makes_meioses_of_made_up_parents_differ() -> None:
+    """Without a grandparent a parent has two walks: at three clusters, they differ in two thirds of the blocks."""
+    network = predicting_network(torch.ones(40, 4, 1), heritability=0.5, random=torch.Generator().manual_seed(5))
+    unknown = torch.zeros(200, dtype=torch.long)
+    both = network.parents(unknown, unknown, torch.zeros(200, 1), torch.Generator().manual_seed(6))
+    share = float((both[:, 0] != both[:, 1]).float().mean())
+    assert share == pytest.approx(2 / 3, abs=4 * (2 / 9 / 8000) ** 0.5)
 
 
 def test_with_counted_moves__counts_moves() -> None:

@@ -105,12 +105,22 @@ class MatingTable:
         totals = [torch.bincount(number.cpu(), weights=column, minlength=len(mates)) for column in condition.double().cpu().T]
         means = (torch.stack(totals, dim=1).to(counts) / (counts[:, None] + 1)).float()
         variance = (condition - means[number]).square().mean(dim=0).clamp(min=_SMALLEST_VARIANCE)
-        # The numbers of a class of two or more are one fact less than there are classes.
-        share = torch.tensor([min(1.0, 2 / c.width) for c in encoder.columns for _ in range(c.width)], device=condition.device)
+        share = torch.tensor([facts_per_number(c.width) for c in encoder.columns for _ in range(c.width)], device=condition.device)
         precision = share / variance
         precision[: encoder.columns[0].width] *= is_population[: encoder.columns[0].width]
         exchanged = _exchanged(mates, means, precision, n_parents=matings.n_parents, generator=generator)
         return cls(mates=exchanged, counts=counts, means=means, precision=precision)
+
+
+def facts_per_number(width: int) -> float:
+    """What a squared difference in one of a column's numbers counts: those of two classes are one fact twice, of K classes K - 1 facts.
+
+    With classes that are equally frequent, this makes the sum over numbers in units of their variance Mahalanobis's distance.
+
+    Args:
+        width: Numbers of the column.
+    """
+    return (width - 1) / width if width > 1 else 1.0
 
 
 def _exchanged(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from genobench_neural.lineages.matings import facts_per_number
 from genobench_neural.sampling import GenotypeNetwork
 
 if TYPE_CHECKING:
@@ -54,11 +55,12 @@ class ProgenyNetwork(GenotypeNetwork):
     parent p. Which alleles these are is looked up at the end, so that trying many meioses costs little.
 
     A parent who was not inferred is made up: one of its haplotypes is a walk along the clusters, the other is a gamete of an inferred
-    parent that suits the covariates and is not the mate (a grandparent), or the same walk again.
+    parent that suits the covariates and is not the mate (a grandparent), or another walk.
 
     The trait chooses by its predicted value v: a pair of gametes is drawn with a probability proportional to the likelihood of the wanted
-    value, normal about v with the variance that variants do not explain. v is scaled so that its variance over samples that were not
-    chosen is the trait's genomic variance in training; so the trait given the genotypes is distributed as the model says.
+    value, normal about v with the variance that variants do not explain; of K classes, K - 1 numbers count. v is scaled so that its
+    variance over samples that were not chosen is the trait's genomic variance in training; so the trait given the genotypes is
+    distributed as the model says.
 
     Args:
         size: Shapes.
@@ -160,7 +162,7 @@ class ProgenyNetwork(GenotypeNetwork):
         wanted = condition[:, : self.size.n_trait] - condition @ self.slopes + self.centre
         value = self._value(first)[:, :, None] + self._value(second)[:, None]
         away = (wanted.repeat_interleave(self.size.n_tried, dim=0)[:, None, None] - value).square() / self.residual
-        weights = (-away.sum(dim=-1) / 2).view(len(condition), -1).softmax(dim=-1)
+        weights = (-facts_per_number(self.size.n_trait) * away.sum(dim=-1) / 2).view(len(condition), -1).softmax(dim=-1)
         chosen = torch.multinomial(weights, 1, generator=generator)[:, 0]
         rows = torch.arange(len(condition), device=condition.device)
         n_first, n_second = self.size.n_tried * self.size.n_meioses, self.size.n_meioses
@@ -206,12 +208,13 @@ class ProgenyNetwork(GenotypeNetwork):
         both = self._haplotypes_of(parents)
         is_made_up = parents == self.size.n_parents
         if is_made_up.any():
-            walk = self.walk(condition[is_made_up], generator)
-            both[is_made_up] = torch.stack([self._grandparental(walk, mates[is_made_up], condition[is_made_up], generator), walk], dim=1)
+            suited = condition[is_made_up]
+            first, second = (self.walk(suited, generator) for _ in range(2))
+            both[is_made_up] = torch.stack([self._grandparental(first, mates[is_made_up], suited, generator), second], dim=1)
         return both
 
     def _grandparental(self, walk: torch.Tensor, mates: torch.Tensor, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """The other haplotype of a made-up parent: a gamete of an inferred parent other than the mate, or, without one, the walk."""
+        """The other haplotype of a made-up parent: a gamete of an inferred parent other than the mate, or, without one, a walk."""
         # The first of a mating who is inferred and not the mate; n_parents where there is none.
         is_usable = (self.mates < self.size.n_parents) & (self.mates != mates[:, None, None])
         is_possible = is_usable.any(dim=2)
