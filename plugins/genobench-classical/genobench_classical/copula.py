@@ -25,7 +25,7 @@ from genobench_classical.copula_sampling import CopulaSampler
 from genobench_classical.gaussian import finite_thresholds, thresholds
 from genobench_classical.latent import LatentScores, bounded_loadings, fit_factors
 from genobench_classical.set_apart import FEWEST_VALIDATION, set_apart
-from genobench_classical.strata import ClassStrata, cumulative_shares, deviations
+from genobench_classical.strata import ClassStrata, cumulative_shares
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,14 +100,12 @@ class Copula(Generator):
         strata = ClassStrata.of_encoder(tables.encoder)
         encoded = tables.encoder.encode(train.samples)
         stratum_of = strata.stratum_of(encoded)
-        values = strata.values(encoded, train.samples)
-        means = strata.means(values, stratum_of)
         at_most = cumulative_shares(train, stratum_of, strata.n_strata)
         rows = _drawn_rows(train.n_samples, context.seed)
         read = train.take_samples(rows)
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
         scores = LatentScores.of_training(read.calls, stratum_of=stratum_of[rows], at_most=at_most, layout=layout)
-        columns = deviations(values, means[stratum_of])[rows]
+        columns = strata.deviations(encoded, train.samples)[rows]
         slopes, effects = self._slopes(scores, columns)
         loadings = self._loadings(scores, read=read, context=context, tables=tables, strata=strata)
         shared = np.concatenate([effects, loadings], axis=1)
@@ -119,7 +117,6 @@ class Copula(Generator):
             layout=layout,
             cut=thresholds(at_most).astype(np.float32),
             slopes=slopes * ratio,
-            means=means,
             loadings=bounded[:, effects.shape[1] :],
             chain=self._chain(scores, bounded, at_most, context),
         )

@@ -12,7 +12,7 @@ from genobench import PackedCalls, Sampler, SamplerTables
 from genobench.statgen import BlockLayout
 from genobench_classical.chains import Chain
 from genobench_classical.stored_arrays import load_arrays, save_arrays
-from genobench_classical.strata import ClassStrata, deviations
+from genobench_classical.strata import ClassStrata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,6 @@ class CopulaSampler(Sampler):
         layout: Where variants lie.
         cut: Thresholds of each stratum, shape (n_strata, 2, n_variants).
         slopes: Effects of quantitative columns, shape (n_columns, n_places).
-        means: Of quantitative columns in each stratum, shape (n_strata, n_columns).
         loadings: Of genome-wide factors, shape (n_places, n_factors).
         chain: Latent variables along chromosomes.
     """
@@ -46,7 +45,6 @@ class CopulaSampler(Sampler):
     layout: BlockLayout
     cut: Singles
     slopes: Singles
-    means: Singles
     loadings: Singles
     chain: Chain
 
@@ -58,14 +56,13 @@ class CopulaSampler(Sampler):
             GenobenchError: If the folder holds no sampler of this version.
         """
         tables, _ = SamplerTables.load(folder)
-        names = ("variant_at", "is_followed", "cut", "slopes", "means", "loadings", "from_before", "from_noise")
+        names = ("variant_at", "is_followed", "cut", "slopes", "loadings", "from_before", "from_noise")
         arrays = load_arrays(folder, names)
         return cls(
             tables=tables,
             layout=BlockLayout.from_arrays(arrays),
             cut=arrays["cut"],
             slopes=arrays["slopes"],
-            means=arrays["means"],
             loadings=arrays["loadings"],
             chain=Chain(from_before=torch.from_numpy(arrays["from_before"]), from_noise=torch.from_numpy(arrays["from_noise"])),
         )
@@ -76,7 +73,6 @@ class CopulaSampler(Sampler):
         arrays = {
             "cut": self.cut,
             "slopes": self.slopes,
-            "means": self.means,
             "loadings": self.loadings,
             "from_before": self.chain.from_before.numpy(),
             "from_noise": self.chain.from_noise.numpy(),
@@ -94,7 +90,7 @@ class CopulaSampler(Sampler):
         encoded = self.tables.encoder.encode(conditions)
         strata = ClassStrata.of_encoder(self.tables.encoder)
         stratum_of = strata.stratum_of(encoded)
-        columns = deviations(strata.values(encoded, conditions), self.means[stratum_of])
+        columns = strata.deviations(encoded, conditions)
         random = torch.Generator().manual_seed(seed)
         packed = self.tables.packed_rows(n_samples)
         n_rows = max(1, _VALUES_PER_CHUNK // self.layout.variant_at.size)

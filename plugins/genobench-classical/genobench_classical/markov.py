@@ -23,7 +23,7 @@ from genobench.statgen import GeneticPath
 from genobench_classical.histories import calls_along, first_order_slopes, history_tables, log_likelihoods, stratum_ratios
 from genobench_classical.set_apart import FEWEST_VALIDATION, set_apart
 from genobench_classical.stored_arrays import load_arrays, save_arrays
-from genobench_classical.strata import ClassStrata, deviations
+from genobench_classical.strata import ClassStrata
 from genobench_classical.tilts import stratum_tilts
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _MOST_COMPARED: Final = 2000
 """Orders and priors are compared on so many variants in the middle of the path; all of them would take longer than the rest of the fit."""
 
 _CALLS_PER_CHUNK: Final = 1 << 25
-_ARRAYS: Final = ("columns_along", "n_before", "at_most", "tilts", "slopes", "means")
+_ARRAYS: Final = ("columns_along", "n_before", "at_most", "tilts", "slopes")
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,10 @@ class Markov(Generator):
         order, prior = self._choice(calls, counted, path, context)
         encoded = tables.encoder.encode(counted.samples)
         stratum_of = strata.stratum_of(encoded)
-        values = strata.values(encoded, counted.samples)
-        means = strata.means(values, stratum_of)
+        values = strata.deviations(encoded, counted.samples)
         at_most = history_tables(calls, path.n_before, order=order, prior=prior)
         ratios = stratum_ratios(calls, path.n_before, stratum_of, n_strata=strata.n_strata, prior=prior, stratum_prior=self.stratum_prior)
-        slopes = first_order_slopes(calls, path.n_before, deviations(values, means[stratum_of]), stratum_of=stratum_of, ridge=self.ridge)
+        slopes = first_order_slopes(calls, path.n_before, values, stratum_of=stratum_of, ridge=self.ridge)
         return MarkovSampler(
             tables=tables,
             columns_along=path.order,
@@ -117,7 +116,6 @@ class Markov(Generator):
             at_most=at_most,
             tilts=stratum_tilts(at_most, path.n_before, ratios),
             slopes=slopes,
-            means=means,
         )
 
     @classmethod
@@ -174,7 +172,6 @@ class MarkovSampler(Sampler):
         tilts: What log-odds of 0, 1 and 2 ALT alleles gain in each stratum after 0, 1 and 2 at the place before, shape (n_strata,
             n_variants, 3, 3).
         slopes: What log-odds gain by ALT allele and standard deviation of each quantitative column, shape (n_columns, n_variants).
-        means: Of quantitative columns in each stratum, shape (n_strata, n_columns).
     """
 
     tables: SamplerTables
@@ -183,7 +180,6 @@ class MarkovSampler(Sampler):
     at_most: NDArray[np.float32]
     tilts: NDArray[np.float32]
     slopes: NDArray[np.float32]
-    means: NDArray[np.float32]
 
     def generate(self, n_samples: int, *, seed: int, condition: pd.DataFrame | None = None) -> Genotypes:
         """Synthetic genotypes; without a condition, conditions are drawn from the distribution kept from training.
@@ -195,7 +191,7 @@ class MarkovSampler(Sampler):
         encoded = self.tables.encoder.encode(conditions)
         strata = ClassStrata.of_encoder(self.tables.encoder)
         stratum_of = strata.stratum_of(encoded)
-        values = deviations(strata.values(encoded, conditions), self.means[stratum_of])
+        values = strata.deviations(encoded, conditions)
         rng = np.random.default_rng(seed)
         packed = self.tables.packed_rows(n_samples)
         n_rows = max(1, _CALLS_PER_CHUNK // len(self.n_before))

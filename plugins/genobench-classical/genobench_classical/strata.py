@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     Strata = NDArray[np.intp]
 
 _MOST_STRATA: Final = 64
-_FEWEST_VALUES: Final = 5
-"""The mean of fewer values would be about these samples."""
-
 _SMALLEST_FST: Final = 1e-4
 _LARGEST_FST: Final = 0.5
 
@@ -35,12 +32,15 @@ class ClassStrata:
         parts: Numbers of an encoded condition that are the classes of each class column.
         columns: Names of the quantitative columns.
         numbers: Numbers of an encoded condition that are quantitative columns.
+        means: Of these columns in each stratum, in standard deviations, drawn in as the encoder has them; 0, the mean of all samples, in
+            the last one. Shape (n_strata, n_columns).
     """
 
     codes: NDArray[np.int64]
     parts: tuple[slice, ...]
     columns: tuple[str, ...]
     numbers: tuple[int, ...]
+    means: NDArray[np.float32]
 
     @property
     def n_strata(self) -> int:
@@ -58,11 +58,13 @@ class ClassStrata:
             [column.classes.index(name) if name else -1 for column, name in zip(with_classes, stratum.classes, strict=True)]
             for stratum in largest
         ]
+        means = [stratum.means for stratum in largest] + [(0.0,) * len(without)]
         return cls(
             codes=np.array(codes, dtype=np.int64).reshape(len(codes), len(with_classes)),
             parts=tuple(slices[column.name] for column in with_classes),
             columns=tuple(without),
             numbers=tuple(slices[name].start for name in without),
+            means=np.array(means, dtype=np.float32).reshape(len(means), len(without)),
         )
 
     def stratum_of(self, encoded: NDArray[np.float32]) -> Strata:
@@ -77,36 +79,15 @@ class ClassStrata:
             stratum_of[(codes == wanted).all(axis=1)] = stratum
         return stratum_of
 
-    def values(self, encoded: NDArray[np.float32], table: pd.DataFrame) -> NDArray[np.float32]:
-        """The quantitative columns in standard deviations, shape (n_rows, n_columns); NaN where the table has no value."""
-        values = encoded[:, list(self.numbers)].copy()
-        for k, name in enumerate(self.columns):
-            values[pd.to_numeric(table[name], errors="coerce").isna().to_numpy(dtype=bool), k] = np.nan
-        return values
+    def deviations(self, encoded: NDArray[np.float32], table: pd.DataFrame) -> NDArray[np.float32]:
+        """The quantitative columns less the mean of the row's stratum, in standard deviations, shape (n_rows, n_columns).
 
-    def means(self, values: NDArray[np.float32], stratum_of: Strata) -> NDArray[np.float32]:
-        """Mean of each column in each stratum over the rows that have a value, shape (n_strata, n_columns).
-
-        In the last stratum, and where fewer than 5 have a value, it is that of all rows.
+        0 where the table has no value.
         """
-        of_all = np.nansum(values, axis=0) / np.maximum(np.count_nonzero(~np.isnan(values), axis=0), 1)
-        means = np.tile(of_all.astype(np.float32), (self.n_strata, 1))
-        for stratum in range(self.n_strata - 1):
-            members = values[stratum_of == stratum]
-            n_values = np.count_nonzero(~np.isnan(members), axis=0)
-            means[stratum] = np.where(n_values >= _FEWEST_VALUES, np.nansum(members, axis=0) / np.maximum(n_values, 1), of_all)
-        return means
-
-
-def deviations(values: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values less the mean of the row's stratum; 0 where the value is missing.
-
-    Args:
-        values: As `ClassStrata.values` gives them, shape (n_rows, n_columns).
-        means: Of the stratum of each row; the same shape.
-    """
-    less: NDArray[np.float32] = np.nan_to_num(values - means)
-    return less
+        values = encoded[:, list(self.numbers)] - self.means[self.stratum_of(encoded)]
+        for k, name in enumerate(self.columns):
+            values[pd.to_numeric(table[name], errors="coerce").isna().to_numpy(dtype=bool), k] = 0.0
+        return values
 
 
 def cumulative_shares(train: Genotypes, stratum_of: Strata, n_strata: int) -> Floats:
