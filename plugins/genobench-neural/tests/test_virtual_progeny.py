@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,6 +146,35 @@ def test_mating_table__never_mates_parents_of_training_samples(pairs: list[tuple
             assert all(dam == n_parents for _, dam in mates)
         else:
             assert {mates[k][1] for k in range(3)} <= {3, 4, 5}
+
+
+FACTORIAL = [(sire, dam) for sire in (0, 1) for dam in (2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    "n_offspring",
+    [(20, 20, 1, 20, 20, 20), (20, 20, 1, 20, 20, 3), (20, 20, 20, 4, 1, 20), (1, 1, 1, 1, 1, 1), (20, 1, 20, 3, 3, 2), (1, 5, 5, 5, 5, 5)],
+)
+def test_mating_table__gives_no_sample_away(n_offspring: tuple[int, ...]) -> None:
+    """Matings of one offspring, and a covariate that one offspring of a mating has: no mean or remainder of sums is one sample's."""
+    random = np.random.default_rng(3)
+    pairs = np.repeat(FACTORIAL, n_offspring, axis=0)
+    samples = pd.DataFrame({"weight": random.normal(60, 5, len(pairs)), "age": random.normal(9, 1, len(pairs))})
+    samples.loc[(pairs == FACTORIAL[1]).all(axis=1).nonzero()[0][1:], "age"] = np.nan
+    encoder = ConditionEncoder.of_samples(samples, Trait(column="weight", kind="quantitative", covariates=("age",)))
+    condition = torch.from_numpy(encoder.encode(samples))
+    matings = Matings(*torch.from_numpy(pairs).T, n_parents=5)
+    table = MatingTable.of_matings(
+        matings, condition, encoder, is_population=torch.zeros(2, dtype=torch.bool), generator=torch.Generator().manual_seed(1)
+    )
+    assert table.counts.tolist() == list(n_offspring)
+    for column, known in zip(table.means.double().numpy().T, condition.double().numpy().T, strict=True):
+        # What a reader can undo: the drawing in of a mean by one sample, and any difference of sums over matings that share a mean.
+        shared, group = np.unique(column, return_inverse=True)
+        sums = shared * (np.bincount(group, weights=n_offspring) + 1)
+        signs = np.array(list(itertools.product([-1, 0, 1], repeat=len(sums))))
+        guesses = np.concatenate([column, column * (np.array(n_offspring) + 1), signs @ sums])
+        assert np.abs(guesses[:, None] - known[known != 0]).min() > 1e-5
 
 
 def test_recombination__follows_haldane() -> None:

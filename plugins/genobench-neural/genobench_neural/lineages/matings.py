@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _SMALLEST_VARIANCE: Final = 0.02
 """A covariate that hardly varies within matings would otherwise forbid all others."""
 
+_FEWEST: Final = 5
+"""No mean is kept of fewer samples, as in conditions: see `ConditionEncoder`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Matings:
@@ -67,7 +70,8 @@ class MatingTable:
     Args:
         mates: Both parents, shape (n_matings, 2); n_parents for one who is unknown.
         counts: Training offspring of the mating that it stands for, shape (n_matings,).
-        means: Mean condition of these, drawn towards that of all, shape (n_matings, n_condition).
+        means: Mean condition of these, drawn towards that of all, shape (n_matings, n_condition); where fewer than 5 of them have a value,
+            that of all such matings of the sire, or of all sires.
         precision: What a squared difference from a mean weighs, shape (n_condition,); 0 for a trait that chooses among gametes.
     """
 
@@ -102,14 +106,54 @@ class MatingTable:
         mates, number = torch.unique(pairs, dim=0, return_inverse=True)
         counts = torch.bincount(number, minlength=len(mates)).float()
         # On the CPU, where sums have one order.
-        totals = [torch.bincount(number.cpu(), weights=column, minlength=len(mates)) for column in condition.double().cpu().T]
-        means = (torch.stack(totals, dim=1).to(counts) / (counts[:, None] + 1)).float()
+        means = _means(condition.double().cpu(), number.cpu(), mates[:, 0].cpu(), encoder).to(condition)
         variance = (condition - means[number]).square().mean(dim=0).clamp(min=_SMALLEST_VARIANCE)
         share = torch.tensor([facts_per_number(c.width) for c in encoder.columns for _ in range(c.width)], device=condition.device)
         precision = share / variance
         precision[: encoder.columns[0].width] *= is_population[: encoder.columns[0].width]
         exchanged = _exchanged(mates, means, precision, n_parents=matings.n_parents, generator=generator)
         return cls(mates=exchanged, counts=counts, means=means, precision=precision)
+
+
+def _means(condition: torch.Tensor, number: torch.Tensor, sires: torch.Tensor, encoder: ConditionEncoder) -> torch.Tensor:
+    """See `MatingTable.means`.
+
+    Args:
+        condition: Of training samples, shape (n_samples, n_condition).
+        number: Their matings, shape (n_samples,).
+        sires: Of matings, shape (n_matings,).
+        encoder: Of conditions.
+    """
+    means = condition.new_zeros(len(sires), condition.shape[1])
+    for place in encoder.slices().values():
+        # A missing value is encoded as 0.
+        is_present = condition[:, place].any(dim=1)
+        group = _kept_groups(torch.bincount(number[is_present], minlength=len(sires)), sires)
+        of_samples = group[number]
+        totals = torch.stack([torch.bincount(of_samples, weights=column, minlength=len(group)) for column in condition[:, place].T], dim=1)
+        means[:, place] = (totals / (torch.bincount(of_samples, minlength=len(group))[:, None] + 1))[group]
+    return means
+
+
+def _kept_groups(counts: torch.Tensor, sires: torch.Tensor) -> torch.Tensor:
+    """The number of the group that shares a mean for each mating, such that no difference of sums is that of fewer than 5 samples.
+
+    Args:
+        counts: Samples with a value of each mating, shape (n_matings,).
+        sires: Theirs, shape (n_matings,).
+    """
+    is_few = counts < _FEWEST
+    of_sires = torch.bincount(sires, weights=counts * is_few)
+    is_rest = is_few & (of_sires[sires] < _FEWEST)
+    named = torch.arange(len(counts))
+    named[is_few] = len(counts) + sires[is_few]
+    named[is_rest] = -1
+    group: torch.Tensor = torch.unique(named, return_inverse=True)[1]
+    sizes = torch.bincount(group, weights=counts)
+    # The sum over all samples is known to be 0, so that few that are left over share with the smallest other group.
+    if is_rest.any() and 0 < sizes[0] < _FEWEST and (sizes[1:] > 0).any():
+        group[group == 1 + torch.where(sizes[1:] > 0, sizes[1:], torch.inf).argmin()] = 0
+    return group
 
 
 def facts_per_number(width: int) -> float:
