@@ -49,11 +49,12 @@ class Diffusion(Generator):
     adds noise, and means are rounded to calls, which pulls calls towards the mean, so that too many are heterozygous.
 
     The default brings scores to variance 1 and begins as what is known without training: normal, independent scores around the ridge
-    effects of the condition, for which the noise has a best guess in closed form. The network learns what is to be added to that guess.
-    Calls are drawn by thresholds that give each genotype its share in training. Such a cut weakens correlations as the variance that
-    truncation leaves out would, so that this variance is not put back, and components reach 60 %: more of them take linkage away and let
-    the network learn more of single samples. It keeps a moving average of the weights, stops early by its loss on validation
-    samples, and generates in 100 steps. A missing call reads as its variant's mean; what that takes off covariances is made up for.
+    effects of the condition, of the variance that these leave, for which the noise has a best guess in closed form. The network learns what
+    is to be added to that guess. Calls are drawn by thresholds that give each genotype its share in training. Such a cut weakens
+    correlations as the variance that truncation leaves out would, so that this variance is not put back, and components reach 60 %: more of
+    them take linkage away and let the network learn more of single samples. It keeps a moving average of the weights, stops early by its
+    loss on validation samples, and generates in 100 steps. A missing call reads as its variant's mean; what that takes off covariances is
+    made up for.
 
     Args:
         preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". It fixes the settings that are None. A published
@@ -131,7 +132,9 @@ class Diffusion(Generator):
         else:
             scale = torch.cat([group.variances for group in components]).sqrt().clamp(min=_SMALLEST_SPREAD)
             x_0 = x_0 / scale
-            network.begin_with(components, scale, ridge_slopes(data.condition, x_0, ridge=_RIDGE))
+            effects = ridge_slopes(data.condition, x_0, ridge=_RIDGE)
+            variances = (x_0 - data.condition @ effects).square().mean(dim=0)
+            network.begin_with(components, scale=scale, effects=effects, variances=variances)
         n_steps = plan.steps(data.n_samples, n_parameters(network.noise))
         is_checked = plan.patience is not None
         validation = validation_scores(network, components, data.validation(context) if is_checked else None)

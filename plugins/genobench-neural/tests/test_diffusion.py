@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from genobench import MISSING, Genotypes, SettingsError
+from genobench import MISSING, Genotypes, SettingsError, Trait
 from genobench.testing import GeneratorSuite, example_context, example_genotypes, genotypes_of
 from genobench_neural.component_scores.components import ChromosomeComponents, chromosome_groups, fit_components, scores
 from genobench_neural.component_scores.denoising import (
@@ -182,25 +182,65 @@ def size_of(n_variants: int) -> DiffusionSize:
     )
 
 
-def begun_network(n_variants: int, effect: float) -> ScoreDiffusion:
-    """A network before training whose scores are calls, each with the same effect of the condition."""
+def begun_network(n_variants: int, effect: float, variance: float) -> ScoreDiffusion:
+    """A network before training whose scores are calls, each with the same effect of the condition and variance beside it."""
     random = torch.Generator().manual_seed(1)
     network = ScoreDiffusion(size_of(n_variants))
     give_first_weights(network.noise, torch.device("cpu"), random)
     parts = {"places": torch.arange(n_variants), "mean": torch.zeros(n_variants), "weights": torch.ones(n_variants)}
     components = ChromosomeComponents(**parts, loadings=torch.eye(n_variants), variances=torch.ones(n_variants))
-    network.begin_with([components], torch.ones(n_variants), torch.full((1, n_variants), effect))
+    ones = torch.ones(n_variants)
+    network.begin_with([components], scale=ones, effects=torch.full((1, n_variants), effect), variances=variance * ones)
     return network.requires_grad_(requires_grad=False)
 
 
-def test_begun__scores_are_normal_around_the_effects_of_the_condition() -> None:
-    n, schedule = 10_000, NoiseSchedule.linear(400)
-    drawn = begun_network(4, 0.7).draw_scores(torch.full((n, 1), 2.0), torch.Generator().manual_seed(2))
-    # Noise x_T of mean 0 lacks sqrt(alpha_bar) of the mean, of which each step keeps sqrt(alpha); the last of the 50 steps adds no noise.
-    mean, spread = 1.4 * (1 - float(schedule.alpha_bars[400])), float(schedule.alpha_bars[400 // 50]) ** 0.5
-    assert float(drawn.mean()) == pytest.approx(mean, abs=4 / (4 * n) ** 0.5)
-    assert float(drawn.std()) == pytest.approx(spread, abs=4 / (2 * 4 * n) ** 0.5)
+def drawn_moments(schedule: NoiseSchedule, n_steps: int, *, mean: float, variance: float) -> tuple[float, float]:
+    """Mean and variance of what is drawn with the best guess of the noise in data of these moments.
+
+    Steps are linear: with v_t the variance of x_t, (x - (1 - alpha) (x - mean_t) / v_t) / sqrt(alpha) + sqrt(1 - alpha) noise.
+    """
+    kept = schedule.alpha_bars.double().numpy()
+    stride, found = (len(kept) - 1) // n_steps, (0.0, 1.0)
+    for t in range(len(kept) - 1, 0, -stride):
+        alpha, v_t = kept[t] / kept[t - stride], kept[t] * variance + 1 - kept[t]
+        centre = (found[0] - (1 - alpha) * (found[0] - kept[t] ** 0.5 * mean) / v_t) / alpha**0.5
+        found = centre, found[1] * (1 - (1 - alpha) / v_t) ** 2 / alpha + (1 - alpha) * (t > stride)
+    return found
+
+
+@pytest.mark.parametrize("variance", [1.0, 0.3])
+def test_begun__scores_are_normal_around_the_effects_of_the_condition(variance: float) -> None:
+    n = 10_000
+    drawn = begun_network(4, 0.7, variance).draw_scores(torch.full((n, 1), 2.0), torch.Generator().manual_seed(2))
+    mean, found = drawn_moments(NoiseSchedule.linear(400), 50, mean=1.4, variance=variance)
+    assert float(drawn.mean()) == pytest.approx(mean, abs=4 * (found / (4 * n)) ** 0.5)
+    assert float(drawn.std()) == pytest.approx(found**0.5, abs=4 * (found / (2 * 4 * n)) ** 0.5)
     assert float(torch.corrcoef(drawn.T)[0, 1:].abs().max()) < 4 / n**0.5
+
+
+@pytest.mark.parametrize("n_epochs", [1, 100])
+def test_fit__populations_are_as_wide_as_in_training(tmp_path: Path, n_epochs: int) -> None:
+    """Two populations of 150 samples, F_ST .2: nearly all variance of a chromosome's first score is between them."""
+    random, population = np.random.default_rng(4), np.repeat([0, 1], 150)
+    p = random.uniform(0.1, 0.9, 200)
+    train = genotypes_of(random.binomial(2, random.beta(4 * p, 4 * (1 - p), size=(2, 200))[population]).astype(np.int8))
+    train = dataclasses.replace(train, samples=train.samples.assign(population=np.array(["a", "b"])[population]))
+    context = dataclasses.replace(example_context(tmp_path), trait=Trait(column="population", kind="categorical", classes=("a", "b")))
+    sampler = Diffusion(max_epochs=n_epochs, widths=(32, 32, 32), patience=None).fit(train, context)
+    assert isinstance(sampler, NetworkSampler)
+    assert isinstance(sampler.network, ScoreDiffusion)
+    components = fit_components(data_of(train), chromosome_groups(train.variants, is_per_chromosome=True), kept_share=0.6)
+    first = np.cumsum([0, *(len(group.variances) for group in components)])[:-1]
+    with torch.no_grad():
+        encoded = torch.from_numpy(sampler.tables.encoder.encode(train.samples))
+        drawn = sampler.network.draw_scores(encoded, torch.Generator().manual_seed(1)).numpy()[:, first]
+    own = scores(data_of(train).batches, components).numpy()[:, first]
+    within = np.stack([[values[population == k].var(axis=0) for k in (0, 1)] for values in (own, drawn)]).mean(axis=1)
+    share = within[0] / own.var(axis=0)
+    assert share.max() < 0.1
+    # What 100 steps of 1,000 add, and 4 standard errors of a standard deviation.
+    expected = [drawn_moments(NoiseSchedule.linear(1000), 100, mean=0.0, variance=part)[1] / part for part in share]
+    assert np.sqrt(within[1] / within[0] / expected) == pytest.approx(1, abs=4 / (2 * 300) ** 0.5)
 
 
 def test_thresholds__give_rare_genotypes_their_share() -> None:
@@ -219,7 +259,7 @@ def test_thresholds__give_rare_genotypes_their_share() -> None:
 
 
 def test_generate__a_genotype_of_share_2_in_10000_is_generated() -> None:
-    network, random = begun_network(40, 0.0), torch.Generator().manual_seed(4)
+    network, random = begun_network(40, 0.0, 1.0), torch.Generator().manual_seed(4)
     network.calibrate(torch.tensor([[0.9998, 0.0002, 0.0]]).expand(40, 3), torch.zeros(10, 1), random)
     drawn = network.draw(torch.zeros(5000, 1), random)[0]
     # 40 are expected of 200,000, and each variant's threshold has an error of its own of about a third.

@@ -85,10 +85,10 @@ class ScoreDiffusion(GenotypeNetwork):
     leaves out is not put back: a cut does to correlations what so much noise would, so that neighbours would be too little linked with
     both. Where calls are rounded, as published, the value is rounded to the nearest genotype, which pulls calls towards the mean.
 
-    Unless it is as published, the network adds to what is known before it is trained. Scores have mean c B given the condition c, and
-    variance 1; were they normal and independent, the best guess of the noise in x_t would be sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar)
-    c B). What the network gives, times sqrt(alpha_bar), is added to that guess (it predicts v of Salimans and Ho 2022, arXiv:2202.00512,
-    less its guess); it begins as 0.
+    Unless it is as published, the network adds to what is known before it is trained. Given the condition c, scores have mean c B and
+    variance s²; were they normal and independent, the best guess of the noise in x_t would be sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar)
+    c B) / (alpha_bar s² + 1 - alpha_bar). What the network gives, times sqrt(alpha_bar), is added to that guess (it predicts v of
+    Salimans and Ho 2022, arXiv:2202.00512, less its guess); it begins as 0.
 
     Args:
         size: Shapes.
@@ -96,6 +96,7 @@ class ScoreDiffusion(GenotypeNetwork):
 
     scale: torch.Tensor
     effects: torch.Tensor
+    variances: torch.Tensor
     condition_scale: torch.Tensor
     condition_offset: torch.Tensor
     thresholds: torch.Tensor
@@ -109,16 +110,27 @@ class ScoreDiffusion(GenotypeNetwork):
         self.groups = torch.nn.ModuleList(_Group(n_here, n_kept) for n_here, n_kept in size.groups)
         self.register_buffer("scale", torch.ones(size.n_scores))
         self.register_buffer("effects", torch.zeros(size.n_condition, size.n_scores))
+        self.register_buffer("variances", torch.ones(size.n_scores))
         self.register_buffer("condition_scale", torch.ones(size.n_condition))
         self.register_buffer("condition_offset", torch.zeros(size.n_condition))
         self.register_buffer("thresholds", torch.zeros(2, size.n_variants))
 
     @torch.no_grad()
-    def begin_with(self, components: list[ChromosomeComponents], scale: torch.Tensor, effects: torch.Tensor) -> None:
-        """Take fitted components, what a unit of x_0 is in each score, and the effects B of the condition on x_0."""
+    def begin_with(
+        self, components: list[ChromosomeComponents], *, scale: torch.Tensor, effects: torch.Tensor, variances: torch.Tensor
+    ) -> None:
+        """Take what is known without training.
+
+        Args:
+            components: Fitted.
+            scale: What a unit of x_0 is in each score, shape (n_scores,).
+            effects: B, of the condition on x_0, shape (n_condition, n_scores).
+            variances: s², of x_0 given the condition, shape (n_scores,).
+        """
         self.take(components)
         self.scale.copy_(scale)
         self.effects.copy_(effects)
+        self.variances.copy_(variances)
         for layer in (self.noise.out, self.noise.skip):
             layer.weight.zero_()
             layer.bias.zero_()
@@ -142,7 +154,8 @@ class ScoreDiffusion(GenotypeNetwork):
         if self.size.is_rounded:
             return predicted
         kept = schedule.alpha_bars[t][:, None]
-        return (1 - kept).sqrt() * (x_t - kept.sqrt() * (condition @ self.effects)) + kept.sqrt() * predicted
+        guess = (1 - kept).sqrt() * (x_t - kept.sqrt() * (condition @ self.effects)) / (kept * self.variances + 1 - kept)
+        return guess + kept.sqrt() * predicted
 
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
