@@ -35,10 +35,11 @@ class LatentFlow(Generator):
     condition. Alleles are drawn from the cluster, sharpened at unchanged frequencies.
 
     A quantitative trait reaches the paths twice: by the code, and by its effect on each cluster in each block, in closed form. That effect
-    is held to the share with which synthetic samples have the training samples' heritability (Haseman and Elston's).
+    is scaled until synthetic samples have the training samples' heritability (Haseman and Elston's, shrunken by its standard error), up to
+    four times itself: where the clusters do not carry that much, heritability stays below. The fit reports what was wanted and reached.
 
-    For privacy the decoder learns each chromosome from codes in which that chromosome has no part (where one chromosome holds most of the
-    genome, each piece of it from codes without it and its neighbours), from counts without the sample's own, it stops by samples that
+    For privacy the decoder learns each chromosome from components found without that chromosome (where one chromosome holds most of the
+    genome, each piece of it from components without it and its neighbours), from counts without the sample's own, it stops by samples that
     were held back, and codes are given with noise, so that no density peaks at a training sample.
 
     Args:
@@ -129,7 +130,7 @@ class LatentFlow(Generator):
         chain_task = self._chain_task(network, clusters, codes, data)
         if codes.whole.any():
             self._train(chain_task, self._flow_task(network, codes, data), context, identity)
-            _tilt_by_trait(chain_task, network, data, ridge=self.trait_ridge)
+            self._tilt_by_trait(chain_task, network, data, context)
         return data.sampler(network, dataclasses.asdict(size))
 
     def _chain_task(self, network: LatentFlowNetwork, clusters: HaplotypeClusters, codes: LatentCodes, data: TrainingData) -> ChainTask:
@@ -165,14 +166,13 @@ class LatentFlow(Generator):
         )
 
     def _train(self, chain_task: ChainTask, flow_task: FlowTask, context: FitContext, identity: str) -> None:
-        per_epoch = -(-len(chain_task.trained) // chain_task.batch_size)
-        n_steps = self.chain_epochs * per_epoch
+        n_steps = self._decoder_steps(chain_task)
         run(
             chain_task,
             n_steps,
             context,
             identity=identity,
-            check_every=per_epoch,
+            check_every=_steps_per_epoch(chain_task),
             patience=_PATIENCE,
             batch_size=chain_task.batch_size,
             stage="decoder",
@@ -188,6 +188,25 @@ class LatentFlow(Generator):
             steps_before=n_steps,
         )
         flow_task.average.install()
+
+    def _tilt_by_trait(self, task: ChainTask, network: LatentFlowNetwork, data: TrainingData, context: FitContext) -> None:
+        """Let a quantitative trait change clusters' log-odds until samples have the training samples' heritability."""
+        trait = _quantitative_trait(data)
+        if trait is None:
+            return
+        values, weights = trait_beside(data.condition, trait)
+        tilts = torch.zeros_like(network.chain.loadings)
+        tilts[:, network.size.n_factors :] = weights[:, None] * trait_tilts(task, values, ridge=self.trait_ridge)[:, None]
+        with torch.no_grad():
+            others = covariate_numbers(data.condition, trait)
+            found = share_of_tilts(network, network.chain.loadings, tilts, data, values=values, others=others)
+            network.chain.loadings.add_(tilts, alpha=found.share)
+        n_steps = self._decoder_steps(task) + self.flow_steps
+        heritability = {"heritability wanted": found.wanted, "heritability reached": found.reached}
+        context.report(n_steps, {**heritability, "total_steps": float(n_steps)})
+
+    def _decoder_steps(self, task: ChainTask) -> int:
+        return self.chain_epochs * _steps_per_epoch(task)
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
@@ -230,18 +249,8 @@ def _quantitative_trait(data: TrainingData) -> slice | None:
     return None if trait.classes else data.encoder.slices()[trait.name]
 
 
-def _tilt_by_trait(task: ChainTask, network: LatentFlowNetwork, data: TrainingData, *, ridge: float) -> None:
-    """Let a quantitative trait change clusters' log-odds, up to the training samples' heritability."""
-    trait = _quantitative_trait(data)
-    if trait is None:
-        return
-    values, weights = trait_beside(data.condition, trait)
-    tilts = torch.zeros_like(network.chain.loadings)
-    tilts[:, network.size.n_factors :] = weights[:, None] * trait_tilts(task, values, ridge=ridge)[:, None]
-    with torch.no_grad():
-        others = covariate_numbers(data.condition, trait)
-        share = share_of_tilts(network, network.chain.loadings, tilts, data, values=values, others=others)
-        network.chain.loadings.add_(tilts, alpha=share)
+def _steps_per_epoch(task: ChainTask) -> int:
+    return -(-len(task.trained) // task.batch_size)
 
 
 def _network(description: dict[str, Any], is_followed: torch.Tensor) -> LatentFlowNetwork:
