@@ -16,9 +16,6 @@ LEAST_DONORS: Final = 25
 """Both haplotypes of a sample then copy one training haplotype at no more than 1 / (2 * 25) = 2 % of places, between the inbreeding of a
 child of second cousins (1/64) and of half first cousins (1/32), and no training sample is copied at more than 1 / sqrt(25) of places."""
 
-_LARGEST_PART: Final = 0.25
-"""No condition asks for more effective donors than this part of the candidates: all of them alike would follow no trait."""
-
 _OTHER_CLASS: Final = 0.2
 """Weight of a donor outside, for each column in which its class differs."""
 
@@ -36,12 +33,14 @@ class Donors:
     kernel times density is (centre + h² mean) / (1 + h²)). If segments come from donors whose trait is that of the synthetic sample on
     average, so does its expected genetic value: each segment's share of it is that of the donors, and they add up.
 
-    Few samples are near an extreme value, or near in several columns at once, and one of them alone would be copied. So the weights of
-    a condition are raised to the largest power from 0 to 1 at which the effective number of donors, 1 / sum(weight²), is at least
-    `least_donors`, or a quarter of the candidates if that is less. No weight is then above 1 / sqrt(of that number). A power flattens
-    the kernel, which is as if it were wider around the same centre: the average donor of such a condition lies between the value asked
-    for and the mean, and so does the expected genetic value. (The effective number never rises with the power b: its logarithm is
-    2 K(b) - K(2 b), K being the logarithm of the sum of the weights' b-th powers, which is convex.)
+    Few samples are near an extreme value, or near in several columns at once, and one of them alone would be copied. So the weights of a
+    condition are raised to the largest power from 0 to 1 at which the effective number of donors, 1 / sum(weight²), is at least
+    `least_donors`, or `largest_part` of the candidates if that is less. No weight is then above 1 / sqrt(of that number). A power flattens
+    the kernel, which is as if it were wider around the same centre: the average donor of such a condition lies between the value asked for
+    and the mean, and so does the expected genetic value. With one quantitative column these are the extremes. With several, few samples are
+    near in all of them, and it is so for nearly every condition: among 1,300 samples the average donor's trait changes by .99 a unit asked
+    for with one column, .91 with three, .77 with five and .60 with eight. (The effective number never rises with the power b: its logarithm
+    is 2 K(b) - K(2 b), K being the logarithm of the sum of the weights' b-th powers, which is convex.)
 
     Donors of the same classes share the weight n / (n + pooling), n being their number; the others, by the columns in which they agree,
     have the rest. With some pooling, a stratum of three samples is not copied from three samples alone: the bound holds for donors of
@@ -52,6 +51,7 @@ class Donors:
         encoded: Those of the training samples, shape (n_train, width).
         kernel_width: Standard deviation of the kernel, in standard deviations of the column among the candidates.
         least_donors: See above.
+        largest_part: See above; all candidates alike would follow no trait.
         pooling: See above; 0: only donors of the same classes, as far as there are any.
         ignored: Columns that do not count.
     """
@@ -60,6 +60,7 @@ class Donors:
     encoded: NDArray[np.float32]
     kernel_width: float
     least_donors: int = LEAST_DONORS
+    largest_part: float = 0.25
     pooling: float = 5.0
     ignored: tuple[str, ...] = ()
 
@@ -118,7 +119,7 @@ class Donors:
         is_candidate = np.isfinite(logarithm)
         largest = np.where(is_candidate.any(axis=1), logarithm.max(axis=1), 0.0)
         relative = np.where(is_candidate, logarithm - largest[:, None], 0.0)
-        least = np.minimum(self.least_donors, _LARGEST_PART * is_candidate.sum(axis=1))
+        least = np.minimum(self.least_donors, self.largest_part * is_candidate.sum(axis=1))
         weights = _powers(relative, is_candidate, np.ones(len(relative)))
         few = np.flatnonzero(_n_effective(weights) < least)
         low, high = np.zeros(len(few)), np.ones(len(few))

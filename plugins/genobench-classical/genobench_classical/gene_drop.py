@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -28,7 +28,13 @@ _NO_FAMILIES: Final = (1.0, 1.0)
 """Children of a sire and of a dam before the last generation: few parents would lose alleles in each generation."""
 
 _FEWEST_IN_GENERATION: Final = 40
+"""So few in all, and of each stratum: as many parents again lose 1 / 80 of heterozygosity."""
+
 _MOST_IN_GENERATION: Final = 2000
+"""So many in all, and as many again by which strata of fewer than 40 are filled up."""
+
+_LARGEST_PART_BETWEEN: Final = 0.5
+"""Of a stratum's candidates, what counts at least before the last generation: one or two parents would leave a small one no alleles."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,9 @@ class GeneDrop(Generator):
     Training calls are phased. In each generation sires and dams are chosen and mated, within classes of the covariates (sex apart),
     and each child gets a gamete of both with crossovers by Haldane's map: 1 cM a Mb where the variant table has no `position_cm`. Sires
     and dams of the last generation are few, so that the synthetic samples have sibs; before it they are many, since few would lose
-    alleles in each generation. Every generation but the last has as many animals as training had (40 to 2,000). **All variants are
-    inherited as autosomal**, those of X, Y and MT too: sons have their sire's X. Leave them out where that matters.
+    alleles in each generation. Every generation but the last has as many animals as training had (40 to 2,000), and at least 40 of each
+    combination of classes, as far as 2,000 more animals go. **All variants are inherited as autosomal**, those of X, Y and MT too: sons
+    have their sire's X. Leave them out where that matters.
 
     The condition: a child's parents are drawn by a kernel of their trait around the child's, and parents of the last generation were
     chosen likewise, so that the expected genetic value follows the trait. Where few candidates are near, as at an extreme trait, the
@@ -57,8 +64,8 @@ class GeneDrop(Generator):
         offspring_per_sire: Mean number of synthetic samples of a sire; None: as in the training samples' column `sire`, or 5.
         offspring_per_dam: Likewise, of a dam; None: as in the column `dam`, or 2.
         kernel_width: Standard deviation of the kernel in the trait (and quantitative covariates), in standard deviations of the column.
-        least_donors: Effective number of candidates, 1 / sum(P(parent)²), below which no condition goes (but a quarter of them). What it
-            takes off the trait at extremes is taken off in each generation.
+        least_donors: Effective number of candidates, 1 / sum(P(parent)²), below which no condition goes (but a quarter of them, and
+            half before the last generation). What it takes off the trait at extremes is taken off in each generation.
     """
 
     n_generations: int = 6
@@ -182,15 +189,15 @@ class GeneDropSampler(Sampler):
             pooling=0.0,
             ignored=("sex",),
         )
-        n_animals = int(np.clip(len(self.encoded), _FEWEST_IN_GENERATION, _MOST_IN_GENERATION))
-        generation = self._founders(donors, path, n_animals, rng)
+        generation = self._founders(donors, path, rng)
+        between = replace(donors, largest_part=_LARGEST_PART_BETWEEN)
         for _ in range(settings.n_generations - 1):
-            encoded = encoder.encode(encoder.draw(n_animals, rng))
-            sires, dams = self._parents(generation, encoded, donors=donors, offspring=_NO_FAMILIES, rng=rng)
+            encoded = self._drawn_conditions(donors, rng)
+            sires, dams = self._parents(generation, encoded, donors=between, offspring=_NO_FAMILIES, rng=rng)
             handed_down = _handed_down(generation, path, sires=sires, dams=dams, rng=rng)
-            packed = packed_in_chunks(2 * n_animals, len(self.tables.variants), handed_down)
+            packed = packed_in_chunks(2 * len(encoded), len(self.tables.variants), handed_down)
             haplotypes = PackedCalls(packed=packed, n_variants=len(self.tables.variants))
-            generation = _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
+            generation = _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(len(encoded), rng))
         sires, dams = self._parents(generation, encoder.encode(conditions), donors=donors, offspring=self.offspring, rng=rng)
 
         def drawn(rows: slice) -> NDArray[np.int8]:
@@ -199,20 +206,29 @@ class GeneDropSampler(Sampler):
 
         return self.tables.genotypes(packed_in_chunks(n_samples, len(self.tables.variants), drawn), conditions)
 
-    def _founders(self, donors: Donors, path: GeneticPath, n_animals: int, rng: np.random.Generator) -> _Generation:
+    def _drawn_conditions(self, donors: Donors, rng: np.random.Generator) -> Encoded:
+        """Conditions of a generation, shape (n_animals, width): drawn as in training, and small strata filled up with their own again."""
+        encoder = self.tables.encoder
+        n_animals = int(np.clip(len(self.encoded), _FEWEST_IN_GENERATION, _MOST_IN_GENERATION))
+        encoded = encoder.encode(encoder.draw(n_animals, rng))
+        strata = _strata(encoded, donors)
+        fewest = min(_FEWEST_IN_GENERATION, _MOST_IN_GENERATION // len(strata))
+        more = [rng.choice(rows, size=fewest - len(rows)) for rows in strata if len(rows) < fewest]
+        return encoded[np.concatenate([np.arange(n_animals), *more])]
+
+    def _founders(self, donors: Donors, path: GeneticPath, rng: np.random.Generator) -> _Generation:
         if self.settings.founder_rate == 0:
             is_male = np.where(self.recorded_sex < 0, _drawn_sex(len(self.recorded_sex), rng), self.recorded_sex > 0)
             return _Generation(self.haplotypes, self.encoded, is_male)
-        encoder = self.tables.encoder
-        encoded = encoder.encode(encoder.draw(n_animals, rng))
+        encoded = self._drawn_conditions(donors, rng)
 
         def founders(rows: slice) -> NDArray[np.int8]:
             weights = donors.weights(encoded[np.arange(rows.start, rows.stop) // 2])
             return mosaic_haplotypes(self.haplotypes, weights, path, rate=self.settings.founder_rate, rng=rng)
 
-        packed = packed_in_chunks(2 * n_animals, len(self.tables.variants), founders)
+        packed = packed_in_chunks(2 * len(encoded), len(self.tables.variants), founders)
         haplotypes = PackedCalls(packed=packed, n_variants=len(self.tables.variants))
-        return _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(n_animals, rng))
+        return _Generation(haplotypes=haplotypes, encoded=encoded, is_male=_drawn_sex(len(encoded), rng))
 
     def _parents(
         self, generation: _Generation, encoded: Encoded, *, donors: Donors, offspring: tuple[float, float], rng: np.random.Generator

@@ -41,8 +41,8 @@ class Mosaic(Generator):
 
     The condition: donors are drawn by a kernel of their trait around the one asked for, mostly among samples of the same classes of the
     covariates. Each segment brings its share of the donors' expected genetic value, so that the sum follows the trait. Where few samples
-    are near, as at an extreme trait, the kernel is widened until `least_donors` count, and the expected genetic value stays nearer to
-    the mean.
+    are near, at an extreme trait or in several quantitative columns at once, the kernel is widened until `least_donors` count, and the
+    expected genetic value stays nearer to the mean.
 
     Long segments keep linkage and give training samples away. The saved sampler holds the training haplotypes: give away samples, not
     the sampler.

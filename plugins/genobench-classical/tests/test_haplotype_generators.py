@@ -10,6 +10,7 @@ import pytest
 
 from genobench import FitContext, Genotypes, PackedCalls, SettingsError, Trait
 from genobench.testing import GeneratorSuite
+from genobench_classical.donors import Donors
 from genobench_classical.gene_drop import GeneDrop, Offspring
 from genobench_classical.hmm import HaplotypeHmm
 from genobench_classical.mosaic import Mosaic
@@ -158,6 +159,35 @@ def test_gene_drop__no_sample_is_mated_with_itself(tmp_path: Path, seed: int) ->
     train = _genotypes(np.repeat(np.eye(2, dtype=np.int8), 2, axis=0), value=np.zeros(2))
     sampler = GeneDrop(n_generations=1).fit(train, FitContext(trait=_VALUE, seed=1, device="cpu", folder=tmp_path))
     assert (sampler.generate(5, seed=seed, condition=_flat(5)).to_array() == 1).all()
+
+
+def test_gene_drop__a_breed_of_12_keeps_its_heterozygosity(tmp_path: Path) -> None:
+    """Six generations with 1 / (2 Ne) lost in each, where sexes of effective numbers m and f have Ne = 4 m f / (m + f).
+
+    They are 3 and 3 at least among the 12, then 10 and 10; parents are drawn, and of them those of each child, so that twice that is lost.
+    """
+    rng, breed = np.random.default_rng(6), np.where(np.arange(300) % 25 == 0, "small", "large")
+    haplotypes = (rng.random((600, 200)) < rng.uniform(0.1, 0.9, 200)).astype(np.int8)
+    # 100 morgans, so that variants are inherited nearly one by one.
+    train = _genotypes(haplotypes, length_bp=10_000_000_000, value=rng.normal(size=300), breed=breed)
+    trait = Trait(column="value", kind="quantitative", covariates=("breed",))
+    sampler = GeneDrop().fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
+    asked = train.samples[["value", "breed"]][breed == "small"].reset_index(drop=True)
+    kept = [(sampler.generate(12, seed=seed, condition=asked).to_array() == 1).mean() for seed in range(5)]
+    heterozygosity = (train.to_array()[breed == "small"] == 1).mean()
+    assert np.mean(kept) / heterozygosity > (1 - 2 / 12) * (1 - 2 / 40) ** 4
+
+
+def test_gene_drop__generations_between_have_40_animals_of_each_class(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    train = _genotypes(rng.integers(0, 2, size=(120, 30)).astype(np.int8), value=rng.normal(size=60), breed=["a"] * 53 + ["b"] * 7)
+    trait = Trait(column="value", kind="quantitative", covariates=("breed",))
+    sampler = GeneDrop().fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
+    donors = Donors(sampler.tables.encoder, sampler.encoded, kernel_width=0.3)
+    encoded = sampler._drawn_conditions(donors, rng)
+    _, counts = np.unique(encoded[:, sampler.tables.encoder.slices()["breed"]], axis=0, return_counts=True)
+    assert counts.min() == 40
+    assert counts.sum() < 60 + 40
 
 
 def test_gene_drop__families_are_as_large_as_asked_for(tmp_path: Path) -> None:
