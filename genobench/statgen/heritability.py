@@ -23,6 +23,9 @@ _TOLERANCE: Final = 1e-6
 _ROUNDING: Final = 1e-9
 """Of the largest relationship; what is less after centring is no difference between samples."""
 
+_LEAST_SPREAD: Final = 1e-5
+"""Of the largest singular value of covariates; what is less is rounding of numbers of four bytes, and follows from other covariates."""
+
 _MOST: Final = 1 - 1e-6
 """With a share of 1 a combination of samples that are one sample twice would have no variance."""
 
@@ -57,21 +60,24 @@ def haseman_elston(relationship: ArrayLike, values: ArrayLike) -> float:
     return float(x @ (standardised[first] * standardised[second])) / total if total > 0 else 0.0
 
 
-def reml_heritability(relationship: ArrayLike, values: ArrayLike) -> Floats:
-    """Heritability by restricted maximum likelihood, with the mean as the only fixed effect.
+def reml_heritability(relationship: ArrayLike, values: ArrayLike, covariates: ArrayLike | None = None) -> Floats:
+    """Heritability by restricted maximum likelihood, with the mean and covariates as fixed effects.
 
     The variance of a trait's values is a multiple of h² K + (1 - h²) I, where K is the relationship after centring, scaled to a mean
-    diagonal of 1. In the eigenvectors of K values are independent, so that each h² takes one sum; the mean's own is left out.
+    diagonal of 1. In the eigenvectors of K beside the fixed effects values are independent, so that each h² takes one sum; the fixed
+    effects' own are left out.
 
     Args:
         relationship: Shape (n_samples, n_samples), symmetric and positive semidefinite.
         values: Traits, shape (n_samples, n_traits); one decomposition serves all of them.
+        covariates: Shape (n_samples, n_covariates), which may follow from one another; none by default.
 
     Returns:
-        h² of each trait, in [0, 1), shape (n_traits,): 0 for a trait that does not vary, or where relationships are all alike.
+        h² of each trait, in [0, 1), shape (n_traits,): 0 for a trait that does not vary beside the covariates, or where relationships
+        are all alike.
 
     Raises:
-        GenotypesError: If there is not one row of values for each sample of the relationships.
+        GenotypesError: If there is not one row of values, and of covariates, for each sample of the relationships.
 
     References:
         Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545; in eigenvectors of the relationship matrix Kang et al. 2008,
@@ -85,14 +91,29 @@ def reml_heritability(relationship: ArrayLike, values: ArrayLike) -> Floats:
     scale = float(np.trace(centred)) / len(y)
     if not scale > rounding:
         return np.zeros(y.shape[1])
-    # The mean's own eigenvalue is 0, as others may be; lifted above the sum of all, it is the last.
-    roots, vectors = np.linalg.eigh(centred / scale + 2.0)
-    squares = (vectors[:, :-1].T @ (y - y.mean(axis=0))) ** 2
-    is_varying = np.ptp(y, axis=0) > 0
+    fixed = _span(np.zeros((len(y), 0)) if covariates is None else np.asarray(covariates, dtype=np.float64), n_samples=len(y))
+    n_left = len(y) - 1 - fixed.shape[1]
+    beside = centred / scale
+    beside -= fixed @ (fixed.T @ beside)
+    beside -= (beside @ fixed) @ fixed.T
+    # The eigenvalues of the mean and of covariates are 0, as others may be; lifted above the sum of all, they are the last.
+    roots, vectors = np.linalg.eigh(beside + 2.0 + 2 * len(y) * fixed @ fixed.T)
+    deviations = y - y.mean(axis=0)
+    squares = (vectors[:, :n_left].T @ deviations) ** 2
+    is_varying = (np.ptp(y, axis=0) > 0) & (squares.sum(axis=0) > _ROUNDING * (deviations**2).sum(axis=0))
     shares = [
-        _likeliest_share(np.maximum(roots[:-1], 0), column) if varies else 0.0 for column, varies in zip(squares.T, is_varying, strict=True)
+        _likeliest_share(np.maximum(roots[:n_left], 0), column) if varies else 0.0
+        for column, varies in zip(squares.T, is_varying, strict=True)
     ]
     return np.array(shares)
+
+
+def _span(covariates: Floats, *, n_samples: int) -> Floats:
+    """Orthonormal columns for what covariates say beside the mean, shape (n_samples, rank)."""
+    _check_shapes(np.empty((n_samples, n_samples)), covariates, n_dimensions=2)
+    deviations = covariates - covariates.mean(axis=0)
+    columns, spreads, _ = np.linalg.svd(deviations, full_matrices=False)
+    return columns[:, spreads > _LEAST_SPREAD * spreads.max(initial=0)]
 
 
 def _likeliest_share(roots: Floats, squares: Floats) -> float:

@@ -26,28 +26,33 @@ def test_haseman_elston__is_0_where_nothing_varies(relationship: np.ndarray, val
     assert haseman_elston(relationship, values) == 0.0
 
 
-def restricted_surprise(share: float, relationship: np.ndarray, values: np.ndarray) -> float:
+def restricted_surprise(share: float, relationship: np.ndarray, values: np.ndarray, fixed: np.ndarray) -> float:
     """-2 log of the restricted likelihood at its best scale, by Patterson and Thompson's determinants, without eigenvectors."""
     n_samples = len(values)
     centring = np.eye(n_samples) - 1 / n_samples
     centred = centring @ relationship @ centring
     variance = share * centred * n_samples / np.trace(centred) + (1 - share) * np.eye(n_samples)
     inverse = np.linalg.inv(variance)
-    of_mean = inverse.sum()
-    residual = inverse - np.outer(inverse.sum(axis=0), inverse.sum(axis=0)) / of_mean
-    return float(np.linalg.slogdet(variance)[1] + np.log(of_mean) + (n_samples - 1) * np.log(values @ residual @ values))
+    of_fixed = fixed.T @ inverse @ fixed
+    residual = inverse - inverse @ fixed @ np.linalg.solve(of_fixed, fixed.T @ inverse)
+    degrees = n_samples - fixed.shape[1]
+    return float(np.linalg.slogdet(variance)[1] + np.linalg.slogdet(of_fixed)[1] + degrees * np.log(values @ residual @ values))
 
 
+@pytest.mark.parametrize("n_covariates", [0, 12])
 @pytest.mark.parametrize("heritability", [0.0, 0.4, 0.8])
-def test_reml_heritability__has_the_highest_restricted_likelihood(heritability: float) -> None:
-    """Of all shares on a grid of steps of .001, whose neighbours its estimate lies between."""
+def test_reml_heritability__has_the_highest_restricted_likelihood(heritability: float, n_covariates: int) -> None:
+    """Of all shares on a grid of steps of .001, whose neighbours its estimate lies between; a covariate may be there twice."""
     random = np.random.default_rng(4)
     relationship = relationship_of(40, seed=5)
     of_relatives = np.linalg.cholesky(relationship + 1e-9 * np.eye(40)) @ random.normal(size=40)
     values = 3 + heritability**0.5 * of_relatives + (1 - heritability) ** 0.5 * random.normal(size=40)
     grid = np.arange(0, 0.9995, 0.001)
-    likeliest = grid[np.argmin([restricted_surprise(share, relationship, values) for share in grid])]
-    assert reml_heritability(relationship, values[:, None])[0] == pytest.approx(likeliest, abs=0.001)
+    covariates = random.normal(size=(40, n_covariates))
+    fixed = np.column_stack([np.ones(40), covariates])
+    likeliest = grid[np.argmin([restricted_surprise(share, relationship, values, fixed) for share in grid])]
+    twice = np.hstack([covariates, covariates - 1])
+    assert reml_heritability(relationship, values[:, None], twice)[0] == pytest.approx(likeliest, abs=0.001)
 
 
 def test_reml_heritability__hangs_on_no_scale_and_no_mean() -> None:
@@ -62,6 +67,8 @@ def test_reml_heritability__is_0_where_nothing_varies() -> None:
     values = np.column_stack([np.ones(20), np.random.default_rng(7).normal(size=20)])
     assert reml_heritability(relationship_of(20), values)[0] == 0
     assert reml_heritability(np.full((20, 20), 0.3), values).tolist() == [0, 0]
+    assert reml_heritability(relationship_of(20), values, values[:, 1:] * 2 + 1).tolist() == [0, 0]
+    assert reml_heritability(relationship_of(20), values, np.eye(20)).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("values", [np.ones(4), np.ones((5, 1, 1))])

@@ -150,7 +150,9 @@ class VirtualProgeny(Generator):
 def _predictor(data: TrainingData, has_trait: NDArray[np.bool_], rows: torch.Tensor) -> TraitPredictor:
     """From the samples among `rows` that have the trait, or all where fewer than two have."""
     chosen = rows[torch.tensor(has_trait, device=data.device)] if has_trait.sum() > 1 else rows
-    return fit_predictor(data.batches, data.condition[chosen], chosen, n_trait=data.encoder.columns[0].width)
+    columns = data.encoder.columns
+    is_class = torch.tensor([bool(column.classes) for column in columns for _ in range(column.width)])
+    return fit_predictor(data.batches, data.condition[chosen], chosen, n_trait=columns[0].width, is_class=is_class, generator=data.random)
 
 
 def _population_gametes(

@@ -38,15 +38,11 @@ def population_leanings(
 ) -> torch.Tensor:
     """Log of P(cluster | population) / P(cluster), by Bayes's rule from the populations of each cluster's gametes.
 
-    That holds for columns of classes. A quantitative column that variants explain nearly all of (a principal component, say) has no classes
-    to count gametes of: its factor is the mean of the cluster's gametes, drawn towards 0 by one gamete, so that clusters weigh more for a
-    sample on the side of 0 that their gametes are on. This linear term is a choice of ours, without a source.
-
     Args:
         tokens: Cluster of each gamete, shape (n_blocks, n_gametes).
         condition: Of the gametes, encoded, shape (n_gametes, n_condition).
         encoder: Of conditions.
-        columns: From `population_columns`.
+        columns: From `population_columns`, of classes.
         n_clusters: Clusters a block.
 
     Returns:
@@ -55,15 +51,12 @@ def population_leanings(
     n_condition = condition.shape[1]
     leanings = condition.new_zeros(len(tokens), n_condition + 1, n_clusters)
     shares = torch.tensor([share for column in encoder.columns for share in column.shares or (0.0,)]).to(condition)
-    is_class = shares > 0
     for block, cluster in enumerate(tokens if columns else ()):
         is_member = functional.one_hot(cluster, n_clusters).T.to(condition)
         # One gamete of the average population more, so that few gametes exclude nobody.
         means = (is_member @ condition) / (is_member.sum(dim=1, keepdim=True) + 1)
         for place in columns:
-            here = means[:, place]
-            some = is_class[place]
-            factors = torch.where(some, torch.log1p((here / shares[place].clamp(min=1e-6)).clamp(min=-0.999)), here)
+            factors = torch.log1p((means[:, place] / shares[place]).clamp(min=-0.999))
             leanings[block, place] = factors.T
             # Classes are encoded less their shares.
             leanings[block, n_condition] += factors @ shares[place]

@@ -11,16 +11,19 @@ from genobench.statgen import reml_heritability
 from genobench_neural.batches import MISSING_CODE
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from genobench_neural.batches import PackedBatches
 
 _BLOCKS_PER_CHUNK: Final = 64
 """Calls of 4,096 samples in 64 blocks of 12 take 13 MB as floats."""
 
 _MOST_SAMPLES: Final = 2048
-"""Variances are estimated from the first so many samples, since the time grows with the third power of their number."""
+"""Variances are estimated from so many samples, drawn at random, since the time grows with the third power of their number."""
 
-_LEAST_HERITABILITY, _MOST_HERITABILITY = 0.05, 0.95
-"""The estimate's standard error is about .05 with a thousand samples; at 0 or 1 the predictor would be degenerate."""
+_MOST_HERITABILITY: Final = 0.95
+"""In families the estimate's standard error is about .05 with a thousand samples; at 1 the predictor would be degenerate."""
 
 _LEAST_OF_POPULATIONS: Final = 0.85
 """Breeds, strains and vendors are above it, traits and sexes below."""
@@ -35,8 +38,8 @@ class TraitPredictor:
         slopes: What the condition's other numbers add to the trait, shape (n_condition, n_trait); 0 for the trait's own.
         explained: Variance of the trait that variants explain, shape (n_trait,).
         residual: What neither they nor the covariates do, shape (n_trait,).
-        is_population: Which numbers of the condition name a population, shape (n_condition,): those of which variants explain nearly
-            all.
+        is_population: Which numbers of the condition name a population, shape (n_condition,): those of classes of which variants explain
+            nearly all.
     """
 
     effects: torch.Tensor
@@ -46,7 +49,9 @@ class TraitPredictor:
     is_population: torch.Tensor
 
 
-def fit_predictor(batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, *, n_trait: int) -> TraitPredictor:
+def fit_predictor(
+    batches: PackedBatches, condition: torch.Tensor, rows: torch.Tensor, *, n_trait: int, is_class: torch.Tensor, generator: torch.Generator
+) -> TraitPredictor:
     """The best linear predictor from variants, after a regression on covariates.
 
     Args:
@@ -54,6 +59,8 @@ def fit_predictor(batches: PackedBatches, condition: torch.Tensor, rows: torch.T
         condition: Of `rows`, shape (n_samples, n_condition); the trait's numbers come first.
         rows: The samples to read.
         n_trait: Numbers of the trait.
+        is_class: Which numbers of the condition are a class's, shape (n_condition,).
+        generator: Draws samples where there are too many.
 
     References:
         Meuwissen et al. 2001, doi:10.1093/genetics/157.4.1819.
@@ -67,11 +74,13 @@ def fit_predictor(batches: PackedBatches, condition: torch.Tensor, rows: torch.T
         relationship += x @ x.T
     scale = relationship.diagonal().mean().clamp(min=1e-6)
     relationship /= scale
-    of_all = _heritabilities(relationship, torch.cat([values, condition], dim=1))
-    heritability = of_all[:n_trait]
+    some = torch.randperm(len(rows), generator=generator, device=rows.device)[:_MOST_SAMPLES].sort().values
+    among, known = relationship[some][:, some].cpu().numpy(), condition[some].cpu().numpy()
+    found = reml_heritability(among, known[:, :n_trait], known[:, n_trait:])
+    heritability = torch.from_numpy(found).to(condition).clamp(max=_MOST_HERITABILITY)
     unit = torch.eye(len(rows), device=condition.device)
     weights = [
-        torch.linalg.solve(relationship + (1 - share) / share * unit, column) / scale
+        share * torch.linalg.solve(share * relationship + (1 - share) * unit, column) / scale
         for share, column in zip(heritability, values.T, strict=True)
     ]
     effects = torch.cat([torch.einsum("nbv,tn->bvt", _centred_calls(batches, blocks, rows), torch.stack(weights)) for blocks in slices])
@@ -81,7 +90,7 @@ def fit_predictor(batches: PackedBatches, condition: torch.Tensor, rows: torch.T
         slopes=slopes,
         explained=heritability * variance,
         residual=(1 - heritability) * variance,
-        is_population=of_all[n_trait:] >= _LEAST_OF_POPULATIONS,
+        is_population=_are_populations(among, known, is_class.cpu().numpy()).to(condition.device),
     )
 
 
@@ -94,11 +103,12 @@ def _slopes(condition: torch.Tensor, n_trait: int) -> torch.Tensor:
     return slopes
 
 
-def _heritabilities(relationship: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Of each column of values, shape (n_samples, n_columns), within bounds; shape (n_columns,)."""
-    some = slice(0, _MOST_SAMPLES)
-    estimates = reml_heritability(relationship[some, some].cpu().numpy(), values[some].cpu().numpy())
-    return torch.from_numpy(estimates).to(values).clamp(_LEAST_HERITABILITY, _MOST_HERITABILITY)
+def _are_populations(relationship: NDArray[np.float32], condition: NDArray[np.float32], is_class: NDArray[np.bool_]) -> torch.Tensor:
+    """See `TraitPredictor.is_population`."""
+    found = torch.zeros(len(is_class), dtype=torch.bool)
+    if is_class.any():
+        found[is_class] = torch.from_numpy(reml_heritability(relationship, condition[:, is_class]) >= _LEAST_OF_POPULATIONS)
+    return found
 
 
 def _centred_calls(batches: PackedBatches, blocks: slice, rows: torch.Tensor) -> torch.Tensor:
