@@ -214,7 +214,8 @@ class GeneDropSampler(Sampler):
         strata = _strata(encoded, donors)
         fewest = min(_FEWEST_IN_GENERATION, _MOST_IN_GENERATION // len(strata))
         more = [rng.choice(rows, size=fewest - len(rows)) for rows in strata if len(rows) < fewest]
-        return encoded[np.concatenate([np.arange(n_animals), *more])]
+        filled: Encoded = encoded[np.concatenate([np.arange(n_animals), *more])]
+        return filled
 
     def _founders(self, donors: Donors, path: GeneticPath, rng: np.random.Generator) -> _Generation:
         if self.settings.founder_rate == 0:

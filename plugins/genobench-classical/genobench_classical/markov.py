@@ -42,6 +42,7 @@ _MOST_COMPARED: Final = 2000
 """Orders and priors are compared on so many variants in the middle of the path; all of them would take longer than the rest of the fit."""
 
 _CALLS_PER_CHUNK: Final = 1 << 25
+_SMALLEST_VARIANCE: Final = 1e-6
 _ARRAYS: Final = ("columns_along", "n_before", "at_most", "tilts", "slopes")
 
 
@@ -57,13 +58,16 @@ class Markov(Generator):
 
     Classes: each stratum (combination of classes) has tables of its own for histories of one call, of its own counts and
     `stratum_prior` samples that follow the tables of all; the longer tables are multiplied by factors of the call and the one before, and
-    made to sum to 1, so that longer linkage is shared while calls follow calls more or less often by the ratio of both. A combination
-    not seen in training, or in fewer than 5 samples, has the tables of all samples.
+    made to sum to 1, so that longer linkage is shared while calls follow calls more or less often by the ratio of both. Shared histories
+    of several calls also say which stratum a sample is like: where strata differ much, calls far apart are more alike within a stratum
+    than in training. A combination not seen in training, or in fewer than 5 samples, has the tables of all samples.
 
     Quantitative columns: the log-odds of a call are tilted by slope x value x ALT alleles, the value being the difference from the mean
     of the stratum, whose tables hold what strata differ in. The slope is that of the call's regression on the column within strata,
     beside the call before, over the call's variance beside it: in the exponential family to which tilting leads, the mean then changes
-    by the regression's slope, and what the call before has handed on is not counted twice.
+    by the regression's slope, and what the call before has handed on is not counted twice. Averaged over values, a tilt would bring
+    variants nearer to a frequency of one half, rare ones by a factor of exp(variance of the tilt / 2); to the second order this is taken
+    off again, since slopes of rare alleles are mostly noise.
 
     Args:
         max_order: The longest history tried, in variants; shorter where tables of all variants would take more than 64 MiB.
@@ -208,6 +212,9 @@ class MarkovSampler(Sampler):
     def _calls(self, stratum_of: NDArray[np.intp], values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int8]:
         """Calls of some samples, shape (n_rows, n_variants), in the order of the variant table."""
         calls = np.empty((len(stratum_of), len(self.n_before)), dtype=np.int8)
+        # Of the columns within strata; the encoder has them in the same order.
+        covariance = np.array(self.tables.encoder.covariance).reshape(len(self.slopes), len(self.slopes))
+        spread = np.einsum("cv,cd,dv->v", self.slopes, covariance, self.slopes).astype(np.float32)
         starts = np.flatnonzero(self.n_before == 0)
         lengths = np.diff([*starts, len(self.n_before)])
         n_histories = self.at_most.shape[1]
@@ -220,7 +227,7 @@ class MarkovSampler(Sampler):
             places = starts + step
             at_most = self.at_most[places, history]
             if len(self.tilts) > 1 or len(self.slopes):
-                at_most = self._tilted(at_most, places=places, previous=previous, stratum_of=stratum_of, values=values)
+                at_most = self._tilted(at_most, places=places, previous=previous, stratum_of=stratum_of, values=values, spread=spread)
             draws = rng.random(history.shape, dtype=np.float32)
             previous = (draws >= at_most[..., 0]).astype(np.intp) + (draws >= at_most[..., 1])
             calls[:, self.columns_along[places]] = previous
@@ -236,6 +243,7 @@ class MarkovSampler(Sampler):
         previous: NDArray[np.intp],
         stratum_of: NDArray[np.intp],
         values: NDArray[np.float32],
+        spread: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """`at_most`, shape (n_rows, n_chromosomes, 2), as the conditions of the rows tilt it.
 
@@ -245,12 +253,25 @@ class MarkovSampler(Sampler):
             previous: The calls before, shape (n_rows, n_chromosomes).
             stratum_of: Shape (n_rows,).
             values: Less their stratum's mean, shape (n_rows, n_columns).
+            spread: Variance of slopes times values at each place, shape (n_variants,).
         """
-        alleles = np.arange(3, dtype=np.float32)
-        tilt = (values @ self.slopes[:, places])[..., None] * alleles
+        chance = np.stack([at_most[..., 0], at_most[..., 1] - at_most[..., 0], 1 - at_most[..., 1]], axis=-1)
         if len(self.tilts) > 1:
-            tilt = tilt + self.tilts[stratum_of[:, None], places, previous]
-        chance = np.stack([at_most[..., 0], at_most[..., 1] - at_most[..., 0], 1 - at_most[..., 1]], axis=-1) * np.exp(tilt)
+            chance = chance * np.exp(self.tilts[stratum_of[:, None], places, previous])
+        if len(self.slopes):
+            alleles = np.arange(3, dtype=np.float32)
+            tilt = values @ self.slopes[:, places] - spread[places] * _skewness(chance) / 2
+            chance = chance * np.exp(tilt[..., None] * alleles)
         # What cannot occur stays exactly impossible: sums of the same terms are equal.
         total = chance.sum(axis=-1)
         return np.stack([chance[..., 0] / total, np.where(chance[..., 2] == 0, 1, (chance[..., 0] + chance[..., 1]) / total)], axis=-1)
+
+
+def _skewness(chance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Third central moment of ALT alleles over their variance, given weights of 0, 1 and 2 of shape (..., 3); 0 where only one occurs."""
+    share = chance / chance.sum(axis=-1, keepdims=True)
+    mean = share[..., 1] + 2 * share[..., 2]
+    away = np.arange(3, dtype=np.float32) - mean[..., None]
+    variance, third = (share * away**2).sum(axis=-1), (share * away**3).sum(axis=-1)
+    skewness: NDArray[np.float32] = np.divide(third, variance, out=np.zeros_like(third), where=variance > _SMALLEST_VARIANCE)
+    return skewness

@@ -123,6 +123,19 @@ def test_markov__a_covariate_that_goes_with_a_class_is_not_counted_twice(tmp_pat
         np.testing.assert_allclose(means, frequency, atol=4 * np.sqrt(2 * 0.16 / 4000))
 
 
+@pytest.mark.parametrize("frequency", [0.02, 0.5, 0.95])
+def test_markov__columns_of_noise_leave_frequencies_alone(tmp_path: Path, frequency: float) -> None:
+    """Six columns that say nothing, 150 samples; tolerated is what a mean frequency of 300 variants has as its error in training."""
+    rng = np.random.default_rng(9)
+    train = genotypes_of(rng.binomial(2, frequency, (150, 300)).astype(np.int8))
+    names = [f"column{k}" for k in range(6)]
+    train = train.with_samples(train.samples.assign(**{name: rng.normal(size=150) for name in names}))
+    trait = Trait(column=names[0], kind="quantitative", covariates=tuple(names[1:]))
+    sampler = Markov(max_order=1).fit(train, FitContext(trait=trait, seed=1, device="cpu", folder=tmp_path))
+    found = sampler.generate(2000, seed=2).to_array().mean() / 2
+    assert found == pytest.approx(train.to_array().mean() / 2, abs=4 * (frequency * (1 - frequency) / (300 * 300)) ** 0.5)
+
+
 def test_first_order_slopes__do_not_depend_on_missing_calls() -> None:
     """Calls that go missing at random leave the same slopes, but for the noise of fewer calls."""
     rng = np.random.default_rng(5)
