@@ -163,7 +163,8 @@ def test_mating_table__gives_no_sample_away(n_offspring: tuple[int, ...]) -> Non
     samples.loc[(pairs == FACTORIAL[1]).all(axis=1).nonzero()[0][1:], "age"] = np.nan
     encoder = ConditionEncoder.of_samples(samples, Trait(column="weight", kind="quantitative", covariates=("age",)))
     condition = torch.from_numpy(encoder.encode(samples))
-    matings = Matings(*torch.from_numpy(pairs).T, n_parents=5)
+    sires, dams = torch.from_numpy(pairs).T
+    matings = Matings(sires, dams, n_parents=5)
     table = MatingTable.of_matings(
         matings, condition, encoder, is_population=torch.zeros(2, dtype=torch.bool), generator=torch.Generator().manual_seed(1)
     )
