@@ -9,6 +9,7 @@ import pytest
 from genobench.errors import SettingsError
 from genobench.testing import RULES, Check, FixedTrial, check_plugin, iterate_checks
 from genobench.testing.saved_files import find_unsafe_file
+from genobench_example.segments import Segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,21 +42,17 @@ def test_suite__one_test_a_rule_and_a_readable_failure(pytester: pytest.Pytester
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     outcomes = result.parseoutcomes()
     assert outcomes["passed"] + outcomes["failed"] == 2 * len(RULES["generator"])
-    # Five rules, on the docstring and the settings, need no fit.
-    assert outcomes["passed"] == len(RULES["generator"]) + 5
+    # Six rules need no fit: those on the docstring and the settings, and that a foreign folder is refused.
+    assert outcomes["passed"] == len(RULES["generator"]) + 6
     result.stdout.fnmatch_lines(["*ContractError: *WithoutFit breaks the rule fit_gives_a_sampler (*RuntimeError: nothing to learn*"])
 
 
 def test_iterate_checks__gives_each_check_as_it_is_done() -> None:
-    from genobench_example.segments import Segments
-
     first = next(iter(iterate_checks("generator", Segments)))
     assert first == Check(rule="is_documented", ok=True)
 
 
 def test_check_plugin__wrong_settings_are_the_callers_fault() -> None:
-    from genobench_example.segments import Segments
-
     with pytest.raises(SettingsError, match=r"no setting 'segment'\. Did you mean 'segment_variants'"):
         check_plugin("generator", Segments, {"segment": 3})
 
