@@ -74,11 +74,13 @@ def running_code(source: str) -> str:
     Raises:
         SyntaxError: If the source is not Python.
     """
-    lines = [line.encode() for line in source.split("\n")]
+    written = source.split("\n")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
-            lines[row - 1] = token.line[:column].encode()
+            written[row - 1] = written[row - 1][:column]
+    # A tree counts in bytes, where tokens count in characters.
+    lines = [line.encode() for line in written]
     for node in _not_running(ast.parse(source)):
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         behind = lines[last][node.end_col_offset :]

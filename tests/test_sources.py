@@ -70,6 +70,8 @@ RATE = 0.5  # µ = ½
 """What a rate is,
 and why."""
 NAME = "# no comment"; "a text"
+SPAN = ("ü\\
+", 1)  # ü, one
 
 
 class Settings:
@@ -88,6 +90,8 @@ def test_running_code__is_the_source_without_what_does_not_run() -> None:
         "from typing import TYPE_CHECKING",
         "RATE = 0.5",
         'NAME = "# no comment";',
+        'SPAN = ("ü\\',
+        '", 1)',
         "class Settings:",
         "def fit(x: int) -> str:",
         '    return f"{x} # {RATE}"',

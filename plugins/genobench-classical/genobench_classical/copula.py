@@ -98,15 +98,13 @@ class Copula(Generator):
         """Learn from training samples; missing calls are left out, and what is summed over calls is made up for by call rates."""
         tables = SamplerTables.of_training(train, context.trait)
         strata = ClassStrata.of_encoder(tables.encoder)
-        encoded = tables.encoder.encode(train.samples)
-        stratum_of = strata.stratum_of(encoded)
+        stratum_of, columns = strata.read(tables.encoder, train.samples)
         at_most = cumulative_shares(train, stratum_of, strata.n_strata)
         rows = _drawn_rows(train.n_samples, context.seed)
         read = train.take_samples(rows)
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
         scores = LatentScores.of_training(read.calls, stratum_of=stratum_of[rows], at_most=at_most, layout=layout)
-        columns = strata.deviations(encoded, train.samples)[rows]
-        slopes, effects = self._slopes(scores, columns)
+        slopes, effects = self._slopes(scores, columns[rows])
         loadings = self._loadings(scores, read=read, context=context, tables=tables, strata=strata)
         shared = np.concatenate([effects, loadings], axis=1)
         bounded = bounded_loadings(shared, _LARGEST_SHARED).astype(np.float32)

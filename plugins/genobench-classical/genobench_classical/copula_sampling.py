@@ -87,10 +87,8 @@ class CopulaSampler(Sampler):
             GenobenchError: If the condition has another number of rows, or a class that no training sample has.
         """
         conditions = self.tables.conditions(n_samples, condition, seed=seed)
-        encoded = self.tables.encoder.encode(conditions)
         strata = ClassStrata.of_encoder(self.tables.encoder)
-        stratum_of = strata.stratum_of(encoded)
-        columns = strata.deviations(encoded, conditions)
+        stratum_of, columns = strata.read(self.tables.encoder, conditions)
         random = torch.Generator().manual_seed(seed)
         packed = self.tables.packed_rows(n_samples)
         n_rows = max(1, _VALUES_PER_CHUNK // self.layout.variant_at.size)

@@ -107,9 +107,7 @@ class Markov(Generator):
         counted = train.take_samples(rows)
         calls = calls_along(counted.calls, path)
         order, prior = self._choice(calls, counted, path, context)
-        encoded = tables.encoder.encode(counted.samples)
-        stratum_of = strata.stratum_of(encoded)
-        values = strata.deviations(encoded, counted.samples)
+        stratum_of, values = strata.read(tables.encoder, counted.samples)
         at_most = history_tables(calls, path.n_before, order=order, prior=prior)
         ratios = stratum_ratios(calls, path.n_before, stratum_of, n_strata=strata.n_strata, prior=prior, stratum_prior=self.stratum_prior)
         slopes = first_order_slopes(calls, path.n_before, values, stratum_of=stratum_of, ridge=self.ridge)
@@ -192,10 +190,8 @@ class MarkovSampler(Sampler):
             GenobenchError: If the condition has another number of rows, or a class that no training sample has.
         """
         conditions = self.tables.conditions(n_samples, condition, seed=seed)
-        encoded = self.tables.encoder.encode(conditions)
         strata = ClassStrata.of_encoder(self.tables.encoder)
-        stratum_of = strata.stratum_of(encoded)
-        values = strata.deviations(encoded, conditions)
+        stratum_of, values = strata.read(self.tables.encoder, conditions)
         rng = np.random.default_rng(seed)
         packed = self.tables.packed_rows(n_samples)
         n_rows = max(1, _CALLS_PER_CHUNK // len(self.n_before))

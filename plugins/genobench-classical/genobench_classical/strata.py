@@ -67,6 +67,11 @@ class ClassStrata:
             means=np.array(means, dtype=np.float32).reshape(len(means), len(without)),
         )
 
+    def read(self, encoder: ConditionEncoder, table: pd.DataFrame) -> tuple[Strata, NDArray[np.float32]]:
+        """The stratum of each row of a table of conditions, and its quantitative columns less the stratum's means; see `deviations`."""
+        encoded = encoder.encode(table)
+        return self.stratum_of(encoded), self.deviations(encoded, table)
+
     def stratum_of(self, encoded: NDArray[np.float32]) -> Strata:
         """The stratum of each encoded condition, shape (n_rows,)."""
         codes = np.full((len(encoded), len(self.parts)), -1, dtype=np.int64)

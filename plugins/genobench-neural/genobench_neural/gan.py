@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from genobench import FitContext, Generator, Genotypes, Sampler, Trial
+from genobench_neural.adversaries import fit_adversaries, load_adversaries
 from genobench_neural.checkpoints import fit_identity
-from genobench_neural.clusters.duel import DuelPlan, fit_duel, loaded_duel
+from genobench_neural.clusters.duel import DuelPlan
 from genobench_neural.clusters.losses import LogisticDuel
 from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
-from genobench_neural.published.gan import fit_published_gan, loaded_gan
 from genobench_neural.published.presets import GANS, PublishedGan
-from genobench_neural.sampling import load_sampler
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import torch
-
-    from genobench_neural.sampling import GenotypeNetwork
 
 
 @dataclass(frozen=True)
@@ -110,15 +105,12 @@ class Gan(Generator):
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
-        identity, plan = fit_identity(self, train, context), self.plan
-        if isinstance(plan, DuelPlan):
-            return fit_duel(LogisticDuel, plan, train, context, identity=identity)
-        return fit_published_gan(plan, train, context, identity=identity)
+        return fit_adversaries(LogisticDuel, self.plan, train, context, identity=fit_identity(self, train, context))
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
         """The sampler that was saved in `folder`."""
-        return load_sampler(folder, _network)
+        return load_adversaries(folder)
 
 
 PLAN: Final = DuelPlan(
@@ -131,7 +123,3 @@ PLAN: Final = DuelPlan(
     gradient_penalty=1.0,
     has_families=True,
 )
-
-
-def _network(description: dict[str, Any], is_followed: torch.Tensor) -> GenotypeNetwork:
-    return (loaded_gan if "published" in description else loaded_duel)(description, is_followed)
