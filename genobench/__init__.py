@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Trait,
         Trial,
     )
+    from genobench.covariates import Covariates
     from genobench.encoding import ConditionEncoder
     from genobench.errors import ContractError, DatasetError, FormatError, GenobenchError, GenotypesError, SettingsError
     from genobench.formats import read_genotypes, write_genotypes
@@ -51,6 +52,7 @@ __all__ = [
     "Components",
     "ConditionEncoder",
     "ContractError",
+    "Covariates",
     "Dataset",
     "DatasetCard",
     "DatasetError",
@@ -95,6 +97,7 @@ __all__ = [
 _MODULES: Final = {
     "alignment": ("align_to_variants",),
     "calls": ("MISSING", "CallMatrix", "PackedCalls"),
+    "covariates": ("Covariates",),
     "encoding": ("ConditionEncoder",),
     "errors": ("ContractError", "DatasetError", "FormatError", "GenobenchError", "GenotypesError", "SettingsError"),
     "formats": ("read_genotypes", "write_genotypes"),

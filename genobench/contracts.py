@@ -178,6 +178,7 @@ class FitContext:
         folder: A folder of the fit's own, for checkpoints; it outlives a kill.
         validation: Samples for early stopping; None where there are none.
         time_limit_seconds: After this the fit is stopped from outside with status `timeout`; None: no limit.
+        n_components: Principal components that a classifier is to take as covariates beside the trait's; see `genobench.Covariates`.
         report: Called with (step, {"loss": value, ...}) as the fit goes on; draws the curves. `total_steps` may be among the values.
     """
 
@@ -187,6 +188,7 @@ class FitContext:
     folder: Path
     validation: Genotypes | None = None
     time_limit_seconds: float | None = None
+    n_components: int = 0
     report: Reporter = field(default=lambda _step, _losses: None)
 
 
