@@ -122,7 +122,11 @@ def test_read_board__of_a_folder_without_evidence_says_so(tmp_path):
         read_board(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"{}" * 999)[:20], gzip.compress(bytes([255]))])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"{}" * 999)[:20], gzip.compress(bytes([255]))],
+    ids=["empty", "no archive", "cut off", "no text"],  # An archive holds the second it was made in; names are the same in every process.
+)
 def test_read_board__of_damaged_evidence_says_so(tmp_path, content):
     (tmp_path / "outcomes.jsonl.gz").write_bytes(content)
     with pytest.raises(GenobenchError, match=r"The evidence .*outcomes\.jsonl\.gz cannot be read"):
