@@ -9,17 +9,14 @@ import numpy as np
 
 from genobench import Comparison, Metric, Prediction, Predictions, Score, ScoreSpec, Trait
 from genobench.builtin.estimates import jackknifed
-from genobench.statgen import sample_groups
+from genobench.statgen import balanced_accuracy, balanced_log_loss, explained_share, pearson_r, sample_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-
 _N_GROUPS: Final = 20
-_LEAST_PROBABILITY: Final = 1e-6
 _NOBODY: Final = "The trait is known of no holdout sample."
 
 
@@ -74,8 +71,8 @@ class TrainOnSyntheticValues(Metric):
         if not len(truth):
             return tuple(Score(spec.name, float("nan"), reason=_NOBODY) for spec in self.scores)
         return (
-            _with_jackknife("tstr_pearson_r", prediction, lambda rows: _pearson_r(truth[rows], prediction.predicted[rows]), seed=seed),
-            _with_jackknife("tstr_r2", prediction, lambda rows: _explained(truth[rows], prediction.predicted[rows]), seed=seed),
+            _with_jackknife("tstr_pearson_r", prediction, lambda rows: pearson_r(truth[rows], prediction.predicted[rows]), seed=seed),
+            _with_jackknife("tstr_r2", prediction, lambda rows: explained_share(truth[rows], prediction.predicted[rows]), seed=seed),
         )
 
 
@@ -135,11 +132,10 @@ class TrainOnSyntheticClasses(Metric):
             reason = f"The holdout has the class '{unknown[0]}', which the classifier '{self.classifier}' was never told of."
             return tuple(Score(spec.name, float("nan"), reason=reason) for spec in self.scores)
         truth = np.array([place[str(label)] for label in prediction.truth], dtype=np.intp)
-        is_right = (prediction.predicted.argmax(axis=1) == truth).astype(np.float64)
-        losses = -np.log(np.maximum(prediction.predicted[np.arange(len(truth)), truth], _LEAST_PROBABILITY))
+        told = prediction.predicted
         return (
-            _with_jackknife("tstr_balanced_accuracy", prediction, lambda rows: _class_mean(is_right[rows], truth[rows]), seed=seed),
-            _with_jackknife("tstr_log_loss", prediction, lambda rows: _class_mean(losses[rows], truth[rows]), seed=seed),
+            _with_jackknife("tstr_balanced_accuracy", prediction, lambda rows: balanced_accuracy(truth[rows], told[rows]), seed=seed),
+            _with_jackknife("tstr_log_loss", prediction, lambda rows: balanced_log_loss(truth[rows], told[rows]), seed=seed),
         )
 
 
@@ -158,23 +154,3 @@ def _with_jackknife(name: str, prediction: Prediction, estimate: Callable[[NDArr
     sizes = np.bincount(groups)
     deleted = [estimate(np.flatnonzero(groups != group)) for group in range(len(sizes))]
     return jackknifed(name, value, deleted, sizes)
-
-
-def _pearson_r(truth: Floats, predicted: Floats) -> float:
-    x, y = truth - truth.mean(), predicted - predicted.mean()
-    spread = np.sqrt(np.sum(x**2) * np.sum(y**2))
-    # Predictions that differ by rounding alone are alike.
-    return (
-        float(np.sum(x * y) / spread) if spread > 1e-12 * (1 + np.abs(predicted).max()) * np.sqrt(np.sum(x**2) + 1e-300) else float("nan")
-    )
-
-
-def _explained(truth: Floats, predicted: Floats) -> float:
-    deviation = np.sum((truth - truth.mean()) ** 2)
-    return float(1 - np.sum((truth - predicted) ** 2) / deviation) if deviation > 0 else float("nan")
-
-
-def _class_mean(values: Floats, classes: NDArray[np.intp]) -> float:
-    """Mean over the classes that occur of the mean value within each."""
-    counts = np.bincount(classes)
-    return float(np.mean(np.bincount(classes, weights=values)[counts > 0] / counts[counts > 0])) if len(values) else float("nan")
