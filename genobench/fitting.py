@@ -18,7 +18,7 @@ from genobench.conditions import draw_condition
 from genobench.containment import over_budget, run_worker
 from genobench.contracts import Trait
 from genobench.curves import CurveWriter
-from genobench.errors import CellError, ContractError, GenobenchError
+from genobench.errors import CellError, ContractError, DatasetError, GenobenchError
 from genobench.genotypes import VARIANT_COLUMNS, Genotypes
 from genobench.splitting import parts_folder
 from genobench.storage import content_sha256, is_store, read_store
@@ -27,6 +27,7 @@ from genobench.worker import Job
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from genobench.containment import Ending
     from genobench.events import OnEvent
     from genobench.registry import Registry
 
@@ -226,33 +227,87 @@ def generate_from_cell(cell_id: str, *, n_samples: int, seed: int, home: Path, r
     if cell.result is None or cell.result.status != "ok":
         state = "not finished" if cell.result is None else cell.result.status
         raise CellError(f"The cell {cell.folder.name} holds no model: its fit is {state}.")
-    entry = registry.find("generator", cell.key.generator)
     train = parts_folder(home, dataset_sha256=cell.key.dataset_sha256, split_sha256=cell.key.split_sha256) / "train"
-    try:
-        fitted = Job.read(cell.job)
-        trait = Trait.from_json(fitted.trait)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CellError(f"{cell.job} is damaged ({error}); remove the folder {cell.folder} and run the cell again.") from error
+    trait = Trait.from_json(_fitted_job(cell).trait)
     if not is_store(train):
         raise CellError(f"The training samples of cell {cell.folder.name} are gone from {train}; run its command again.")
+    target = registry.find("generator", cell.key.generator).target
     with tempfile.TemporaryDirectory(dir=cell.folder) as folder:
-        condition = f"{folder}/condition.parquet"
+        store, condition = Path(folder) / "synthetic", Path(folder) / "condition.parquet"
         draw_condition(read_store(train).samples, trait, n_samples=n_samples, seed=seed).to_parquet(condition, index=False)
-        job = dataclasses.replace(
-            fitted,
-            target=entry.target,
-            generate_seed=seed,
-            n_samples=n_samples,
-            train="",
-            validation="",
-            condition=condition,
-            model=str(cell.model),
-            synthetic=f"{folder}/synthetic",
-        ).write(Path(folder) / "job.json")
-        ending = run_worker("genobench.worker", job, log=cell.log, seconds_per_phase=None, on_event=on_event)
+        ending = generate_store(
+            cell, condition, store, n_samples=n_samples, target=target, seed=seed, limits=(None, None), on_event=on_event
+        )
         if ending.status != "ok":
             raise CellError(
                 f"The cell {cell.folder.name} did not generate ({ending.status} in {ending.phase}): {ending.message}. Log: {cell.log}"
             )
-        genotypes = read_store(Path(folder) / "synthetic")
+        genotypes = read_store(store)
         return genotypes.take_samples(np.arange(genotypes.n_samples))
+
+
+def generate_store(
+    cell: Cell,
+    condition: Path,
+    store: Path,
+    *,
+    n_samples: int,
+    target: str,
+    seed: int,
+    limits: tuple[float | None, float | None],
+    on_event: OnEvent,
+) -> Ending:
+    """Write a store of synthetic samples from the model that a finished cell holds; a worker generates them.
+
+    Args:
+        cell: The cell.
+        condition: Parquet file of what the samples are asked to be, a row each.
+        store: Where they go.
+        n_samples: How many.
+        target: "module:Class" of the generator.
+        seed: Of the samples.
+        limits: Seconds that each phase may take, on the clock and of processor time; None: no limit.
+        on_event: Called with progress.
+
+    Returns:
+        How the worker ended; the samples are there if its status is `ok`.
+
+    Raises:
+        CellError: If the cell's job cannot be read.
+    """
+    fitted = _fitted_job(cell)
+    with tempfile.TemporaryDirectory(dir=cell.folder) as folder:
+        job = dataclasses.replace(
+            fitted,
+            target=target,
+            generate_seed=seed,
+            n_samples=n_samples,
+            train="",
+            validation="",
+            condition=str(condition),
+            model=str(cell.model),
+            synthetic=str(store),
+        ).write(Path(folder) / "job.json")
+        seconds, processor_seconds = limits
+        return run_worker(
+            "genobench.worker",
+            job,
+            log=cell.log,
+            seconds_per_phase=seconds,
+            processor_seconds_per_phase=processor_seconds,
+            on_event=lambda event: on_event({**event, "task": "fit"}),
+        )
+
+
+def _fitted_job(cell: Cell) -> Job:
+    """What the worker that fitted a cell was asked to do.
+
+    Raises:
+        CellError: If the file that says so is damaged.
+    """
+    try:
+        fitted = Job.read(cell.job)
+        Trait.from_json(fitted.trait)
+    except (OSError, ValueError, TypeError, KeyError, DatasetError) as error:
+        raise CellError(f"{cell.job} is damaged ({error}); remove the folder {cell.folder} and run the cell again.") from error
+    return fitted

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from genobench.cli import compare, data, generate, leaderboard, plugins, record, run, score
+from genobench.cli import compare, data, downstream, generate, leaderboard, plugins, record, run, score
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ app.command("study", help="Run several generators with equal budgets on the same
 app.command("generate")(generate.generate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.command("downstream")(downstream.downstream)
 app.command("record")(record.record)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")

@@ -62,8 +62,8 @@ class RunProgress:
             case "trial-end":
                 scores = ", ".join(escape(f"{name} {value:.5g}") for name, value in event.items() if isinstance(value, float))
                 self._say(f"trial {event['trial']} of {event['trials']}: {scores or 'no score'} on validation")
-            case "reused":
-                self._say(f"  already fitted ({event['status']}), taken as it is")
+            case "reused" | "prediction":
+                self._say(escape(_made(event)))
             case "phase":
                 self._begin(
                     _PHASES.get((event.get("task", ""), event["phase"])) or _PHASES.get((event.get("task", ""), ""), "") + event["phase"]
@@ -114,9 +114,18 @@ _PHASES: Final = {
     ("fit", ""): "",
     ("score", ""): "score: ",
     ("band", ""): "real band: ",
+    ("predict", ""): "predict: ",
     ("fit", "load"): "load samples",
     ("fit", "write"): "write samples",
 }
+
+
+def _made(event: Mapping[str, Any]) -> str:
+    """What is there now: a cell that was there before, or a prediction."""
+    if event["event"] == "reused":
+        return f"  already fitted ({event['status']}), taken as it is"
+    ending = f"{event['seconds']:.1f} s" if event["reason"] is None else f"none. {event['reason']}"
+    return f"  {event['classifier']} on {event['arm']}: {ending}"
 
 
 def _duration(seconds: float) -> str:

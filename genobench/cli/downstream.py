@@ -1,0 +1,130 @@
+"""`genobench downstream`: train classifiers on real and on synthetic samples, predict the same real holdout, publish what came of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genobench.cli.run import (
+    BudgetOption,
+    DatasetOption,
+    DeviceOption,
+    PlanOnlyOption,
+    RetryOption,
+    SeedsOption,
+    SplitColumnOption,
+    SplitOption,
+    SplitSeedOption,
+    SplitsOption,
+    TraitOption,
+)
+
+if TYPE_CHECKING:
+    from genobench.downstream.records import PredictionRecord
+    from genobench.downstream.walk import DownstreamPlan
+
+
+def downstream(
+    *,
+    classifier: Annotated[
+        list[str] | None, typer.Option("--classifier", "-c", help="A classifier (`genobench plugins list`); repeat it for several.")
+    ] = None,
+    generator: Annotated[
+        list[str] | None, typer.Option("--generator", "-g", help="A generator; repeat it for several. Controls are generators too.")
+    ] = None,
+    dataset: DatasetOption = "cattle-demo",
+    arms: Annotated[
+        str, typer.Option(help="What classifiers are trained on, separated by commas; real+Kx for K synthetic samples a real one.")
+    ] = "real,synthetic,real+1x,real+3x,real+10x,minority,covariates",
+    trait: TraitOption = None,
+    components: Annotated[int, typer.Option(min=0, help="Principal components of an arm's samples among its covariates.")] = 0,
+    split: SplitOption = "auto",
+    split_column: SplitColumnOption = None,
+    split_seed: SplitSeedOption = 0,
+    splits: SplitsOption = 1,
+    seeds: SeedsOption = 1,
+    device: DeviceOption = "auto",
+    time_limit: Annotated[
+        float, typer.Option(min=1.0, help="Seconds for each phase of a generator, and for each classifier and arm.")
+    ] = 1800.0,
+    budget: BudgetOption = "",
+    retry: RetryOption = False,
+    plan_only: PlanOnlyOption = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="One record a line, as JSON, on stdout.")] = False,
+) -> None:
+    """Predict a trait from real and from synthetic samples, each classifier on each arm, and keep the predictions.
+
+    Generators are fitted as by `genobench study`, on the same splits and into the same cells; nothing is fitted or predicted twice.
+    """
+    from genobench.downstream.walk import ClassifierPlan, DownstreamPlan
+    from genobench.planning import GeneratorPlan, Plan
+
+    plan = DownstreamPlan(
+        cells=Plan(
+            dataset=dataset,
+            generators=tuple(GeneratorPlan(name) for name in dict.fromkeys(generator or [])),
+            trait=trait,
+            split=split,
+            split_column=split_column,
+            split_seed=split_seed,
+            n_splits=splits,
+            seeds=tuple(range(seeds)),
+            device=device,
+            time_limit_seconds=time_limit,
+            budget=budget,
+            retry=retry,
+        ),
+        classifiers=tuple(ClassifierPlan(name) for name in dict.fromkeys(classifier or [])),
+        arms=tuple(name.strip() for name in arms.split(",") if name.strip()),
+        n_components=components,
+    )
+    if plan_only:
+        _show_plan(plan)
+    else:
+        _walk(plan, json_lines=json_lines)
+
+
+def _walk(plan: DownstreamPlan, *, json_lines: bool) -> None:
+    from genobench.cli.progress import RunProgress
+    from genobench.downstream.walk import run_downstream
+    from genobench.home import genobench_home
+    from genobench.registry import load_registry
+
+    records: list[PredictionRecord] = []
+    with RunProgress() as progress:
+        for record in run_downstream(plan, registry=load_registry(), home=genobench_home(), on_event=progress):
+            if json_lines:
+                sys.stdout.write(json.dumps(record.to_json(), allow_nan=False) + "\n")
+            else:
+                typer.echo(_line(record))
+            sys.stdout.flush()
+            records.append(record)
+
+
+def _line(record: PredictionRecord) -> str:
+    """A record in one line."""
+    source = f"{record.generator}, seed {record.seed}" if record.generator else "real samples"
+    about = f"{record.dataset}, {record.split['scheme']} split {record.split['seed']}: {record.classifier} on {record.arm} ({source})"
+    if record.reason is not None:
+        return f"{about}: none. {record.reason}"
+    trained = f"{record.n_real:,} real and {record.n_synthetic:,} synthetic samples"
+    return f"{about}: {len(record.predicted):,} predicted from {trained} in {record.seconds:.1f} s"
+
+
+def _show_plan(plan: DownstreamPlan) -> None:
+    from genobench.cli.progress import RunProgress
+    from genobench.downstream.walk import planned_predictions
+    from genobench.home import genobench_home
+    from genobench.registry import load_registry
+
+    with RunProgress() as progress:
+        for prepared, found in planned_predictions(plan, registry=load_registry(), home=genobench_home(), on_event=progress):
+            typer.echo(
+                f"{prepared.dataset.name}: {prepared.split.scheme} split of seed {prepared.split.seed}; trait {prepared.trait.column}"
+            )
+            for item in found:
+                source = f"{item.cell_id}  {item.generator}" if item.cell_id else "real samples"
+                typer.echo(f"{source}  seed {item.seed}  {item.classifier}  {item.arm}  {item.state}")

@@ -1,0 +1,202 @@
+"""What runs in the predicting worker: classifiers are fitted on arms, one after the other, and predict the holdout.
+
+`python -m genobench.downstream.predicting JOB.json`. The worker is handed the holdout's calls with ids and covariates; it never learns
+where the traits are. Each answer is written as soon as it is there, so that a classifier that takes the process down costs only itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+from genobench.contracts import FitContext, Predictor, Trait
+from genobench.downstream.arms import training_samples
+from genobench.errors import ContractError, GenobenchError
+from genobench.events import Events, end_with_parent
+from genobench.home import write_json_atomically
+from genobench.settings import with_settings
+from genobench.storage import read_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from genobench.genotypes import Genotypes
+
+_SUM_TOLERANCE: Final = 1e-6
+"""By how much probabilities may sum to something else than 1, as in `genobench.testing`."""
+
+_SIGNIFICANT_DIGITS: Final = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictingTask:
+    """One classifier on one arm.
+
+    Args:
+        phase: What events call it; no two of a job alike.
+        target: "module:Class" of the classifier.
+        settings: Its settings.
+        arm: The arm's name.
+        has_real: Whether the training samples are in it.
+        synthetic: Stores of synthetic samples, each with how many of them are taken, from the first.
+        n_components: Principal components among the covariates.
+        seed: Of the fit.
+        answer: The file to write.
+    """
+
+    phase: str
+    target: str
+    settings: Mapping[str, Any]
+    arm: str
+    has_real: bool
+    synthetic: tuple[tuple[str, int], ...]
+    n_components: int
+    seed: int
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictingJob:
+    """What a predicting worker is asked to do, as JSON.
+
+    Args:
+        trait: The trait, as its fields.
+        train: Store of the training part.
+        validation: Store of the validation part.
+        holdout: Store of the holdout with ids and covariates alone.
+        device: `cpu`, `cuda`, ...
+        time_limit_seconds: Of each task, for the classifier to know; the parent enforces it.
+        tasks: In the order in which they are done.
+    """
+
+    trait: Mapping[str, Any]
+    train: str
+    validation: str
+    holdout: str
+    device: str
+    time_limit_seconds: float | None
+    tasks: tuple[PredictingTask, ...]
+
+    def write(self, path: Path) -> Path:
+        """Write the job as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The reverse of `write`."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**values, "tasks": tuple(PredictingTask(**task) for task in values["tasks"])})
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job in `arguments[0]`: one answer a task."""
+    events = Events.take_stdout()
+    end_with_parent()
+    job = PredictingJob.read(Path(arguments[0]))
+    for task in job.tasks:
+        events.phase(task.phase)
+        begin = time.perf_counter()
+        answer = _answer(job, task, events)
+        write_json_atomically(Path(task.answer), {**answer, "seconds": round(time.perf_counter() - begin, 3)})
+    events.send("end", status="ok", phase="done", message="")
+    return 0
+
+
+def _answer(job: PredictingJob, task: PredictingTask, events: Events) -> dict[str, Any]:
+    """Predictions, or the reason why there are none."""
+    try:
+        return predict(job, task, events)
+    except Exception as error:
+        # The plugin boundary: what goes wrong costs this classifier on this arm. A full disk is not its fault.
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        traceback.print_exc()
+        said = str(error) if isinstance(error, GenobenchError) else f"{type(error).__name__}: {error}"
+        return {"predicted": [], "classes": [], "reason": said}
+
+
+def predict(job: PredictingJob, task: PredictingTask, events: Events) -> dict[str, Any]:
+    """Fit one classifier on one arm and predict the holdout.
+
+    Returns:
+        `predicted`, `classes` and `reason` (None) of a record.
+
+    Raises:
+        GenobenchError: If the arm cannot be put together, or the classifier breaks its contract.
+        Exception: Whatever the classifier raises.
+    """
+    trait, train = Trait.from_json(job.trait), read_store(Path(job.train))
+    drawn = [read_store(Path(store)).take_samples(np.arange(n_samples)) for store, n_samples in task.synthetic]
+    samples = training_samples(train, drawn, trait, arm=task.arm, has_real=task.has_real)
+    module, _, name = task.target.partition(":")
+    classifier = with_settings(getattr(import_module(module), name), task.settings)
+    with TemporaryDirectory() as folder:
+        context = FitContext(
+            trait=trait,
+            seed=task.seed,
+            device=job.device,
+            folder=Path(folder),
+            validation=read_store(Path(job.validation)),
+            time_limit_seconds=job.time_limit_seconds,
+            n_components=task.n_components,
+            report=events.step,
+        )
+        predictor = classifier.fit(samples, context)
+        if not isinstance(predictor, Predictor):
+            raise ContractError(f"{task.target}.fit returned {type(predictor).__name__}; it must return a genobench.Predictor.")
+        holdout = read_store(Path(job.holdout))
+        predicted = _checked(np.asarray(predictor.predict(holdout), dtype=np.float64), predictor, trait, holdout, target=task.target)
+    classes = trait.classes or predictor.classes
+    if classes:
+        columns = [predictor.classes.index(name) if name in predictor.classes else None for name in classes]
+        predicted = np.column_stack([np.zeros(len(predicted)) if place is None else predicted[:, place] for place in columns])
+    return {"predicted": _rounded(predicted), "classes": list(classes), "reason": None}
+
+
+def _checked(predicted: NDArray[np.float64], predictor: Predictor, trait: Trait, holdout: Genotypes, *, target: str) -> NDArray[np.float64]:
+    """The predictions, held to the contract of `Predictor.predict`.
+
+    Raises:
+        ContractError: If their shape is another, they are not finite, or are no probabilities of classes of the trait.
+    """
+    is_value = trait.kind == "quantitative"
+    shape = (holdout.n_samples,) if is_value else (holdout.n_samples, len(predictor.classes))
+    if predicted.shape != shape or not np.isfinite(predicted).all():
+        n_not = int((~np.isfinite(predicted)).sum())
+        raise ContractError(f"{target} gave predictions of shape {predicted.shape}, {n_not} of them not finite; {shape} were asked for.")
+    if is_value:
+        return predicted
+    unknown = sorted(set(predictor.classes) - set(trait.classes or predictor.classes))
+    if unknown or len(set(predictor.classes)) != len(predictor.classes):
+        raise ContractError(f"{target} predicts the classes {predictor.classes}; those of '{trait.column}' are {trait.classes}.")
+    sums = predicted.sum(axis=1)
+    if predicted.min() < 0 or np.abs(sums - 1).max() > _SUM_TOLERANCE:
+        raise ContractError(
+            f"{target} gave probabilities from {predicted.min():.6g}, whose rows sum to {sums.min():.6g} to {sums.max():.6g}; "
+            "they must not be negative, and sum to 1."
+        )
+    return predicted
+
+
+def _rounded(predicted: NDArray[np.float64]) -> list[Any]:
+    """As lists, with as many digits as float32 has."""
+    if predicted.ndim == 2:
+        return [_rounded(row) for row in predicted]
+    return [float(f"{value:.{_SIGNIFICANT_DIGITS}g}") for value in predicted]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,179 @@
+"""Predictions that are missing are made in a worker, and each is kept as a record as soon as it is there."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock
+
+from genobench.containment import run_worker
+from genobench.downstream.predicting import PredictingJob, PredictingTask
+from genobench.downstream.records import PredictionRecord, read_record
+from genobench.errors import CellError, GenobenchError
+from genobench.home import write_json_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from genobench.containment import Ending
+    from genobench.contracts import Trait
+    from genobench.events import OnEvent
+
+_MOST_KILLS: Final = 2
+"""A predicting worker that is killed from outside is started again this often before its classifier is given up."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A prediction that is wanted.
+
+    Args:
+        head: Its record without predictions; its reason says that it was not made.
+        task: What the worker is asked for.
+        file: Where the record is kept.
+    """
+
+    head: PredictionRecord
+    task: PredictingTask
+    file: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicting:
+    """What predictions of one split have in common, and how they are made.
+
+    Args:
+        trait: What is predicted.
+        train: Store of the training part.
+        validation: Store of the validation part.
+        holdout: Store of the holdout with ids and covariates alone.
+        device: `cpu`, `cuda`, ...
+        time_limit_seconds: Of each classifier on each arm; None: no limit.
+        retry: Whether predictions that failed before are made again.
+        on_event: Called with progress; of each record that is new with `prediction`.
+    """
+
+    trait: Trait
+    train: Path
+    validation: Path
+    holdout: Path
+    device: str
+    time_limit_seconds: float | None
+    retry: bool
+    on_event: OnEvent
+
+    def records(self, wanted: Sequence[Wanted], folder: Path) -> list[PredictionRecord]:
+        """The records of all that is wanted; those that are not there are made.
+
+        A classifier that takes its worker down, or too long, is left out of the next worker, and its record says so; one whose worker was
+        killed from outside is not kept, so that the next run tries it again.
+
+        Args:
+            wanted: Predictions, no two of one phase.
+            folder: Of the log and the lock.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            if self.retry:
+                _forget_failures(wanted)
+            return self._records(wanted, folder / "log.txt")
+
+    def _records(self, wanted: Sequence[Wanted], log: Path) -> list[PredictionRecord]:
+        failures: dict[Path, PredictionRecord] = {}
+        found: dict[Path, PredictionRecord] = {}
+        n_kills = 0
+        while True:
+            self._collect(wanted)
+            found |= {item.file: kept for item in wanted if item.file not in found and (kept := read_record(item.file)) is not None}
+            missing = [item for item in wanted if item.file not in found and item.file not in failures]
+            if not missing:
+                return [found[item.file] if item.file in found else failures[item.file] for item in wanted]
+            ending = self._run_worker(missing, log, lambda event: self._hear(event, wanted))
+            self._collect(wanted)
+            n_kills += ending.status == "preempted"
+            if ending.status == "preempted" and n_kills <= _MOST_KILLS:
+                self.on_event({"event": "warning", "message": f"{ending.message}; predicting starts again"})
+                continue
+            failed = _failed(ending, missing, log)
+            if failed is not None:
+                failures[failed.file] = failed.head
+                if ending.status not in ("ok", "preempted"):
+                    _keep(failed.head, failed.file)
+                self._tell(failed.head)
+
+    def _hear(self, event: Mapping[str, Any], wanted: Sequence[Wanted]) -> None:
+        """Pass an event on; where a phase begins the one before it has ended."""
+        if event.get("event") == "phase":
+            self._collect(wanted)
+        self.on_event({**event, "task": "predict"})
+
+    def _collect(self, wanted: Sequence[Wanted]) -> None:
+        """Make records of the answers that are there."""
+        for item in wanted:
+            answer = Path(item.task.answer)
+            if not answer.is_file():
+                continue
+            try:
+                given = json.loads(answer.read_text(encoding="utf-8"))
+                predicted = tuple(tuple(row) if isinstance(row, list) else row for row in given["predicted"])
+                record = replace(
+                    item.head, predicted=predicted, classes=tuple(given["classes"]), seconds=given["seconds"], reason=given["reason"]
+                )
+            except (ValueError, KeyError, TypeError, GenobenchError) as error:
+                record = replace(item.head, reason=f"Its answer cannot be read: {error}")
+            _keep(record, item.file)
+            answer.unlink()
+            self._tell(record)
+
+    def _tell(self, record: PredictionRecord) -> None:
+        facts = {"classifier": record.classifier, "arm": record.arm, "seconds": record.seconds, "reason": record.reason}
+        self.on_event({"event": "prediction", **facts})
+
+    def _run_worker(self, missing: Sequence[Wanted], log: Path, on_event: OnEvent) -> Ending:
+        with tempfile.TemporaryDirectory() as folder:
+            job = PredictingJob(
+                trait=asdict(self.trait),
+                train=str(self.train),
+                validation=str(self.validation),
+                holdout=str(self.holdout),
+                device=self.device,
+                time_limit_seconds=self.time_limit_seconds,
+                tasks=tuple(item.task for item in missing),
+            ).write(Path(folder) / "job.json")
+            return run_worker("genobench.downstream.predicting", job, log=log, seconds_per_phase=self.time_limit_seconds, on_event=on_event)
+
+
+def _failed(ending: Ending, missing: Sequence[Wanted], log: Path) -> Wanted | None:
+    """What a worker that has ended could not make, with the reason in its head; None where all of it is there.
+
+    Raises:
+        CellError: If the worker ended before it began with the first.
+    """
+    if ending.status == "ok":
+        # The first alone: one that spoils its answer must not cost those after it.
+        lost = next((item for item in missing if read_record(item.file) is None), None)
+        return None if lost is None else _with_reason(lost, "Its answer was not written, or cannot be read.")
+    blamed = next((item for item in missing if item.task.phase == ending.phase), None)
+    if blamed is None:
+        raise CellError(f"The predicting worker did not begin ({ending.status}): {ending.message}. Log: {log}")
+    return _with_reason(blamed, f"{ending.status}: {ending.message}")
+
+
+def _with_reason(item: Wanted, reason: str) -> Wanted:
+    return replace(item, head=replace(item.head, reason=reason))
+
+
+def _forget_failures(wanted: Sequence[Wanted]) -> None:
+    for item in wanted:
+        kept = read_record(item.file)
+        if kept is not None and kept.reason is not None:
+            item.file.unlink()
+
+
+def _keep(record: PredictionRecord, file: Path) -> None:
+    write_json_atomically(file, record.to_json())
