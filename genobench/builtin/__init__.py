@@ -19,10 +19,12 @@ def genobench_generators() -> list[Offer]:
 
 @hookimpl
 def genobench_classifiers() -> list[Offer]:
-    """Linear models: one for values, one for classes."""
+    """Linear models of values and of classes, each beside covariates."""
     return [
-        Offer("ridge", "genobench.builtin.linear:RidgeRegression", "ridge regression on standardised calls, for quantitative traits"),
-        Offer("logistic", "genobench.builtin.linear:LogisticRegression", "L2 multinomial logistic regression on calls, for classes"),
+        Offer("covariates", "genobench.builtin.linear.covariates_alone:CovariatesAlone", "covariates alone, without genotypes: any trait"),
+        Offer("ridge", "genobench.builtin.linear.ridge:RidgeRegression", "GBLUP: ridge regression on calls, for quantitative traits"),
+        Offer("logistic", "genobench.builtin.linear.logistic:LogisticRegression", "multinomial logistic regression on calls, for classes"),
+        Offer("ordinal", "genobench.builtin.linear.ordinal:OrdinalRegression", "cumulative logits on calls, for classes in order"),
     ]
 
 

@@ -7,7 +7,7 @@ variants there are (Hastie T., Tibshirani R. 2004. Biostatistics 5: 329-340. htt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_VARIANTS_PER_BLOCK: Final = 8192
+_VARIANTS_PER_BLOCK: Final = 4096
 _RANK_TOLERANCE: Final = 1e-6
 
 
@@ -40,11 +40,15 @@ class CallScale:
     factors: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, train: Genotypes) -> CallScale:
+    def fit(cls, train: Genotypes, *, is_needed: bool = True) -> CallScale:
         """Learn it from training samples.
 
+        Args:
+            train: Training samples.
+            is_needed: Whether there is nothing else, such as covariates, to predict from.
+
         Raises:
-            DatasetError: If no variant varies.
+            DatasetError: If calls are needed and no variant varies.
         """
         calls = train.to_array()
         imputer = Imputer.fit(calls)
@@ -52,18 +56,34 @@ class CallScale:
         means = calls.mean(axis=0, dtype=np.float64)
         deviations = np.sqrt(np.maximum(0, np.einsum("ij,ij->j", calls, calls, dtype=np.float64) / len(calls) - means**2))
         varies = deviations > _RANK_TOLERANCE
-        if not varies.any():
-            raise DatasetError(f"None of the {train.n_variants} variants varies among the {train.n_samples} training samples.")
+        if is_needed and not varies.any():
+            raise DatasetError(
+                f"None of the {train.n_variants} variants varies among the {train.n_samples} training samples, and there are no covariates."
+            )
         factors = np.zeros(len(means))
         factors[varies] = 1 / (deviations[varies] * np.sqrt(np.count_nonzero(varies)))
         return cls(imputer=imputer, means=means.astype(np.float32), factors=factors.astype(np.float32))
 
-    def times(self, genotypes: Genotypes, weights: NDArray[np.float32]) -> Floats:
+    @property
+    def varying(self) -> NDArray[np.intp]:
+        """The variants that vary in training, shape (n_varying,)."""
+        return np.flatnonzero(self.factors)
+
+    def standardised(self, genotypes: Genotypes, variants: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Standardised calls of some variants, shape (n_samples, n_chosen), one variant after the other in memory."""
+        fill = Imputer(self.imputer.fill[variants])
+        scaled = np.asfortranarray(fill.complete(genotypes.calls.columns(variants)), dtype=np.float32)
+        scaled -= self.means[variants]
+        scaled *= self.factors[variants]
+        return scaled
+
+    def times(self, genotypes: Genotypes, weights: NDArray[np.floating[Any]]) -> Floats:
         """Standardised calls times weights of the variants, shape (n_samples, n_columns)."""
         calls = self.imputer.complete(genotypes.to_array())
         product = np.zeros((len(calls), weights.shape[1]))
         for block in _blocks(calls.shape[1]):
-            product += self._block(calls, block) @ weights[block]
+            # In four bytes a sum would hang, in its last digits, on how many samples stand beside it.
+            product += self._block(calls, block).astype(np.float64) @ weights[block]
         return product
 
     def gram(self, genotypes: Genotypes) -> Floats:
@@ -73,6 +93,14 @@ class CallScale:
         for block in _blocks(calls.shape[1]):
             scaled = self._block(calls, block)
             product += scaled @ scaled.T
+        return product
+
+    def products(self, first: Genotypes, second: Genotypes) -> Floats:
+        """Products of the standardised calls of each sample of one set with each of another, shape (n_first, n_second)."""
+        calls, other_calls = (self.imputer.complete(genotypes.to_array()) for genotypes in (first, second))
+        product = np.zeros((len(calls), len(other_calls)))
+        for block in _blocks(calls.shape[1]):
+            product += self._block(calls, block) @ self._block(other_calls, block).T
         return product
 
     def transposed_times(self, genotypes: Genotypes, columns: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,21 +130,38 @@ class CallSpan:
     roots: Floats
 
     @classmethod
-    def fit(cls, train: Genotypes) -> CallSpan:
-        """Learn it from training samples.
+    def fit(cls, train: Genotypes, *, is_needed: bool = True) -> CallSpan:
+        """Learn it from training samples, in the smaller of n_samples and n_varying dimensions.
+
+        Args:
+            train: Training samples.
+            is_needed: Whether there is nothing else to predict from; if there is, a span without axes is given where no variant varies.
 
         Raises:
-            DatasetError: If no variant varies.
+            DatasetError: If calls are needed and no variant varies.
         """
-        scale = CallScale.fit(train)
-        squares, vectors = np.linalg.eigh(scale.gram(train))
+        scale = CallScale.fit(train, is_needed=is_needed)
+        varying = scale.varying
+        if not len(varying):
+            return cls(train=train, scale=scale, vectors=np.zeros((train.n_samples, 0)), roots=np.zeros(0))
+        if len(varying) >= train.n_samples:
+            squares, vectors = np.linalg.eigh(scale.gram(train))
+            is_kept = squares > _RANK_TOLERANCE * squares[-1]
+            return cls(train=train, scale=scale, vectors=vectors[:, is_kept], roots=np.sqrt(squares[is_kept]))
+        x = scale.standardised(train, varying).astype(np.float64)
+        squares, axes = np.linalg.eigh(x.T @ x)
         is_kept = squares > _RANK_TOLERANCE * squares[-1]
-        return cls(train=train, scale=scale, vectors=vectors[:, is_kept], roots=np.sqrt(squares[is_kept]))
+        roots = np.sqrt(squares[is_kept])
+        return cls(train=train, scale=scale, vectors=x @ (axes[:, is_kept] / roots), roots=roots)
 
     @property
     def coordinates(self) -> Floats:
         """Of the training samples, shape (n_samples, n_axes); each column has mean zero."""
         return self.vectors * self.roots
+
+    def coordinates_of(self, others: Genotypes) -> Floats:
+        """Of other samples, shape (n_samples, n_axes)."""
+        return self.scale.products(others, self.train) @ (self.vectors / self.roots)
 
     def variant_weights(self, axis_weights: Floats) -> NDArray[np.float32]:
         """Weights of variants that do the same as weights of axes, shape (n_variants, n_columns) from (n_axes, n_columns)."""
