@@ -119,17 +119,36 @@ def estimate(scores: Sequence[ScoreRecord], *, splits: Sequence[str], shared: fl
     if len(present) == 1:
         return replace(whole, mean=mean, interval=_clipped(present[0].bounds, present[0].unit), standard_error=present[0].error)
     units = means if len(means) > 1 else [score.value for score in present]
-    between = _variance(units) / len(units)
-    errors = [score.error for score in present if score.error is not None]
-    within = (shared if len(means) > 1 else 1.0) * math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
-    overlap = between * len(units) * shared / (1 - shared) if len(means) > 1 and shared < 1 else 0.0
-    estimated, known = (between, within) if within > overlap else (between + overlap, 0.0)
-    degrees = (len(units) - 1) * ((estimated + known) / estimated) ** 2 if estimated > 0 else math.inf
-    error = math.sqrt(estimated + known)
+    squares = [score.error**2 for score in present if score.error is not None]
+    error, degrees = error_of_mean(
+        spread=_variance(units),
+        noise=math.fsum(squares) / len(squares) if squares else 0.0,
+        n_units=len(units),
+        shared=shared if len(means) > 1 else 1.0,
+    )
     half_width = float(stdtrit(degrees, 0.975)) * error
     interval = _clipped((mean - half_width, mean + half_width), present[0].unit)
     spread = math.sqrt(_variance([score.value for score in present]))
     return replace(whole, mean=mean, interval=interval, spread=spread, standard_error=error)
+
+
+def error_of_mean(*, spread: float, noise: float, n_units: int, shared: float) -> tuple[float, float]:
+    """Standard error of a mean over splits, or over the seeds of one; `estimate` has the derivation.
+
+    Args:
+        spread: Variance between the units, which are splits, or seeds.
+        noise: Mean squared error of a single unit, from its holdout alone; 0 where it is not known.
+        n_units: How many units, at least two.
+        shared: The share of all samples that is in a holdout; 1 where all units have one holdout.
+
+    Returns:
+        The standard error, and the degrees of freedom for Student's t.
+    """
+    between, within = spread / n_units, shared * noise
+    overlap = spread * shared / (1 - shared) if shared < 1 else 0.0
+    estimated, known = (between, within) if within > overlap else (between + overlap, 0.0)
+    degrees = (n_units - 1) * ((estimated + known) / estimated) ** 2 if estimated > 0 else math.inf
+    return math.sqrt(estimated + known), degrees
 
 
 def mean_band(bands: Sequence[Band]) -> Band | None:

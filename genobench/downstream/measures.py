@@ -1,0 +1,291 @@
+"""Measures of prediction: which apply to a kind of trait, what they mean, and from a record of predictions to numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from genobench.contracts import ScoreSpec, TraitKind
+from genobench.errors import GenobenchError
+from genobench.statgen import (
+    accuracy_of_genetic_values,
+    auroc,
+    balanced_accuracy,
+    balanced_brier,
+    balanced_log_loss,
+    calibration_line,
+    expected_calibration_error,
+    explained_share,
+    jackknife_standard_error,
+    macro_f1,
+    mean_squared_error,
+    pearson_r,
+    quadratic_kappa,
+    sample_groups,
+    within_group_r,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from genobench.downstream.records import PredictionRecord
+
+    Floats = NDArray[np.float64]
+
+_CLASSES: Final[frozenset[TraitKind]] = frozenset({"categorical", "ordinal"})
+_ORDINAL: Final[frozenset[TraitKind]] = frozenset({"ordinal"})
+_VALUES: Final[frozenset[TraitKind]] = frozenset({"quantitative"})
+
+_N_GROUPS: Final = 20
+_ALIKE: Final = "the holdout's values are all alike"
+_PREDICTED_ALIKE: Final = "the predictions are all alike"
+_ONE_CLASS: Final = "the holdout has one class only"
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Predictions for samples whose trait is known.
+
+    Args:
+        truth: The place of each sample's class, or its value, shape (n_samples,).
+        predicted: Class probabilities, shape (n_samples, n_classes), or values, shape (n_samples,).
+        families: A number that relatives share, shape (n_samples,).
+        heritability: Of the trait; None where it is not known.
+    """
+
+    truth: NDArray[np.intp] | Floats
+    predicted: Floats
+    families: NDArray[np.intp]
+    heritability: float | None
+
+    def rows(self, kept: NDArray[np.intp]) -> Judged:
+        """Some of the samples."""
+        return Judged(self.truth[kept], self.predicted[kept], self.families[kept], self.heritability)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of predictions.
+
+    Args:
+        spec: Name, unit, direction, ideal, version; primary is the one that tables lead with.
+        kinds: The kinds of trait that it is for.
+        value: The measure of predictions; NaN where it is not defined.
+        why_missing: Why it is not defined, where it is not.
+    """
+
+    spec: ScoreSpec
+    kinds: frozenset[TraitKind]
+    value: Callable[[Judged], float]
+    why_missing: str = _ALIKE
+
+    @property
+    def name(self) -> str:
+        """Its key."""
+        return self.spec.name
+
+    def goodness(self, value: Floats) -> Floats:
+        """The measure turned so that higher is better: itself, its negative, or its negative distance from the ideal."""
+        if self.spec.direction == "target":
+            return -np.abs(value - (self.spec.ideal or 0.0))
+        return value if self.spec.direction == "higher" else -value
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A measure of one record, and what it is without each group of relatives.
+
+    Args:
+        value: From all samples; NaN where it is not defined.
+        deleted: Without each group, shape (n_groups,).
+        sizes: Samples in each group, shape (n_groups,).
+        reason: Why the value is NaN; "" where it is not.
+    """
+
+    value: float
+    deleted: Floats
+    sizes: NDArray[np.intp]
+    reason: str = ""
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the value over draws of the holdout, by the delete-a-group jackknife; None where it cannot be had."""
+        error = jackknife_standard_error(self.value, self.deleted, self.sizes)
+        return error if math.isfinite(error) else None
+
+
+def _r(judged: Judged) -> float:
+    return _unless_alike(judged, pearson_r(judged.truth, judged.predicted))
+
+
+def _r_over_h(judged: Judged) -> float:
+    return math.nan if judged.heritability is None else accuracy_of_genetic_values(_r(judged), judged.heritability)
+
+
+def _within_family_r(judged: Judged) -> float:
+    found = within_group_r(judged.truth, judged.predicted, judged.families)
+    # With a correlation of the truth with itself, families have samples that differ.
+    differ = math.isfinite(within_group_r(judged.truth, judged.truth, judged.families))
+    return _unless_alike(judged, found) if differ else math.nan
+
+
+def _unless_alike(judged: Judged, correlation: float) -> float:
+    """0 where predictions are all alike but values are not: one that tells nothing must not drop out of a mean of correlations."""
+    return 0.0 if math.isnan(correlation) and float(np.ptp(judged.truth)) > 0 else correlation
+
+
+MEASURES: Final[tuple[Measure, ...]] = (
+    Measure(
+        ScoreSpec("balanced_accuracy", "mean over classes of the share called right", "share", "higher", 1.0, 1, is_primary=True),
+        _CLASSES,
+        lambda judged: balanced_accuracy(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec("macro_f1", "mean over classes of F1", "share", "higher", 1.0, 1),
+        _CLASSES,
+        lambda judged: macro_f1(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec("auroc", "area under the ROC curve; of more than two classes the mean of each against the rest", "AUC", "higher", 1.0, 1),
+        _CLASSES,
+        lambda judged: auroc(judged.truth, judged.predicted),
+        _ONE_CLASS,
+    ),
+    Measure(
+        ScoreSpec("quadratic_kappa", "agreement in order beyond chance, weighted by squares", "kappa", "higher", 1.0, 1),
+        _ORDINAL,
+        lambda judged: quadratic_kappa(judged.truth, judged.predicted),
+        _ONE_CLASS,
+    ),
+    Measure(
+        ScoreSpec("log_loss", "mean over classes of the negative log probability of the true class", "nat", "lower", 0.0, 1),
+        _CLASSES,
+        lambda judged: balanced_log_loss(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec("brier", "mean over classes of the squared error of all probabilities", "squared probability", "lower", 0.0, 1),
+        _CLASSES,
+        lambda judged: balanced_brier(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec("calibration_error", "distance of confidence from the share called right, 10 bins", "share", "lower", 0.0, 1),
+        _CLASSES,
+        lambda judged: expected_calibration_error(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec(
+            "pearson_r",
+            "correlation of predicted and true values",
+            "correlation",
+            "higher",
+            1.0,
+            1,
+            is_primary=True,
+        ),
+        _VALUES,
+        _r,
+    ),
+    Measure(
+        ScoreSpec("within_family_r", "correlation about the means of families, pooled", "correlation", "higher", 1.0, 1),
+        _VALUES,
+        _within_family_r,
+        "no family in the holdout has two samples whose values differ",
+    ),
+    Measure(
+        ScoreSpec("r_over_h", "correlation divided by the root of the heritability", "correlation", "higher", 1.0, 1),
+        _VALUES,
+        _r_over_h,
+        f"the trait's heritability is not known, or {_ALIKE}",
+    ),
+    Measure(
+        ScoreSpec("r2", "1 - squared error / squared deviation from the holdout's mean", "share of variance", "higher", 1.0, 1),
+        _VALUES,
+        lambda judged: explained_share(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec("mse", "mean squared error", "squared unit of the trait", "lower", 0.0, 1),
+        _VALUES,
+        lambda judged: mean_squared_error(judged.truth, judged.predicted),
+    ),
+    Measure(
+        ScoreSpec("slope", "slope of the regression of true on predicted values", "ratio", "target", 1.0, 1),
+        _VALUES,
+        lambda judged: calibration_line(judged.truth, judged.predicted).slope,
+        _PREDICTED_ALIKE,
+    ),
+    Measure(
+        ScoreSpec("intercept", "intercept of the regression of true on predicted values", "unit of the trait", "target", 0.0, 1),
+        _VALUES,
+        lambda judged: calibration_line(judged.truth, judged.predicted).intercept,
+        _PREDICTED_ALIKE,
+    ),
+)
+"""All measures; of each kind of trait the primary one first."""
+
+
+def measures_for(kind: TraitKind) -> tuple[Measure, ...]:
+    """The measures of traits of this kind, the primary one first."""
+    return tuple(measure for measure in MEASURES if kind in measure.kinds)
+
+
+def judged(record: PredictionRecord, *, heritability: float | None = None) -> Judged:
+    """Truth and predictions of a record as arrays, without samples whose trait is not known.
+
+    Args:
+        record: With predictions.
+        heritability: Of its trait, in (0, 1]; None where it is not known.
+
+    Raises:
+        GenobenchError: If the record has no predictions, knows the trait of no sample, or has a class that the classifier was not told of.
+    """
+    if record.reason is not None:
+        raise GenobenchError(record.reason)
+    families, predicted = np.asarray(record.groups, dtype=np.intp), np.asarray(record.predicted, dtype=np.float64)
+    if record.kind == "quantitative":
+        values = np.array([math.nan if value is None else value for value in record.truth], dtype=np.float64)
+        known, truth = np.flatnonzero(np.isfinite(values)), values
+    else:
+        places = {label: place for place, label in enumerate(record.classes)}
+        foreign = sorted({str(label) for label in record.truth if label} - set(places))
+        if foreign:
+            raise GenobenchError(f"The holdout has the class '{foreign[0]}', which '{record.classifier}' was never told of.")
+        known = np.flatnonzero([bool(label) for label in record.truth])
+        truth = np.array([places.get(str(label), 0) for label in record.truth])
+    if not len(known):
+        raise GenobenchError("The trait is known of no holdout sample.")
+    return Judged(truth, predicted, families, heritability).rows(known)
+
+
+def measure(record: PredictionRecord, *, heritability: float | None = None) -> Mapping[str, Measured]:
+    """Every measure of a record's kind of trait.
+
+    Groups of families are drawn by the families alone, so that records of one holdout leave out the same samples: the difference of
+    two has the difference of their estimates without each group.
+
+    Args:
+        record: With predictions, or a reason for none.
+        heritability: Of its trait, in (0, 1]; None where it is not known.
+
+    Returns:
+        By name, the primary measure first; where there is none, with the reason.
+    """
+    measures = measures_for(record.kind)
+    nothing = np.empty(0), np.empty(0, dtype=np.intp)
+    try:
+        whole = judged(record, heritability=heritability)
+    except GenobenchError as error:
+        return {one.name: Measured(math.nan, *nothing, reason=str(error)) for one in measures}
+    groups = sample_groups(whole.families, len(whole.truth), seed=0, n_groups=_N_GROUPS)
+    sizes = np.bincount(groups)
+    parts = [whole.rows(np.flatnonzero(groups != group)) for group in range(len(sizes))]
+    found = {}
+    for one in measures:
+        value = one.value(whole)
+        deleted = np.array([one.value(part) for part in parts]) if math.isfinite(value) and len(sizes) > 1 else np.full(len(sizes), np.nan)
+        found[one.name] = Measured(value, deleted, sizes, reason="" if math.isfinite(value) else one.why_missing)
+    return found
