@@ -31,6 +31,7 @@ from genobench.statgen.frequency import (
     variant_call_rate,
 )
 from genobench.statgen.gamete_clusters import fit_gamete_clusters
+from genobench.statgen.gblup import Gblup, fit_gblup
 from genobench.statgen.genetic_path import GeneticPath
 from genobench.statgen.haplotype_clusters import HaplotypeClusters
 from genobench.statgen.haplotypes import UnlikelyPhases, haplotype_calls, unlikely_phases
@@ -61,6 +62,8 @@ from genobench.statgen.manifolds import (
     manifold_scores_without,
     precision_recall_curve,
 )
+from genobench.statgen.mixed_association import MixedAssociation, mixed_association, mixed_association_loco
+from genobench.statgen.mixed_model import MixedModel, RelationshipSpectrum
 from genobench.statgen.neighbours import (
     HIDDEN_EVERY,
     hidden_variants,
@@ -109,13 +112,17 @@ __all__ = [
     "CalibrationLine",
     "FarAgreement",
     "FstTerms",
+    "Gblup",
     "GeneticPath",
     "HaplotypeClusters",
     "Imputer",
     "LdDecay",
     "ManifoldScores",
+    "MixedAssociation",
+    "MixedModel",
     "NearAgreement",
     "PrincipalComponents",
+    "RelationshipSpectrum",
     "ReliabilityBins",
     "Runs",
     "ShareAbove",
@@ -148,6 +155,7 @@ __all__ = [
     "far_agreement",
     "filled_positions_bp",
     "fit_gamete_clusters",
+    "fit_gblup",
     "fit_haplotype_clusters",
     "genome_blocks",
     "genotype_counts",
@@ -175,6 +183,8 @@ __all__ = [
     "manifold_scores_without",
     "mean_squared_error",
     "minor_allele_frequency",
+    "mixed_association",
+    "mixed_association_loco",
     "near_agreement",
     "nearest_distance",
     "nearest_distances",

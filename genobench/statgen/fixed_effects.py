@@ -1,0 +1,96 @@
+"""Fixed effects of a linear model: the mean and covariates as orthonormal columns, and a trait beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from genobench.errors import DatasetError, GenotypesError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+_LEAST_SPREAD: Final = 1e-5
+"""Of the largest singular value of covariates; what is less follows from other covariates, in numbers of four bytes."""
+
+_ROUNDING: Final = 1e-9
+"""Of a trait's sum of squares; what is less is rounding."""
+
+
+class TraitBeside(NamedTuple):
+    """A trait, orthonormal columns of its fixed effects, and what these leave of it."""
+
+    values: Floats
+    basis: Floats
+    residual: Floats
+
+    @property
+    def degrees(self) -> int:
+        """Samples less fixed effects."""
+        return int(self.basis.shape[0] - self.basis.shape[1])
+
+
+def trait_beside(values: ArrayLike, covariates: ArrayLike | None, *, n_samples: int) -> TraitBeside:
+    """Check a trait and its covariates, and project these out.
+
+    Args:
+        values: The trait, shape (n_samples,).
+        covariates: Shape (n_samples, n_covariates); None for none.
+        n_samples: Of the relationships or calls that explain the trait.
+
+    Raises:
+        GenotypesError: If shapes differ, or a value or covariate is missing.
+        DatasetError: If samples are too few, or the trait does not vary beside its covariates.
+    """
+    y = np.asarray(values, dtype=np.float64)
+    if y.shape != (n_samples,):
+        raise GenotypesError(f"values have shape {y.shape}; there must be one for each of {n_samples} samples.")
+    if not np.isfinite(y).all():
+        raise GenotypesError(f"values of {int((~np.isfinite(y)).sum())} samples are missing; leave those samples out.")
+    basis = fixed_basis(covariates, n_samples=n_samples)
+    if n_samples < basis.shape[1] + 2:
+        raise DatasetError(f"{n_samples} samples are too few for {basis.shape[1]} fixed effects and two variances.")
+    residual = y - basis @ (basis.T @ y)
+    if not residual @ residual > _ROUNDING * float(((y - y.mean()) ** 2).sum()):
+        raise DatasetError("values do not vary beside the mean and the covariates, so no variance can be estimated.")
+    return TraitBeside(y, basis, residual)
+
+
+def fixed_basis(covariates: ArrayLike | None, *, n_samples: int) -> Floats:
+    """Orthonormal columns that span the mean (the first) and covariates, shape (n_samples, n_fixed).
+
+    Raises:
+        GenotypesError: If there is not one row for each sample, or a covariate is missing.
+    """
+    columns = _as_columns(covariates, n_samples=n_samples)
+    if not np.isfinite(columns).all():
+        raise GenotypesError("covariates hold missing values; put the mean of a covariate in their place, or leave those samples out.")
+    lengths = np.linalg.norm(columns - columns.mean(axis=0), axis=0)
+    scaled = (columns - columns.mean(axis=0)) / np.where(lengths > 0, lengths, 1.0)
+    basis, spreads, _ = np.linalg.svd(scaled, full_matrices=False)
+    kept = basis[:, spreads > _LEAST_SPREAD * spreads.max(initial=0)]
+    return np.column_stack([np.full(n_samples, n_samples**-0.5), kept])
+
+
+def effects_from_basis(basis: Floats, covariates: ArrayLike | None) -> Floats:
+    """What turns effects of `fixed_basis` into those of the mean and each covariate, shape (1 + n_covariates, n_fixed).
+
+    Of covariates that follow from one another the effects are shared out with the least sum of squares.
+    """
+    columns = _as_columns(covariates, n_samples=len(basis))
+    means, lengths = columns.mean(axis=0), np.linalg.norm(columns - columns.mean(axis=0), axis=0)
+    divisors = np.where(lengths > 0, lengths, 1.0)
+    slopes = np.linalg.pinv((columns - means) / divisors, rcond=_LEAST_SPREAD) @ basis / divisors[:, None]
+    slopes[:, 0] = 0
+    constant = basis.mean(axis=0) - means @ slopes
+    return np.vstack([constant, slopes])
+
+
+def _as_columns(covariates: ArrayLike | None, *, n_samples: int) -> Floats:
+    columns = np.zeros((n_samples, 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
+    if columns.ndim != 2 or len(columns) != n_samples:
+        raise GenotypesError(f"covariates have shape {columns.shape}; they must have a row for each of {n_samples} samples.")
+    return columns
