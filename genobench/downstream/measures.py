@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -104,12 +105,14 @@ class Measured:
         value: From all samples; NaN where it is not defined.
         deleted: Without each group, shape (n_groups,).
         sizes: Samples in each group, shape (n_groups,).
+        samples: A hash of the samples' truths and families: two that differ in it were not judged on the same samples.
         reason: Why the value is NaN; "" where it is not.
     """
 
     value: float
     deleted: Floats
     sizes: NDArray[np.intp]
+    samples: str = ""
     reason: str = ""
 
     @property
@@ -281,11 +284,11 @@ def measure(record: PredictionRecord, *, heritability: float | None = None) -> M
     except GenobenchError as error:
         return {one.name: Measured(math.nan, *nothing, reason=str(error)) for one in measures}
     groups = sample_groups(whole.families, len(whole.truth), seed=0, n_groups=_N_GROUPS)
-    sizes = np.bincount(groups)
+    sizes, samples = np.bincount(groups), sha256(whole.truth.tobytes() + whole.families.tobytes()).hexdigest()
     parts = [whole.rows(np.flatnonzero(groups != group)) for group in range(len(sizes))]
     found = {}
     for one in measures:
         value = one.value(whole)
         deleted = np.array([one.value(part) for part in parts]) if math.isfinite(value) and len(sizes) > 1 else np.full(len(sizes), np.nan)
-        found[one.name] = Measured(value, deleted, sizes, reason="" if math.isfinite(value) else one.why_missing)
+        found[one.name] = Measured(value, deleted, sizes, samples, "" if math.isfinite(value) else one.why_missing)
     return found
