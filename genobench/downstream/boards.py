@@ -1,0 +1,116 @@
+"""Tables of downstream prediction on disk: `<folder>/<board>/predictions.jsonl.gz`, which is the evidence, and the pages made from it.
+
+Evidence is only ever added. A prediction that is published twice changes nothing; one that differs from what the board holds is an
+error, unless the caller says that the new one replaces the old.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from genobench.downstream.records import lines_of, read_records
+from genobench.errors import GenobenchError
+from genobench.home import write_bytes_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from genobench.downstream.records import PredictionRecord
+
+EVIDENCE: Final = "predictions.jsonl.gz"
+"""The file of a board that is evidence, a record a line; every other file of the folder is made from it."""
+
+_OF_WHAT: Final = (
+    "dataset",
+    "dataset_sha256",
+    "split",
+    "trait",
+    "generator",
+    "generator_settings",
+    "seed",
+    "budget",
+    "classifier",
+    "classifier_settings",
+    "arm",
+    "n_components",
+)
+"""What a prediction is of; two records that agree in these are two of one prediction."""
+
+_CIRCUMSTANCES: Final = ("seconds",)
+"""Fields in which two records of one prediction may differ without a conflict."""
+
+
+def board_name(records: Iterable[PredictionRecord], budget: str = "") -> str:
+    """The board that records belong to, for example "cattle-demo.family.downstream.3cpu-min".
+
+    Args:
+        records: At least one.
+        budget: Of the generators' fits; arms without synthetic samples belong to every budget.
+
+    Raises:
+        GenobenchError: If they belong to several, or there is none.
+    """
+    names = sorted({f"{record.dataset}.{record.split['scheme']}.downstream" for record in records})
+    if len(names) != 1:
+        raise GenobenchError(f"Predictions of one dataset and one split scheme make a board; these are of {', '.join(names) or 'none'}.")
+    return names[0] + (f".{budget}" if budget else "")
+
+
+def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool = False) -> int:
+    """Add predictions to a board, and make its pages.
+
+    Args:
+        records: Of this board.
+        folder: The board's folder; made when absent.
+        replace: Whether a prediction that differs takes the place of the one that the board holds.
+
+    Returns:
+        How many were added or changed; 0 where the board held all of them.
+
+    Raises:
+        GenobenchError: If the board holds another prediction, of another code or with other numbers. The board is then as it was.
+    """
+    held = {_key(record): record for record in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
+    n_changed = 0
+    for record in records:
+        key = _key(record)
+        known = held.get(key)
+        differing = [] if known is None else _differences(known, record)
+        if known is not None and not differing:
+            continue
+        if known is not None and not replace:
+            raise GenobenchError(
+                f"The board {folder} already holds a prediction of {record.classifier} on {record.arm} "
+                f"({record.generator or 'real samples'}, split {record.split['seed']}, seed {record.seed}) that differs in "
+                f"{', '.join(differing)}. Publish with --replace if the new one is right."
+            )
+        held[key] = record
+        n_changed += 1
+    if not held:
+        raise GenobenchError(f"There is no prediction to publish to {folder}.")
+    if n_changed:
+        write_bytes_atomically(folder / EVIDENCE, lines_of(record for _, record in sorted(held.items())))
+    return n_changed
+
+
+def read_board(folder: Path) -> list[PredictionRecord]:
+    """The evidence of a board.
+
+    Raises:
+        GenobenchError: If there is none, or it cannot be read.
+    """
+    return read_records(folder / EVIDENCE)
+
+
+def _key(record: PredictionRecord) -> str:
+    """What a prediction is of, as text that sorts by split and then generator."""
+    values: dict[str, Any] = {name: getattr(record, name) for name in _OF_WHAT}
+    split = (record.split["seed"], record.split["sha256"])
+    return json.dumps([record.trait, *split, values | {"split": None}], sort_keys=True)
+
+
+def _differences(known: PredictionRecord, new: PredictionRecord) -> list[str]:
+    before, after = known.to_json(), new.to_json()
+    return [name for name in before if name not in _CIRCUMSTANCES and before[name] != after[name]]

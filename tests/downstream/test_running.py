@@ -1,0 +1,176 @@
+"""Classifiers that raise, crash, hang, or break their contract cost themselves alone, and say so."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from genobench.containment import Ending
+from genobench.contracts import Predictor
+from genobench.downstream.predicting import PredictingTask, _checked
+from genobench.downstream.records import PredictionRecord, read_record
+from genobench.downstream.running import Predicting, Wanted, _failed
+from genobench.errors import CellError, ContractError
+from genobench.storage import write_store
+from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRAIT = EXAMPLE_TRAITS["quantitative"]
+HEAD = PredictionRecord(
+    dataset="example",
+    dataset_sha256="",
+    split={"scheme": "family", "seed": 0},
+    trait="weight",
+    kind="quantitative",
+    generator="",
+    generator_settings={},
+    seed=0,
+    classifier="",
+    classifier_settings={},
+    code_sha256="",
+    arm="real",
+    n_real=18,
+    n_synthetic=0,
+    n_components=0,
+    truth=(1.0,) * 6,
+    predicted=(),
+    classes=(),
+    groups=(0,) * 6,
+    seconds=0.0,
+    reason="It was not made.",
+)
+
+
+class Bench:
+    """A split of 30 samples, and what is heard of it."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        self.heard: list[Mapping[str, Any]] = []
+        whole = example_genotypes(n_samples=30, n_variants=8)
+        for start, stop, name in ((0, 18, "train"), (18, 24, "validation"), (24, 30, "holdout")):
+            part = whole.take_samples(np.arange(start, stop))
+            write_store(part.with_samples(part.samples[["id", "sex"]]) if name == "holdout" else part, folder / name)
+
+    def predicting(self, **changes):
+        stores = {name: self.folder / name for name in ("train", "validation", "holdout")}
+        made = Predicting(trait=TRAIT, **stores, device="cpu", time_limit_seconds=None, retry=False, on_event=self.heard.append)
+        return replace(made, **changes)
+
+    def wanted(self, name, **settings):
+        target = f"witness_plugin:{name.title()}"
+        called = "-".join([name, *settings.values()])
+        file = self.folder / "records" / f"{called}.json"
+        task = PredictingTask(
+            phase=called,
+            target=target,
+            settings=settings,
+            arm="real",
+            has_real=True,
+            synthetic=(),
+            n_components=0,
+            seed=0,
+            answer=str(file.with_suffix(".answer")),
+        )
+        return Wanted(head=replace(HEAD, classifier=called), task=task, file=file)
+
+
+@pytest.fixture
+def bench(tmp_path, witnesses):
+    return Bench(tmp_path)
+
+
+def test_records__misbehaving_classifiers_have_a_reason_and_the_others_run(bench):
+    wanted = [*(bench.wanted("broken", how=how) for how in ("raise", "nan", "exit")), bench.wanted("calm")]
+    *failed, calm = bench.predicting().records(wanted, bench.folder)
+    assert calm.reason is None
+    assert calm.predicted == (0.0,) * 6
+    raised, not_finite, crashed = (record.reason for record in failed)
+    assert raised == "RuntimeError: it never worked"
+    assert "gave predictions of shape (6,), 6 of them not finite; (6,) were asked for" in not_finite
+    assert crashed.startswith("failed: the worker ended with exit code 9")
+    assert all(record.predicted == () for record in failed)
+    told = [event for event in bench.heard if event["event"] == "prediction"]
+    assert [event["classifier"] for event in told] == [item.head.classifier for item in wanted]
+    assert [read_record(item.file) for item in wanted] == [*failed, calm], "all of them are kept"
+
+
+def test_failed__one_that_took_too_long_is_the_one_to_blame(bench):
+    """A worker that ended before it began with any is nobody's fault but the machine's."""
+    missing = [bench.wanted("calm"), bench.wanted("broken", how="hang")]
+    blamed = _failed(Ending("timeout", "broken-hang", "it took longer than the limit of 6 s", {}, 6.0), missing, bench.folder)
+    assert blamed is not None
+    assert (blamed.file, blamed.head.reason) == (missing[1].file, "timeout: it took longer than the limit of 6 s")
+    with pytest.raises(CellError, match=r"The predicting worker did not begin \(preempted\): no memory"):
+        _failed(Ending("preempted", "start", "no memory", {}, 0.1), missing, bench.folder)
+
+
+@pytest.mark.parametrize(
+    ("classes", "row", "message"),
+    [
+        (("low", "high"), (-0.5, 1.5), "gave probabilities from -0.5"),
+        (("low", "high"), (0.5, 0.4), "whose rows sum to 0.9 to 0.9"),
+        (("low", "tiny"), (0.5, 0.5), r"predicts the classes \('low', 'tiny'\); those of 'grade' are \('low', 'medium', 'high'\)"),
+        (("low", "low"), (0.5, 0.5), r"predicts the classes \('low', 'low'\)"),
+        (("low", "medium", "high"), (0.5, 0.5), r"gave predictions of shape \(4, 2\), 0 of them not finite; \(4, 3\) were asked for"),
+    ],
+    ids=["negative", "sum", "unknown class", "class twice", "shape"],
+)
+def test_checked__what_is_no_probability_of_the_classes_is_refused(classes, row, message):
+    holdout = example_genotypes(n_samples=4, n_variants=4)
+    with pytest.raises(ContractError, match=message):
+        _checked(np.tile(row, (4, 1)), _Classes(classes), EXAMPLE_TRAITS["ordinal"], holdout, target="x:Y")
+
+
+class _Classes(Predictor):
+    def __init__(self, classes) -> None:
+        self._classes = classes
+
+    @property
+    def classes(self):
+        return self._classes
+
+    def predict(self, genotypes):
+        raise NotImplementedError
+
+
+def test_records__kept_ones_are_not_made_again_and_retry_makes_those_that_failed(bench):
+    wanted = [bench.wanted("broken", how="raise"), bench.wanted("calm")]
+    first = bench.predicting().records(wanted, bench.folder)
+    bench.heard.clear()
+    assert bench.predicting().records(wanted, bench.folder) == first
+    assert bench.heard == []
+    bench.predicting(retry=True).records(wanted, bench.folder)
+    assert [event["classifier"] for event in bench.heard if event["event"] == "prediction"] == ["broken-raise"]
+
+
+class StoppedError(Exception):
+    """The run is stopped from outside."""
+
+
+def test_records__a_stopped_run_goes_on_where_it_was(bench):
+    """Answers that nobody had read yet are taken, damaged records are made again."""
+
+    def stop_when_told(event):
+        bench.heard.append(event)
+        if event["event"] == "prediction":
+            raise StoppedError
+
+    wanted = [bench.wanted("calm"), bench.wanted("witness"), bench.wanted("broken", how="raise")]
+    with pytest.raises(StoppedError):
+        bench.predicting(on_event=stop_when_told).records(wanted, bench.folder)
+    assert [item.file.is_file() for item in wanted] == [True, False, False]
+    written = wanted[0].file.stat().st_mtime_ns
+    bench.heard.clear()
+    calm, witness, _ = bench.predicting().records(wanted, bench.folder)
+    assert [event["classifier"] for event in bench.heard if event["event"] == "prediction"] == ["witness", "broken-raise"]
+    assert (calm.reason, wanted[0].file.stat().st_mtime_ns) == (None, written)
+    wanted[1].file.write_bytes(wanted[1].file.read_bytes()[:99])
+    again = bench.predicting().records(wanted, bench.folder)[1]
+    assert dataclasses.replace(again, seconds=0.0) == dataclasses.replace(witness, seconds=0.0)

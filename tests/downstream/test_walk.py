@@ -1,0 +1,184 @@
+"""The whole walk on a small dataset, from the command line: what each arm holds, told by a classifier that predicts what it was given."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from genobench.cli import main
+from genobench.formats import write_genotypes
+from genobench.testing.examples import example_genotypes
+
+FACTS = ("n_samples", "n_validation", "n_components", "seed", "n_families", "n_unique_ids", "sum_of_trait", "sum_of_calls")
+"""What the first predictions of `witness` say, where the trait is quantitative."""
+
+WHOLE = example_genotypes(n_samples=240, n_variants=30)
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory, witnesses):
+    """A home with a small dataset of two traits, and a function that calls the command line there."""
+    folder = tmp_path_factory.mktemp("user")
+
+    def genobench(*arguments: str):
+        out, err, code = io.StringIO(), io.StringIO(), None
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(folder)
+            patch.setattr(sys, "argv", ["genobench", *arguments])
+            patch.setenv("GENOBENCH_HOME", str(folder / "home"))
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+        return SimpleNamespace(code=int(code or 0), out=out.getvalue(), err=err.getvalue())
+
+    table = WHOLE.samples.assign(coat=np.where(np.arange(240) % 4 == 0, "white", "red"))
+    write_genotypes(WHOLE.with_samples(table), folder / "example.npz")
+    for name, trait in (("values", "weight"), ("classes", "coat")):
+        done = genobench("data", "import", name, "example.npz", "--trait", trait, "--covariate", "sex", "--family", "family")
+        assert done.code == 0, done.err
+    return folder, genobench
+
+
+def records_of(done):
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def told(record):
+    """The facts that `witness` told."""
+    return dict(zip(FACTS, record["predicted"], strict=False))
+
+
+@pytest.fixture(scope="module")
+def values(user):
+    """Records of a quantitative trait, with the control that copies, and the command that gives them."""
+    _, genobench = user
+    arms = "real,synthetic,real+1x,real+3x,minority,covariates"
+    command = ["downstream", "-d", "values", "-g", "copy", "-c", "witness", "--arms", arms, "--components", "2", "--json"]
+    return command, records_of(genobench(*command))
+
+
+def test_downstream__each_arm_holds_what_its_name_says(values):
+    """`copy` gives each training sample once before any twice, so its calls sum to a multiple of the real ones."""
+    _, records = values
+    by_arm = {record["arm"]: record for record in records}
+    assert list(by_arm) == ["real", "covariates", "synthetic", "real+1x", "real+3x"], "minority means nothing for values"
+    n_train, real = by_arm["real"]["split"]["n"]["train"], told(by_arm["real"])
+    assert (real["n_samples"], real["n_unique_ids"], real["n_components"]) == (n_train, n_train, 2)
+    assert real["n_validation"] == by_arm["real"]["split"]["n"]["validation"]
+    for arm, n_fold in (("synthetic", 1), ("real+1x", 2), ("real+3x", 4)):
+        facts = told(by_arm[arm])
+        assert facts["n_samples"] == facts["n_unique_ids"] == n_fold * n_train
+        assert facts["sum_of_calls"] == n_fold * real["sum_of_calls"]
+        assert facts["n_families"] == (real["n_families"] if arm != "synthetic" else -1)
+        assert facts["n_validation"] == real["n_validation"]
+        assert (by_arm[arm]["n_real"], by_arm[arm]["n_synthetic"]) == (
+            0 if arm == "synthetic" else n_train,
+            (n_fold - (arm != "synthetic")) * n_train,
+        )
+    assert by_arm["covariates"]["classifier"] == "genobench/covariates"
+
+
+def test_downstream__records_hold_the_truth_and_the_families_of_the_holdout_and_no_id(values):
+    _, records = values
+    weights = set(np.round(WHOLE.samples["weight"], 9))
+    for record in records:
+        assert len(record["truth"]) == len(record["predicted"]) == record["split"]["n"]["holdout"]
+        assert {round(value, 9) for value in record["truth"]} <= weights
+        assert max(np.bincount(record["groups"])) <= 6, "six samples a family"
+        assert "sample0" not in json.dumps(record)
+    assert len({tuple(record["truth"]) for record in records}) == 1
+
+
+def test_downstream__again_predicts_nothing_and_says_the_same(user, values):
+    folder, genobench = user
+    command, records = values
+    times = {path: path.stat().st_mtime_ns for path in (folder / "home").rglob("records/*.json")}
+    assert len(times) == len(records)
+    done = genobench(*command)
+    assert records_of(done) == records
+    assert "predict: " not in done.err
+    assert {path: path.stat().st_mtime_ns for path in (folder / "home").rglob("records/*.json")} == times
+
+
+def test_downstream__more_samples_do_not_hang_on_the_other_arms(user, values):
+    """The store that is there for real+3x serves real+2x, from its beginning."""
+    folder, genobench = user
+    _, records = values
+    stores = [path.name for path in (folder / "home").rglob("more/*/*x")]
+    assert stores == ["3x"]
+    done = genobench("downstream", "-d", "values", "-g", "copy", "-c", "witness", "--arms", "real+2x", "--json")
+    assert "generate" not in done.err
+    (record,) = records_of(done)
+    n_train = record["n_real"]
+    assert told(record)["n_samples"] == 3 * n_train
+    assert record["cell_id"] == next(item["cell_id"] for item in records if item["cell_id"])
+
+
+def test_downstream__plan_only_says_what_is_there(user, values):
+    _, genobench = user
+    command, _ = values
+    done = genobench(*command[:-3], "--components", "2", "-c", "calm", "--plan-only")
+    assert done.code == 0, done.err
+    states = [line.split()[-3:] for line in done.out.splitlines()[1:]]
+    assert ["witness-plugin/witness", "real+3x", "finished"] in states
+    assert ["witness-plugin/calm", "real+3x", "to", "do"][1:] in states
+
+
+def test_downstream__classes_are_filled_up_and_stand_in_the_order_of_the_trait(user):
+    """A quarter is white; filled up, as many are white as red. The witness gives the last class first."""
+    _, genobench = user
+    done = genobench("downstream", "-d", "classes", "-g", "copy", "-c", "witness", "-c", "broken", "--arms", "real,minority", "--json")
+    by_arm = {(record["classifier"].split("/")[1], record["arm"]): record for record in records_of(done)}
+    real, minority = by_arm["witness", "real"], by_arm["witness", "minority"]
+    assert real["classes"] == ["red", "white"]
+    n_white = real["predicted"][0][1] * real["n_real"]
+    # Four standard errors of a quarter, drawn without replacement from all 240.
+    error = np.sqrt(real["n_real"] * 3 / 16 * (1 - real["n_real"] / 240))
+    assert n_white == pytest.approx(real["n_real"] / 4, abs=4 * error)
+    assert minority["n_synthetic"] == pytest.approx(real["n_real"] - 2 * n_white, abs=1e-4)
+    assert minority["predicted"][0] == [0.5, 0.5]
+    assert by_arm["broken", "minority"]["reason"] == "RuntimeError: it never worked"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-c", "witnes", "-g", "copy"), "There is no classifier 'witnes'. Did you mean 'witness'?"),
+        (("-c", "witness", "-g", "copi"), "There is no generator 'copi'. Did you mean 'copy'?"),
+        (("-c", "witness"), "The arm 'synthetic' needs synthetic samples, and no generator is named"),
+        (("-g", "copy"), "No classifier is named"),
+        (("-c", "witness", "--arms", "real,unreal"), "There is no arm 'unreal'"),
+        (("-c", "logistic", "--arms", "real"), "None of logistic takes a quantitative trait."),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_downstream__what_a_user_did_is_one_line_and_exit_2(user, arguments, message):
+    _, genobench = user
+    done = genobench("downstream", "-d", "values", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_downstream__a_generator_that_fails_costs_its_own_arms(user):
+    """`command` without a program cannot be fitted; the real arm stands."""
+    folder, genobench = user
+    shutil.rmtree(folder / "home" / "downstream")
+    done = genobench("downstream", "-d", "values", "-g", "command", "-c", "calm", "--arms", "real,synthetic", "--json")
+    real, synthetic = records_of(done)
+    assert (real["arm"], real["reason"]) == ("real", None)
+    assert synthetic["reason"].startswith("The fit of command is ")

@@ -1,0 +1,77 @@
+"""Classifiers that tell what they were given, and some that misbehave; installed as a distribution of their own by the tests."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from genobench import Classifier, Offer, Predictor, hookimpl
+
+FACTS = ("n_samples", "n_validation", "n_components", "seed", "n_families", "n_unique_ids", "sum_of_trait", "sum_of_calls")
+"""What the first predictions of `witness` say, where the trait is quantitative."""
+
+
+@hookimpl
+def genobench_classifiers() -> list[Offer]:
+    return [
+        Offer("witness", "witness_plugin:Witness", "what it was given"),
+        Offer("broken", "witness_plugin:Broken", "misbehaves as it is told"),
+        Offer("calm", "witness_plugin:Calm", "zero"),
+    ]
+
+
+@dataclass(frozen=True)
+class Told(Predictor):
+    values: Any
+    labels: tuple[str, ...] = ()
+
+    @property
+    def classes(self):
+        return self.labels
+
+    def predict(self, genotypes):
+        known = set(genotypes.samples.columns)
+        if known != {"id", "sex"}:
+            raise AssertionError(f"the holdout shows {sorted(known)}")
+        if self.labels:
+            return np.tile(self.values, (genotypes.n_samples, 1))
+        return np.resize(np.array(self.values, dtype=np.float64), genotypes.n_samples)
+
+
+@dataclass(frozen=True)
+class Witness(Classifier):
+    """Facts on its training samples: for values `FACTS`, again and again; for classes their shares, the last class first."""
+
+    def fit(self, train, context):
+        table, trait = train.samples, context.trait
+        if trait.kind != "quantitative":
+            shares = [float((table[trait.column] == name).mean()) for name in reversed(trait.classes)]
+            return Told(tuple(shares), tuple(reversed(trait.classes)))
+        families = table[trait.family].nunique() if trait.family in table else -1
+        facts = [train.n_samples, context.validation.n_samples, context.n_components, context.seed, families, table["id"].nunique()]
+        return Told((*facts, float(table[trait.column].sum()), float(train.to_array().sum())))
+
+
+@dataclass(frozen=True)
+class Broken(Classifier):
+    """Misbehaves."""
+
+    how: Literal["raise", "exit", "nan"] = "raise"
+
+    def fit(self, train, context):
+        if self.how == "raise":
+            raise RuntimeError("it never worked")
+        if self.how == "exit":
+            os._exit(9)
+        return Told((np.nan,))
+
+
+@dataclass(frozen=True)
+class Calm(Classifier):
+    """Zero."""
+
+    def fit(self, train, context):
+        return Told((0.0,))
