@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class CallPredictor(ValuePredictor):
     """
 
     scale: CallScale
-    weights: NDArray[np.float32]
+    weights: NDArray[np.floating[Any]]
 
     def predict(self, genotypes: Genotypes) -> Floats:
         """Values of the trait, shape (n_samples,)."""
@@ -55,5 +55,5 @@ class CallPredictor(ValuePredictor):
 
 
 def least_squares(design: Floats, values: Floats) -> Floats:
-    """Effects of the columns of a design, shape (n_columns,)."""
+    """Effects of the columns of a design, shape (n_columns,), or (n_columns, n_traits) where values are several traits."""
     return np.linalg.lstsq(design, values)[0].astype(np.float64)

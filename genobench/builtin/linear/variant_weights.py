@@ -1,0 +1,148 @@
+"""Weights of variants, chosen by how well they predict samples that they were not learned from.
+
+Whatever chooses variants (a penalty, a threshold) does so in the samples that it is fitted on: each fold of a cross-validation learns its
+weights anew, so that what is told of a choice was not seen by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+import numpy as np
+
+from genobench.builtin.linear.call_span import CallScale
+from genobench.builtin.linear.training import Known, design_of, folds_of, validation_of, values_of, values_to_learn
+from genobench.builtin.linear.value_predictors import CallPredictor, least_squares
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from genobench import FitContext, Genotypes
+
+    Floats = NDArray[np.float64]
+    Calls32 = NDArray[np.float32]
+    Indices = NDArray[np.intp]
+
+_ROUNDING: Final = 1e-9
+"""A score that varies by less, of the values' own spread, says nothing."""
+
+
+class Weigh(Protocol):
+    """Learns weights of variants from some of the training samples, for each of several choices."""
+
+    def __call__(self, table: CallTable, rows: Indices) -> Floats:
+        """From the training samples at `rows`, shape (n_varying, n_choices); of standardised calls."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CallTable:
+    """The training samples of a quantitative trait, with standardised calls as one array: 4 bytes a call.
+
+    Args:
+        known: The samples.
+        values: Of the trait, shape (n_samples,).
+        scale: How calls are standardised.
+        variants: Those that vary, shape (n_varying,).
+        x: Their calls with mean 0 and variance 1, shape (n_samples, n_varying), variant after variant in memory.
+    """
+
+    known: Known
+    values: Floats
+    scale: CallScale
+    variants: Indices
+    x: Calls32
+
+    @classmethod
+    def of(cls, train: Genotypes, context: FitContext) -> Self:
+        """Read training samples.
+
+        Raises:
+            DatasetError: If a covariate is absent, values are too few or constant, or there are neither covariates nor variants that vary.
+        """
+        known = Known.of(train, context)
+        values = values_to_learn(known, context.trait)
+        scale = CallScale.fit(known.genotypes, is_needed=not known.covariates.width)
+        variants = scale.varying
+        x = scale.standardised(known.genotypes, variants)
+        x *= np.float32(np.sqrt(max(1, len(variants))))
+        return cls(known=known, values=values, scale=scale, variants=variants, x=x)
+
+    def calls_of(self, others: Genotypes) -> Calls32:
+        """Of other samples, as `x`."""
+        x = self.scale.standardised(others, self.variants)
+        x *= np.float32(np.sqrt(max(1, len(self.variants))))
+        return x
+
+    def beside_covariates(self, rows: Indices, columns: Floats) -> Floats:
+        """What of columns over the samples at `rows`, an intercept and the covariates do not explain, same shape."""
+        design = self.known.design[rows]
+        return columns - design @ least_squares(design, columns)
+
+    def predictor(self, weights: Floats) -> CallPredictor:
+        """Of the weights, shape (n_varying,), with effects of covariates by least squares beside them."""
+        effects = least_squares(self.known.design, self.values - self.x @ weights)
+        of_variants = np.zeros((len(self.scale.factors), 1))
+        of_variants[self.variants, 0] = weights * np.sqrt(max(1, len(self.variants)))
+        return CallPredictor(covariates=self.known.covariates, effects=effects, scale=self.scale, weights=of_variants)
+
+
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """Samples that weights were not learned from, less what covariates say of them.
+
+    Args:
+        values: Of the trait, shape (n_samples,).
+        scores: Of each choice, shape (n_samples, n_choices).
+    """
+
+    values: Floats
+    scores: Floats
+
+    @property
+    def slopes(self) -> Floats:
+        """Of values on the scores of each choice, at least 0, shape (n_choices,): what a score of any scale is multiplied by."""
+        squares = (self.scores**2).sum(axis=0)
+        says = squares > _ROUNDING * float(self.values @ self.values)
+        return np.where(says, np.maximum(self.values @ self.scores, 0) / np.where(says, squares, 1.0), 0.0)
+
+    def errors(self, slopes: Floats | float = 1.0) -> Floats:
+        """Mean squared error of each choice, its scores multiplied by its slope, shape (n_choices,)."""
+        residual = self.values[:, None] - self.scores * slopes
+        means: Floats = np.einsum("ij,ij->j", residual, residual) / len(residual)
+        return means
+
+
+def unseen_scores(weigh: Weigh, table: CallTable, context: FitContext) -> Unseen:
+    """Scores of the validation samples where there are any, else of each fold of training by weights learned from the others."""
+    validation = validation_of(context)
+    if validation is not None:
+        design = design_of(table.known.covariates.matrix(validation))
+        asked = _Asked(design=design, x=table.calls_of(validation), values=values_of(validation, context.trait))
+        return _unseen(table, np.arange(len(table.values)), weigh, asked)
+    parts = [_unseen(table, rows, weigh, _Asked.at(table, asked)) for rows, asked in folds_of(table.known, context)]
+    return Unseen(values=np.concatenate([part.values for part in parts]), scores=np.concatenate([part.scores for part in parts]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Samples that are asked about: intercept and covariates, standardised calls, and values of the trait."""
+
+    design: Floats
+    x: Calls32
+    values: Floats
+
+    @classmethod
+    def at(cls, table: CallTable, rows: Indices) -> Self:
+        """Training samples."""
+        return cls(design=table.known.design[rows], x=table.x[rows], values=table.values[rows])
+
+
+def _unseen(table: CallTable, rows: Indices, weigh: Weigh, asked: _Asked) -> Unseen:
+    """Values and scores less what effects of covariates, learned at `rows`, say of them."""
+    weights = weigh(table, rows)
+    learned = np.column_stack([table.values[rows], table.x[rows] @ weights])
+    effects = least_squares(table.known.design[rows], learned)
+    beside = np.column_stack([asked.values, asked.x @ weights]) - asked.design @ effects
+    return Unseen(values=beside[:, 0], scores=beside[:, 1:])
