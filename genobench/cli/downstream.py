@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,6 +55,10 @@ def downstream(
     retry: RetryOption = False,
     plan_only: PlanOnlyOption = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One record a line, as JSON, on stdout.")] = False,
+    publish: Annotated[
+        Path | None, typer.Option(help="A folder of boards: the predictions are added to its board DATASET.SPLIT.downstream[.BUDGET].")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Let new predictions take the place of those that a board holds.")] = False,
 ) -> None:
     """Predict a trait from real and from synthetic samples, each classifier on each arm, and keep the predictions.
 
@@ -84,10 +89,22 @@ def downstream(
     if plan_only:
         _show_plan(plan)
     else:
-        _walk(plan, json_lines=json_lines)
+        records = _walk(plan, json_lines=json_lines)
+        if publish is not None:
+            _publish(records, publish, budget=plan.cells.budget, replace=replace)
 
 
-def _walk(plan: DownstreamPlan, *, json_lines: bool) -> None:
+def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, replace: bool) -> None:
+    from genobench.budgets import Budget
+    from genobench.downstream.boards import board_name
+    from genobench.downstream.boards import publish as publish_to
+
+    board = folder / board_name(records, Budget.parse(budget).name if budget else "")
+    n_changed = publish_to(records, board, replace=replace)
+    typer.echo(f"{n_changed} of {len(records)} predictions are new or changed in {board}.", err=True)
+
+
+def _walk(plan: DownstreamPlan, *, json_lines: bool) -> list[PredictionRecord]:
     from genobench.cli.progress import RunProgress
     from genobench.downstream.walk import run_downstream
     from genobench.home import genobench_home
@@ -102,6 +119,7 @@ def _walk(plan: DownstreamPlan, *, json_lines: bool) -> None:
                 typer.echo(_line(record))
             sys.stdout.flush()
             records.append(record)
+    return records
 
 
 def _line(record: PredictionRecord) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from genobench.cells import Cell, cell_folder, hash_json
 from genobench.downstream.arms import ARMS_VERSION, DEFAULT_ARMS, Arm, n_to_balance
+from genobench.downstream.leaks import leaking_covariates
 from genobench.downstream.predicting import PredictingTask
 from genobench.downstream.records import SCHEMA, PredictionRecord, read_record
 from genobench.downstream.running import Predicting, Wanted
@@ -146,6 +147,9 @@ def _benches(plan: DownstreamPlan, registry: Registry, home: Path, on_event: OnE
     for split_plan in plan.cells.split_plans:
         prepared = prepare(dataclasses.replace(split_plan, metrics=(), trials=0), registry=registry, home=home, on_event=on_event)
         kind = prepared.trait.kind
+        for name in leaking_covariates(prepared.dataset.genotypes.samples.iloc[prepared.split.train], prepared.trait):
+            said = f"The trait '{prepared.trait.column}' of every training sample follows from its covariate '{name}', so that no use of "
+            on_event({"event": "warning", "message": f"{said}genotypes can be seen. Import the dataset without this covariate."})
         suited = [fitted for fitted in named if kind in fitted.kinds]
         if named and not suited:
             raise GenobenchError(f"None of {', '.join(fitted.entry.name for fitted in named)} takes a {kind} trait.")

@@ -1,0 +1,71 @@
+"""Boards of predictions: evidence is added, never changed without a word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from genobench.downstream.boards import EVIDENCE, board_name, publish, read_board
+from genobench.downstream.records import PredictionRecord
+from genobench.errors import GenobenchError
+
+REAL = PredictionRecord(
+    dataset="example",
+    dataset_sha256="d" * 64,
+    split={"scheme": "family", "seed": 0, "sha256": "s" * 64, "n": {"train": 9, "holdout": 3}, "largest_kinship": None},
+    trait="weight",
+    kind="quantitative",
+    generator="",
+    generator_settings={},
+    seed=0,
+    classifier="genobench/ridge",
+    classifier_settings={},
+    code_sha256="c" * 64,
+    arm="real",
+    n_real=9,
+    n_synthetic=0,
+    n_components=0,
+    truth=(1.0, 2.5, -3.0),
+    predicted=(1.25, 2.0, 1e-7),
+    classes=(),
+    groups=(0, 0, 4),
+    seconds=0.25,
+)
+BOTH = replace(REAL, arm="real+1x", generator="genobench/copy", cell_id="0123", n_synthetic=9, predicted=(1.0, 2.0, 3.0))
+OTHER_SPLIT = replace(REAL, split={**REAL.split, "seed": 1, "sha256": "t" * 64}, seed=1)
+
+
+def test_publish__adds_what_is_new_and_is_the_same_in_any_order(tmp_path):
+    assert publish([REAL, BOTH], tmp_path / "first") == 2
+    assert publish([REAL, BOTH], tmp_path / "first") == 0
+    assert publish([BOTH, OTHER_SPLIT], tmp_path / "first") == 1
+    assert publish([OTHER_SPLIT, BOTH, REAL], tmp_path / "second") == 3
+    assert (tmp_path / "first" / EVIDENCE).read_bytes() == (tmp_path / "second" / EVIDENCE).read_bytes()
+    assert {record.arm for record in read_board(tmp_path / "first")} == {"real", "real+1x"}
+
+
+@pytest.mark.parametrize("changes", [{"predicted": (1.25, 2.0, 0.5)}, {"code_sha256": "e" * 64}], ids=lambda changes: next(iter(changes)))
+def test_publish__another_prediction_of_the_same_is_an_error_unless_it_replaces(tmp_path, changes):
+    publish([REAL], tmp_path)
+    assert publish([replace(REAL, seconds=9.0)], tmp_path) == 0, "time is no evidence"
+    with pytest.raises(GenobenchError, match=f"genobench/ridge on real .* differs in {next(iter(changes))}. Publish with --replace"):
+        publish([BOTH, replace(REAL, **changes)], tmp_path)
+    assert read_board(tmp_path) == [REAL], "the board is as it was"
+    assert publish([replace(REAL, **changes)], tmp_path, replace=True) == 1
+    assert read_board(tmp_path) == [replace(REAL, **changes)]
+
+
+def test_board_name__says_dataset_split_and_budget():
+    assert board_name([REAL, BOTH]) == "example.family.downstream"
+    assert board_name([REAL], "3cpu-min") == "example.family.downstream.3cpu-min"
+    with pytest.raises(GenobenchError, match=r"these are of example\.family\.downstream, example\.random\.downstream"):
+        board_name([REAL, replace(REAL, split={**REAL.split, "scheme": "random"})])
+    with pytest.raises(GenobenchError, match="these are of none"):
+        board_name([])
+
+
+def test_publish__nothing_is_no_board(tmp_path):
+    with pytest.raises(GenobenchError, match="There is no prediction to publish"):
+        publish([], tmp_path / "board")
+    assert not (tmp_path / "board").exists()
