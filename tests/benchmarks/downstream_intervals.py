@@ -1,0 +1,145 @@
+"""How often the intervals of downstream prediction hold what they should: `python tests/benchmarks/downstream_intervals.py`.
+
+A population of families of four, a trait that a linear model explains, five splits with a fifth of the samples held out, and arms as in
+`genobench downstream`: covariates alone, real samples, synthetic ones from a fitted model, and both. Each replicate is another set of
+samples. What an interval should hold is the mean over all replicates: what such training gives on new samples of the population.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+
+from genobench.downstream.measures import Measured, measure, measures_for
+from genobench.downstream.pairing import Pair, gain, mean_of, relative_utility
+from genobench.downstream.records import PredictionRecord
+
+N_COVARIATES = 3
+HOLDOUT = 0.2
+PENALTY = 5.0
+
+
+@dataclass(frozen=True)
+class Population:
+    """Samples of a made-up population.
+
+    Args:
+        n_samples: How many.
+        n_variants: Variants with an effect.
+        n_splits: Splits of the samples.
+        is_classes: Whether the trait is cut into two classes.
+    """
+
+    n_samples: int
+    n_variants: int
+    n_splits: int
+    is_classes: bool
+
+    def replicate(self, seed: int) -> dict[str, dict[Pair, Measured]]:
+        """The primary measure of each arm and split."""
+        rng = np.random.default_rng(seed)
+        families = np.arange(self.n_samples) // 4
+        parents = rng.normal(size=(families.max() + 1, self.n_variants))
+        genotypes = np.sqrt(0.5) * (parents[families] + rng.normal(size=(self.n_samples, self.n_variants)))
+        effects = np.random.default_rng(0).normal(size=self.n_variants) * np.sqrt(0.4 / self.n_variants)
+        values = genotypes @ effects + np.sqrt(0.6) * rng.normal(size=self.n_samples)
+        arms: dict[str, dict[Pair, Measured]] = {}
+        for split in range(self.n_splits):
+            order = rng.permutation(families.max() + 1)
+            is_held = np.isin(families, order[: round(HOLDOUT * len(order))])
+            train = genotypes[~is_held], values[~is_held]
+            for arm, (x, y) in self._arms(*train, rng).items():
+                width = N_COVARIATES if arm == "covariates" else self.n_variants
+                record = self._record(_fit(x[:, :width], y, genotypes[is_held][:, :width]), values[is_held], families[is_held])
+                arms.setdefault(arm, {})[str(split), split] = measure(record)[measures_for(record.kind)[0].name]
+        return arms
+
+    def _arms(self, x, y, rng):
+        weights = np.linalg.lstsq(x, y, rcond=None)[0]
+        left = np.sqrt(np.sum((y - x @ weights) ** 2) / (len(y) - self.n_variants))
+        drawn = rng.multivariate_normal(x.mean(axis=0), np.cov(x, rowvar=False), size=len(y), method="cholesky")
+        synthetic = drawn, drawn @ weights + left * rng.normal(size=len(y))
+        return {
+            "real": (x, y),
+            "synthetic": synthetic,
+            "real+1x": (np.concatenate([x, synthetic[0]]), np.concatenate([y, synthetic[1]])),
+            "covariates": (x, y),
+        }
+
+    def _record(self, predicted, truth, families):
+        if self.is_classes:
+            chances = 1 / (1 + np.exp(-2 * predicted))
+            told = tuple((float(1 - chance), float(chance)) for chance in chances)
+            labels = tuple("high" if value > 0 else "low" for value in truth)
+        else:
+            told, labels = tuple(predicted.tolist()), tuple(truth.tolist())
+        return PredictionRecord(
+            dataset="made",
+            dataset_sha256="0",
+            split={},
+            trait="trait",
+            kind="categorical" if self.is_classes else "quantitative",
+            generator="",
+            generator_settings={},
+            seed=0,
+            classifier="ridge",
+            classifier_settings={},
+            code_sha256="0",
+            arm="real",
+            n_real=0,
+            n_synthetic=0,
+            n_components=0,
+            truth=labels,
+            predicted=told,
+            classes=("low", "high") if self.is_classes else (),
+            groups=tuple(map(int, families)),
+            seconds=0.0,
+        )
+
+
+def _fit(x, y, held):
+    """Ridge regression."""
+    return held @ np.linalg.solve(x.T @ x + PENALTY * np.eye(x.shape[1]), x.T @ y)
+
+
+def coverage(population: Population, n_replicates: int) -> list[tuple[str, float, float, float, float]]:
+    """Of each quantity: its name, mean, standard deviation over replicates, mean standard error or half width, and coverage."""
+    primary = measures_for("categorical" if population.is_classes else "quantitative")[0]
+    found: dict[str, list[tuple[float, tuple[float, float]]]] = {}
+    for seed in range(1, n_replicates + 1):
+        arms = population.replicate(seed)
+        means = {arm: mean_of(side, shared=HOLDOUT) for arm, side in arms.items()}
+        means |= {
+            f"{first} - {second}": gain(arms[first], arms[second], primary, shared=HOLDOUT)
+            for first, second in (("real+1x", "real"), ("synthetic", "real"), ("real", "covariates"), ("synthetic", "covariates"))
+        }
+        for name, one in means.items():
+            found.setdefault(name, []).append((one.mean, one.interval or (-np.inf, np.inf)))
+        for arm in ("synthetic", "real+1x"):
+            share = relative_utility(arms[arm], arms["real"], arms["covariates"], primary, shared=HOLDOUT)
+            if share.interval is not None:
+                found.setdefault(f"relative utility of {arm}", []).append((share.value, share.interval))
+    rows = []
+    for name, drawn in found.items():
+        values = np.array([value for value, _ in drawn])
+        # The median of a ratio, which has no mean; the two are alike elsewhere.
+        truth = np.median(values) if name.startswith("relative") else values.mean()
+        held = np.mean([low <= truth <= high for _, (low, high) in drawn])
+        rows.append((name, truth, values.std(), float(np.median([high - low for _, (low, high) in drawn])) / 2, held))
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--replicates", type=int, default=400)
+    parser.add_argument("--samples", type=int, default=600)
+    parser.add_argument("--variants", type=int, default=40)
+    parser.add_argument("--splits", type=int, default=5)
+    asked = parser.parse_args()
+    for is_classes in (False, True):
+        rows = coverage(Population(asked.samples, asked.variants, asked.splits, is_classes), asked.replicates)
+        print("classes" if is_classes else "values", "| truth | SD | median half width | coverage")
+        for name, *numbers in rows:
+            print(f"  {name:32s}", " ".join(f"{number:8.4f}" for number in numbers), flush=True)
