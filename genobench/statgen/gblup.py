@@ -1,7 +1,7 @@
 """Genomic best linear unbiased prediction: ridge regression on all variants, its penalty from variances by restricted maximum likelihood.
 
 Likelihoods come from Cholesky factors of whichever is smaller, relationships of the samples or products of the variants: one takes a
-fifteenth of the time of an eigendecomposition, and some ten are enough.
+fifteenth of the time of an eigendecomposition, and some twelve are enough.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 from scipy.interpolate import BarycentricInterpolator
+from scipy.special import expit
 
 from genobench.errors import DatasetError, GenotypesError
 from genobench.statgen.fixed_effects import TraitBeside, effects_from_basis, trait_beside
 from genobench.statgen.frequency import alt_frequency
-from genobench.statgen.mixed_model import VarianceErrors, likelihood_constant, variance_errors
+from genobench.statgen.mixed_model import likelihood_constant
 from genobench.statgen.products import MISSING_CODE, call_codes, row_tiles
 from genobench.statgen.relationship import vanraden_1
 
@@ -42,6 +43,9 @@ _TOLERANCE: Final = 3e-4
 """Of a log ratio: less than .0001 of heritability."""
 
 _MOST_STEPS: Final = 20
+_BEND_STEP: Final = 0.05
+"""Of a log ratio: a difference of likelihoods is then about .0002 of the bend from it, and far above rounding."""
+
 _BLOCK_BYTES: Final = 1 << 26
 _ROWS_PER_TILE: Final = 1024
 
@@ -118,9 +122,8 @@ def fit_gblup(calls: Calls | CallMatrix, values: ArrayLike, covariates: ArrayLik
         raise DatasetError(f"GBLUP needs a variant that varies; none of {calls.shape[1]} does among {n_samples} samples.")
     dual = calls.shape[1] >= n_samples
     system = _of_samples(calls, trait, weight) if dual else _of_variants(centred, trait)
-    log_ratio, likelihood = _likeliest(lambda place: system.solved(place).restricted)
-    best, ratio = system.solved(log_ratio), float(np.exp(log_ratio))
-    errors = system.errors(best) if abs(log_ratio) < _LOG_RATIO_BOUND else VarianceErrors(np.nan, np.nan, np.nan)
+    best = _likeliest(system.solved)
+    ratio, heritability = float(np.exp(best.log_ratio)), float(expit(best.log_ratio))
     of_calls = centred.transposed_times(best.solution) if dual else best.solution
     weights = ratio / system.scale * of_calls
     fitted = trait.basis.T @ (trait.values - centred.times(weights))
@@ -131,11 +134,11 @@ def fit_gblup(calls: Calls | CallMatrix, values: ArrayLike, covariates: ArrayLik
         means=centred.means,
         intercept=float(effects[0]),
         effects=effects[1:],
-        heritability=ratio / (1 + ratio),
-        heritability_error=errors.ratio / (1 + ratio) ** 2,
+        heritability=heritability,
+        heritability_error=heritability * (1 - heritability) * _log_ratio_error(system.solved, best),
         genetic_variance=ratio * residual_variance * weight / system.scale,
         residual_variance=residual_variance,
-        restricted_log_likelihood=likelihood,
+        restricted_log_likelihood=best.restricted,
     )
 
 
@@ -175,7 +178,6 @@ class _Solved(NamedTuple):
     restricted: float
     quadratic: float
     solution: Floats
-    factor: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,24 +205,11 @@ class _System(ABC):
         quadratic = self._quadratic(ratio, float(self.right @ solution))
         log_determinant = 2 * float(factor.diagonal().log().sum())
         restricted = likelihood_constant(self.trait.degrees) - (log_determinant + self.trait.degrees * np.log(quadratic)) / 2
-        return _Solved(log_ratio, restricted, quadratic, solution.numpy(), factor)
-
-    def errors(self, best: _Solved) -> VarianceErrors:
-        ratio, solution = float(np.exp(best.log_ratio)), torch.from_numpy(best.solution)
-        slope, bend = self._slope_and_bend(ratio, solution, best.factor)
-        inverse = torch.cholesky_inverse(best.factor)
-        # 1 - B^-1 is ratio x matrix x B^-1, and as many of its eigenvalues are not 0 in either system.
-        trace = (len(inverse) - 2 * float(inverse.trace()) + float(inverse.square_().sum())) / ratio**2
-        residual = best.quadratic / self.trait.degrees
-        return variance_errors(ratio=ratio, residual=residual, degrees=self.trait.degrees, slope=slope, bend=bend, trace=trace)
+        return _Solved(log_ratio, restricted, quadratic, solution.numpy())
 
     @abstractmethod
     def _quadratic(self, ratio: float, product: float) -> float:
         """y'Py, from the product of `right` with the solution."""
-
-    @abstractmethod
-    def _slope_and_bend(self, ratio: float, solution: torch.Tensor, factor: torch.Tensor) -> tuple[float, float]:
-        """The products y'PDPy and y'PDPDPy, where D is Z Z' / scale."""
 
 
 class _SampleSystem(_System):
@@ -229,21 +218,12 @@ class _SampleSystem(_System):
     def _quadratic(self, ratio: float, product: float) -> float:  # noqa: ARG002 - as the other system's
         return product
 
-    def _slope_and_bend(self, ratio: float, solution: torch.Tensor, factor: torch.Tensor) -> tuple[float, float]:
-        of_matrix = (self.right - solution) / ratio
-        return float(solution @ of_matrix), float(of_matrix @ torch.cholesky_solve(of_matrix[:, None], factor)[:, 0])
-
 
 class _VariantSystem(_System):
     """Of the variants, by Woodbury's identity."""
 
     def _quadratic(self, ratio: float, product: float) -> float:
         return float(self.trait.residual @ self.trait.residual) - ratio / self.scale * product
-
-    def _slope_and_bend(self, ratio: float, solution: torch.Tensor, factor: torch.Tensor) -> tuple[float, float]:
-        of_inverse = float(solution @ torch.cholesky_solve(solution[:, None], factor)[:, 0])
-        square = float(solution @ solution)
-        return square / self.scale, (square - of_inverse) / (ratio * self.scale)
 
 
 def _of_samples(calls: Calls | CallMatrix, trait: TraitBeside, weight: float) -> _System:
@@ -276,19 +256,27 @@ def _of_variants(centred: _CentredCalls, trait: TraitBeside) -> _System:
     return _VariantSystem(matrix, right, scale, trait)
 
 
-def _likeliest(likelihood: Callable[[float], float]) -> tuple[float, float]:
-    """The log ratio within its bounds with the highest likelihood, and that: by polynomials through the points nearest to the best."""
-    tried = {place: likelihood(place) for place in _BEGIN}
+def _likeliest(solved: Callable[[float], _Solved]) -> _Solved:
+    """At the log ratio within its bounds with the highest likelihood: by polynomials through the points nearest to the best."""
+    tried = {place: solved(place) for place in _BEGIN}
     for _ in range(_MOST_STEPS):
-        best = max(tried, key=lambda place: tried[place])
+        best = max(tried, key=lambda place: tried[place].restricted)
         low = max((place for place in tried if place < best), default=-_LOG_RATIO_BOUND)
         high = min((place for place in tried if place > best), default=_LOG_RATIO_BOUND)
         nearest = np.array(sorted(tried, key=lambda place: abs(place - best))[:_N_POINTS])
-        through = BarycentricInterpolator(nearest, np.array([tried[place] for place in nearest]))
+        through = BarycentricInterpolator(nearest, np.array([tried[place].restricted for place in nearest]))
         between = np.linspace(low, high, _N_BETWEEN + 1)
         proposed = float(between[np.argmax(through(between))])
         if min(abs(proposed - place) for place in tried) < _TOLERANCE:
             break
-        tried[proposed] = likelihood(proposed)
-    best = max(tried, key=lambda place: tried[place])
-    return best, tried[best]
+        tried[proposed] = solved(proposed)
+    return max(tried.values(), key=lambda each: each.restricted)
+
+
+def _log_ratio_error(solved: Callable[[float], _Solved], best: _Solved) -> float:
+    """Standard error of the log ratio, from the bend of the likelihood; NaN at a bound, where it has no maximum."""
+    if abs(best.log_ratio) > _LOG_RATIO_BOUND - _BEND_STEP:
+        return float("nan")
+    beside = [solved(best.log_ratio + step).restricted for step in (-_BEND_STEP, _BEND_STEP)]
+    bend = (sum(beside) - 2 * best.restricted) / _BEND_STEP**2
+    return float((-bend) ** -0.5) if bend < 0 else float("nan")
