@@ -66,14 +66,22 @@ class CurveWriter:
             every = -(-len(points) // MOST_POINTS)
             self._replace([*points[:-1:every], points[-1]])
 
-    def add(self, step: int, losses: Mapping[str, float]) -> None:
-        """Keep one point."""
+    def add(self, step: int, losses: Mapping[str, float]) -> bool:
+        """Keep one point.
+
+        Returns:
+            Whether it goes on with the curves of a fit that was cut off; True for the first point at most.
+        """
+        goes_on = False
         if not self._is_begun:
             self._is_begun = True
             self._file.close()
-            self._replace([point for point in self._before if point["step"] < step])
+            kept = [point for point in self._before if point["step"] < step]
+            goes_on = bool(kept)
+            self._replace(kept)
             self._file = self._path.open("a", encoding="utf-8", buffering=1)
         self._file.write(_line({"step": step, **losses}))
+        return goes_on
 
     def _replace(self, points: list[Point]) -> None:
         write_text_atomically(self._path, "".join(map(_line, points)))

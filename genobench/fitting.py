@@ -145,7 +145,9 @@ def _run_fit(cell: Cell, job: Path, request: FitRequest, on_event: OnEvent) -> F
 
         def keep_curves(event: Mapping[str, Any]) -> None:
             if event.get("event") == "step":
-                curves.add(int(event["step"]), event["losses"])
+                step = int(event["step"])
+                if curves.add(step, event["losses"]):
+                    on_event({"event": "resumed", "task": "fit", "step": step})
             on_event({**event, "task": "fit"})
 
         ending = run_worker(

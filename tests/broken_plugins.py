@@ -94,7 +94,8 @@ class Naughty(Generator):
             with Path(self.touch).open("a") as counted:
                 counted.write("x")
         print("the plugin prints to stdout")
-        for step in range(3):
+        checkpoint = context.folder / "step"
+        for step in range(int(checkpoint.read_text()) if checkpoint.exists() else 0, 3):
             context.report(step + 1, {"loss": 1.0 / (step + 1), "total_steps": 3})
         _meddle(self.deed, self.touch, context.folder.parent)
         _meddle_with_processes(self.deed, context.folder.parent)

@@ -22,10 +22,18 @@ def test_writer__goes_on_where_a_fit_that_was_cut_off_resumes(tmp_path):
     path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in (10, 20, 30, 40)) + '{"step": 5')
 
     with CurveWriter(path) as writer:
-        writer.add(30, {"loss": 0.5})
-        writer.add(40, {"loss": 0.25})
+        goes_on = [writer.add(30, {"loss": 0.5}), writer.add(40, {"loss": 0.25})]
 
+    assert goes_on == [True, False]
     assert [(point["step"], point["loss"]) for point in read_curves(path)] == [(10, 1.0), (20, 1.0), (30, 0.5), (40, 0.25)]
+
+
+def test_writer__of_a_fit_that_begins_anew_goes_on_with_nothing(tmp_path):
+    path = tmp_path / "curves.jsonl"
+    path.write_text('{"step": 1, "loss": 1.0}\n')
+
+    with CurveWriter(path) as writer:
+        assert writer.add(1, {"loss": 0.5}) is False
 
 
 def test_writer__thins_a_long_curve_and_keeps_its_ends(tmp_path):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,8 +140,10 @@ def test_fit_cell__says_how_much_processor_time_each_phase_used(request_for):
 def test_fit_cell__killed_fit_finds_its_checkpoints_unless_a_budget_counts(request_for, budget, endings):
     """What a fit had used when it was killed is not known, so that under a budget it begins anew."""
     request = request_for("be-killed-once", budget=budget)
-    results = [fit_cell(request, lambda _event: None) for _ in range(2)]
+    events: list[Any] = []
+    results = [fit_cell(request, events.append) for _ in range(2)]
     assert [result.status for _, result in results] == endings
+    assert [event["step"] for event in events if event["event"] == "resumed"] == ([3] if endings[-1] == "ok" else [])
     assert results[0][0].checkpoints.exists() == (endings[-1] != "ok"), "checkpoints of a good fit are dropped"
 
 

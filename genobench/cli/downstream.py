@@ -113,11 +113,9 @@ def _walk(plan: DownstreamPlan, *, json_lines: bool) -> list[PredictionRecord]:
     records: list[PredictionRecord] = []
     with RunProgress() as progress:
         for record in run_downstream(plan, registry=load_registry(), home=genobench_home(), on_event=progress):
-            if json_lines:
-                sys.stdout.write(json.dumps(record.to_json(), allow_nan=False) + "\n")
-            else:
-                typer.echo(_line(record))
-            sys.stdout.flush()
+            with progress.aside():
+                typer.echo(json.dumps(record.to_json(), allow_nan=False) if json_lines else _line(record))
+                sys.stdout.flush()
             records.append(record)
     return records
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from rich.progress import TaskID
@@ -35,18 +36,36 @@ class RunProgress:
         self._doing = ""
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.fields[detail]}"))
-            self._live = Progress(*columns, console=self._console, transient=True)
-            self._live.__enter__()
-            self._task = self._live.add_task("starting", total=None, detail="")
+        self._show_live("starting")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._hide_live()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the live line away, so that results may be printed; it comes back with the next phase."""
+        self._hide_live()
+        yield
+
+    def _show_live(self, doing: str) -> None:
+        if not self._console.is_terminal:
+            return
+        if self._live is None:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.fields[detail]}"))
+            # Rich would print what is written to stdout on this console: on stderr, wrapped, and not into the file it is meant for.
+            self._live = Progress(*columns, console=self._console, transient=True, redirect_stdout=False)
+            self._task = self._live.add_task("", total=None, detail="")
+            self._live.start()
+        if self._task is not None:
+            self._live.reset(self._task, description=escape(doing), total=None, detail="")
+
+    def _hide_live(self) -> None:
         if self._live is not None:
-            self._live.__exit__(kind, value, trace)
+            self._live.stop()
+            self._live = None
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Show one event; unknown ones are passed over."""
@@ -62,7 +81,7 @@ class RunProgress:
             case "trial-end":
                 scores = ", ".join(escape(f"{name} {value:.5g}") for name, value in event.items() if isinstance(value, float))
                 self._say(f"trial {event['trial']} of {event['trials']}: {scores or 'no score'} on validation")
-            case "reused" | "prediction":
+            case "reused" | "resumed" | "prediction":
                 self._say(escape(_made(event)))
             case "phase":
                 self._begin(
@@ -85,9 +104,8 @@ class RunProgress:
     def _begin(self, doing: str) -> None:
         self._first_step = None
         self._doing = doing
-        if self._live is not None and self._task is not None:
-            self._live.reset(self._task, description=escape(f"  {doing}"), total=None, detail="")
-        elif doing:
+        self._show_live(f"  {doing}")
+        if self._live is None and doing:
             self._console.print(f"  {doing}", markup=False)
 
     def _say(self, line: str) -> None:
@@ -121,7 +139,9 @@ _PHASES: Final = {
 
 
 def _made(event: Mapping[str, Any]) -> str:
-    """What is there now: a cell that was there before, or a prediction."""
+    """What is there now: a cell or a part of one that was there before, or a prediction."""
+    if event["event"] == "resumed":
+        return f"  goes on at step {event['step']:,}, from its checkpoint"
     if event["event"] == "reused":
         return f"  already fitted ({event['status']}), taken as it is"
     ending = f"{event['seconds']:.1f} s" if event["reason"] is None else f"none. {event['reason']}"

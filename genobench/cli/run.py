@@ -142,17 +142,13 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
     with RunProgress() as progress:
         if plan_only:
             for split_plan in plan.split_plans:
-                _show_plan(prepare(split_plan, registry=registry, home=home, on_event=progress))
+                prepared = prepare(split_plan, registry=registry, home=home, on_event=progress)
+                with progress.aside():
+                    _show_plan(prepared)
             return
         for outcome in run(plan, registry=registry, home=home, on_event=progress):
-            if json_lines:
-                sys.stdout.write(json.dumps(outcome.to_json(), allow_nan=False) + "\n")
-                sys.stdout.flush()
-            else:
-                from genobench.cells import REPORT_NAME, cell_folder
-                from genobench.cli.tables import print_outcome
-
-                print_outcome(outcome, cell_folder(home, outcome.cell_id) / REPORT_NAME)
+            with progress.aside():
+                _print_outcome(outcome, home, json_lines=json_lines)
             if track:
                 _record(outcome, home, progress)
             outcomes.append(outcome)
@@ -175,10 +171,22 @@ def _walk(plan: Plan, *, plan_only: bool, json_lines: bool, track: bool) -> None
         )
 
 
+def _print_outcome(outcome: Outcome, home: Path, *, json_lines: bool) -> None:
+    if json_lines:
+        sys.stdout.write(json.dumps(outcome.to_json(), allow_nan=False) + "\n")
+        sys.stdout.flush()
+        return
+    from genobench.cells import REPORT_NAME, cell_folder
+    from genobench.cli.tables import print_outcome
+
+    print_outcome(outcome, cell_folder(home, outcome.cell_id) / REPORT_NAME)
+
+
 def _record(outcome: Outcome, home: Path, progress: Any) -> None:
     from genobench.cells import cell_folder
     from genobench.tracking import record_outcome
 
+    progress({"event": "stage", "stage": "record"})
     try:
         record_outcome(outcome, cell_folder(home, outcome.cell_id), home)
     except GenobenchError as error:
