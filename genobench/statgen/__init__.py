@@ -1,5 +1,7 @@
 """Statistical genetics as pure functions on arrays of calls; each cites its source and is tested against another program."""
 
+from genobench.statgen.association import Association, genomic_inflation, linear_association
+from genobench.statgen.clumping import Clumps, clump, haplotype_r2
 from genobench.statgen.cluster_paths import cluster_pairs
 from genobench.statgen.correlation import correlation_score
 from genobench.statgen.discrimination import (
@@ -106,10 +108,12 @@ __all__ = [
     "LD_EDGES_CM",
     "MAX_BP_PER_VARIANT",
     "SECOND_DEGREE",
+    "Association",
     "BlockLayout",
     "BlockedCallMatrix",
     "BlockedCalls",
     "CalibrationLine",
+    "Clumps",
     "FarAgreement",
     "FstTerms",
     "Gblup",
@@ -144,6 +148,7 @@ __all__ = [
     "best_advantage",
     "calibration_line",
     "chromosome_numbers",
+    "clump",
     "cluster_pairs",
     "corrected_r2",
     "correlation_score",
@@ -158,10 +163,12 @@ __all__ = [
     "fit_gblup",
     "fit_haplotype_clusters",
     "genome_blocks",
+    "genomic_inflation",
     "genotype_counts",
     "genotype_frequencies",
     "genotype_frequencies_from_counts",
     "haplotype_calls",
+    "haplotype_r2",
     "hardy_weinberg_log10_p",
     "haseman_elston",
     "heterozygosity_components",
@@ -177,6 +184,7 @@ __all__ = [
     "kinship_clusters",
     "ld_decay",
     "ld_scores",
+    "linear_association",
     "longest_shared_segment",
     "macro_f1",
     "manifold_scores",
