@@ -121,7 +121,7 @@ def mean_of(side: Mapping[Pair, Measured], *, shared: float) -> Estimate:
     return _mean([_Row(pair[0], (one.value,), one.deleted[:, None], one.sizes, one.reason) for pair, one in side.items()], shared=shared)
 
 
-def gain(first: Mapping[Pair, Measured], second: Mapping[Pair, Measured], measure: Measure, *, shared: float) -> Estimate:
+def gain(first: Mapping[Pair, Measured], second: Mapping[Pair, Measured], *, measure: Measure, shared: float) -> Estimate:
     """By how much the first arm is better than the second, averaged over the pairs of split and seed that both have.
 
     Args:
@@ -134,11 +134,11 @@ def gain(first: Mapping[Pair, Measured], second: Mapping[Pair, Measured], measur
 
 
 def relative_utility(
+    *,
     arm: Mapping[Pair, Measured],
     real: Mapping[Pair, Measured],
     covariates: Mapping[Pair, Measured],
     measure: Measure,
-    *,
     shared: float,
 ) -> RelativeUtility:
     """What share of the gain of real samples over covariates alone an arm has.

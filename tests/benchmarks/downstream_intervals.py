@@ -112,13 +112,13 @@ def coverage(population: Population, n_replicates: int) -> list[tuple[str, float
         arms = population.replicate(seed)
         means = {arm: mean_of(side, shared=HOLDOUT) for arm, side in arms.items()}
         means |= {
-            f"{first} - {second}": gain(arms[first], arms[second], primary, shared=HOLDOUT)
+            f"{first} - {second}": gain(arms[first], arms[second], measure=primary, shared=HOLDOUT)
             for first, second in (("real+1x", "real"), ("synthetic", "real"), ("real", "covariates"), ("synthetic", "covariates"))
         }
         for name, one in means.items():
             found.setdefault(name, []).append((one.mean, one.interval or (-np.inf, np.inf)))
         for arm in ("synthetic", "real+1x"):
-            share = relative_utility(arms[arm], arms["real"], arms["covariates"], primary, shared=HOLDOUT)
+            share = relative_utility(arm=arms[arm], real=arms["real"], covariates=arms["covariates"], measure=primary, shared=HOLDOUT)
             if share.interval is not None:
                 found.setdefault(f"relative utility of {arm}", []).append((share.value, share.interval))
     rows = []

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from genobench.downstream.measures import MEASURES, Measured, measure
-from genobench.downstream.pairing import gain, holm, mean_of, relative_utility
+from genobench.downstream.pairing import RelativeUtility, gain, holm, mean_of, relative_utility
 from genobench.statgen import jackknife_standard_error
 
 OF = {one.name: one for one in MEASURES}
@@ -21,6 +21,15 @@ def _quiet(values, *, deviation=0.0, sizes=6, samples="one"):
     """Values of pairs of split and seed; in each pair leaving out group g moves the value by `deviation` times a fixed zero-sum pattern."""
     pattern = np.resize([1.0, -1.0], N_GROUPS) * deviation
     return {pair: Measured(value, value + pattern, np.full(N_GROUPS, sizes), samples) for pair, value in values.items()}
+
+
+def _share(arm, real, covariates, *, one=R) -> RelativeUtility:
+    return relative_utility(arm=arm, real=real, covariates=covariates, measure=one, shared=0.2)
+
+
+def _ends(interval: tuple[float, float] | None) -> tuple[float, float]:
+    assert interval is not None
+    return interval
 
 
 def _pairs(values):
@@ -74,15 +83,16 @@ def test_mean__says_why_pairs_are_missing():
 def test_gain__cancels_what_a_split_does_to_both():
     """Splits scatter by .1, the difference is the same in each: clear, though each mean is not known to .1."""
     base = np.array([0.2, 0.4, 0.3, 0.5, 0.1])
-    found = gain(_quiet(_pairs(base + 0.02)), _quiet(_pairs(base)), R, shared=0.2)
+    found = gain(_quiet(_pairs(base + 0.02)), _quiet(_pairs(base)), measure=R, shared=0.2)
     assert found.mean == pytest.approx(0.02)
     assert found.verdict == "helps"
-    assert found.interval[1] - found.interval[0] < 1e-9
+    low, high = _ends(found.interval)
+    assert high - low < 1e-9
 
 
 def test_gain__is_the_corrected_resampled_t_test():
     first, second = np.array([0.42, 0.45, 0.40, 0.47]), np.array([0.40, 0.46, 0.36, 0.41])
-    found = gain(_quiet(_pairs(first)), _quiet(_pairs(second)), R, shared=0.25)
+    found = gain(_quiet(_pairs(first)), _quiet(_pairs(second)), measure=R, shared=0.25)
     difference = first - second
     error = difference.std(ddof=1) * math.sqrt(1 / 4 + 1 / 3)
     assert found.standard_error == pytest.approx(error)
@@ -93,15 +103,15 @@ def test_gain__is_the_corrected_resampled_t_test():
 
 def test_gain__is_above_zero_where_the_first_is_better_whatever_the_direction():
     lower, higher = _quiet(_pairs([1.0, 1.1, 1.05])), _quiet(_pairs([1.4, 1.5, 1.44]))
-    assert gain(lower, higher, MSE, shared=0.2).mean == pytest.approx(-gain(lower, higher, R, shared=0.2).mean)
-    assert gain(lower, higher, MSE, shared=0.2).mean > 0
+    assert gain(lower, higher, measure=MSE, shared=0.2).mean == pytest.approx(-gain(lower, higher, measure=R, shared=0.2).mean)
+    assert gain(lower, higher, measure=MSE, shared=0.2).mean > 0
     # Nearer to a slope of 1, from either side.
-    assert gain(_quiet(_pairs([0.9, 1.1])), _quiet(_pairs([1.2, 0.8])), SLOPE, shared=0.2).mean == pytest.approx(0.1)
+    assert gain(_quiet(_pairs([0.9, 1.1])), _quiet(_pairs([1.2, 0.8])), measure=SLOPE, shared=0.2).mean == pytest.approx(0.1)
 
 
 def test_gain__turned_round_changes_its_sign_and_verdict():
     first, second = _quiet(_pairs([0.42, 0.45, 0.40])), _quiet(_pairs([0.10, 0.16, 0.08]))
-    there, back = gain(first, second, R, shared=0.2), gain(second, first, R, shared=0.2)
+    there, back = gain(first, second, measure=R, shared=0.2), gain(second, first, measure=R, shared=0.2)
     assert back.mean == pytest.approx(-there.mean)
     assert back.standard_error == pytest.approx(there.standard_error)
     assert (there.verdict, back.verdict) == ("helps", "harms")
@@ -110,13 +120,13 @@ def test_gain__turned_round_changes_its_sign_and_verdict():
 def test_gain__is_taken_to_the_same_split_where_the_other_arm_has_one_fit():
     seeds = _quiet({("a", 0): 0.5, ("a", 1): 0.7, ("b", 0): 0.4})
     once = _quiet({("a", 0): 0.3, ("b", 1): 0.3, ("c", 2): 0.9})
-    found = gain(seeds, once, R, shared=0.2)
+    found = gain(seeds, once, measure=R, shared=0.2)
     assert found.mean == pytest.approx((0.3 + 0.1) / 2)
     assert (found.n_splits, found.n_pairs) == (2, 3)
 
 
 def test_gain__refuses_other_samples():
-    found = gain(_quiet(_pairs([0.5])), _quiet(_pairs([0.4]), samples="other"), R, shared=0.2)
+    found = gain(_quiet(_pairs([0.5])), _quiet(_pairs([0.4]), samples="other"), measure=R, shared=0.2)
     assert math.isnan(found.mean)
     assert "not judged on the same samples" in found.reasons[0]
 
@@ -128,11 +138,12 @@ def test_gain__of_one_pair_leaves_out_the_same_families_from_both(make_record):
     sides = [{("0", 0): measure(type(one)(**{**one.__dict__, "groups": groups}))["mse"]} for one in (real, more)]
     squares = [(np.array(one.truth) - np.array(one.predicted)) ** 2 for one in (real, more)]
     means = (squares[1] - squares[0]).reshape(20, 6).mean(axis=1)
-    found = gain(*sides, MSE, shared=0.2)
+    found = gain(*sides, measure=MSE, shared=0.2)
     assert found.mean == pytest.approx(means.mean())
     assert found.standard_error == pytest.approx(means.std(ddof=1) / math.sqrt(20))
     assert found.degrees == 19
-    assert found.standard_error < 0.7 * math.hypot(*(side["0", 0].standard_error for side in sides))
+    alone = [side["0", 0].standard_error or math.nan for side in sides]
+    assert (found.standard_error or math.nan) < 0.7 * math.hypot(*alone)
 
 
 def test_relative_utility__has_fiellers_interval():
@@ -140,7 +151,7 @@ def test_relative_utility__has_fiellers_interval():
     real = np.array([0.52, 0.47, 0.55, 0.50, 0.49])
     arm = np.array([0.40, 0.41, 0.42, 0.37, 0.44])
     covariates = np.array([0.10, 0.12, 0.08, 0.13, 0.11])
-    found = relative_utility(*(_quiet(_pairs(side)) for side in (arm, real, covariates)), R, shared=0.2)
+    found = _share(*(_quiet(_pairs(side)) for side in (arm, real, covariates)))
     above, below = arm - covariates, real - covariates
     matrix = np.cov(above, below) * (1 / 5 + 0.25)
     t2 = stats.t(4).ppf(0.975) ** 2
@@ -160,7 +171,7 @@ def test_relative_utility__of_one_split_has_fiellers_interval_of_the_jackknife()
         {("a", 0): Measured(value, value + move - move.mean(), np.full(N_GROUPS, 6), "one")}
         for value, move in zip(values.values(), moves, strict=True)
     ]
-    found = relative_utility(*sides, R, shared=0.2)
+    found = _share(*sides)
     centred = moves - moves.mean(axis=1, keepdims=True)
     both = np.array([centred[0] - centred[2], centred[1] - centred[2]])
     matrix = (N_GROUPS - 1) / N_GROUPS * both @ both.T
@@ -171,16 +182,16 @@ def test_relative_utility__of_one_split_has_fiellers_interval_of_the_jackknife()
 
 def test_relative_utility__of_real_samples_is_one_and_of_covariates_none():
     real, covariates = _quiet(_pairs([0.52, 0.47, 0.55])), _quiet(_pairs([0.10, 0.12, 0.08]))
-    assert relative_utility(real, real, covariates, R, shared=0.2).interval == pytest.approx((1, 1))
-    assert relative_utility(covariates, real, covariates, R, shared=0.2).interval == pytest.approx((0, 0), abs=1e-12)
+    assert _share(real, real, covariates).interval == pytest.approx((1, 1))
+    assert _share(covariates, real, covariates).interval == pytest.approx((0, 0), abs=1e-12)
 
 
 def test_relative_utility__is_the_same_for_a_measure_turned_round():
     sides = [_pairs([0.40, 0.41, 0.42]), _pairs([0.52, 0.47, 0.55]), _pairs([0.10, 0.12, 0.08])]
     turned = [{pair: 3 - value for pair, value in side.items()} for side in sides]
-    one = relative_utility(*map(_quiet, sides), R, shared=0.2)
-    other = relative_utility(*map(_quiet, turned), MSE, shared=0.2)
-    assert (other.value, *other.interval) == pytest.approx((one.value, *one.interval))
+    one = _share(*map(_quiet, sides))
+    other = _share(*map(_quiet, turned), one=MSE)
+    assert (other.value, *_ends(other.interval)) == pytest.approx((one.value, *_ends(one.interval)))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,7 @@ def test_relative_utility__is_the_same_for_a_measure_turned_round():
 )
 def test_relative_utility__needs_a_gain_to_have_a_share_of(real, reason):
     arm, covariates = _quiet(_pairs([0.40, 0.41, 0.42, 0.43])), _quiet(_pairs([0.10, 0.12, 0.08, 0.11]))
-    found = relative_utility(arm, _quiet(_pairs(real)), covariates, R, shared=0.2)
+    found = _share(arm, _quiet(_pairs(real)), covariates)
     assert math.isnan(found.value)
     assert found.interval is None
     assert reason in found.reason
@@ -200,7 +211,7 @@ def test_relative_utility__needs_a_gain_to_have_a_share_of(real, reason):
 
 def test_relative_utility__says_what_is_missing():
     arm, real = _quiet(_pairs([0.4])), _quiet(_pairs([0.5]))
-    assert "no prediction" in relative_utility(arm, real, {}, R, shared=0.2).reason
+    assert "no prediction" in _share(arm, real, {}).reason
 
 
 def test_holm__gives_the_p_values_of_statsmodels_worked_by_hand():
@@ -218,13 +229,13 @@ def test_intervals__of_a_paired_gain_hold_the_truth_as_often_as_they_say():
     n_held, n_sets = 0, 400
     for _ in range(n_sets):
         population = rng.normal(0.3, 1.0, size=200)
-        sides: tuple[dict, dict] = {}, {}
+        sides: tuple[dict[tuple[str, int], Measured], dict[tuple[str, int], Measured]] = {}, {}
         for split in range(5):
             holdout = rng.permutation(population)[:40].reshape(N_GROUPS, 2)
             deleted = (holdout.sum() - holdout.sum(axis=1)) / 38
             sizes = np.full(N_GROUPS, 2)
             sides[0][f"{split}", split] = Measured(holdout.mean(), deleted, sizes, f"{split}")
             sides[1][f"{split}", split] = Measured(0.0, np.zeros(N_GROUPS), sizes, f"{split}")
-        low, high = gain(*sides, R, shared=0.2).interval
+        low, high = _ends(gain(*sides, measure=R, shared=0.2).interval)
         n_held += low <= 0.3 <= high
     assert n_held / n_sets > 0.906

@@ -1,0 +1,293 @@
+"""What a board of predictions says: each classifier on each arm, against real samples, covariates alone and a polygenic score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from genobench.downstream.measures import Measured, measure, measures_for
+from genobench.downstream.pairing import Estimate, Pair, RelativeUtility, gain, mean_of, relative_utility
+from genobench.errors import GenobenchError
+from genobench.leaderboard.standings import shared_holdout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from genobench.contracts import TraitKind
+    from genobench.downstream.measures import Measure
+    from genobench.downstream.records import PredictionRecord
+
+    Side = dict[Pair, dict[str, Measured]]
+
+REAL: Final = "real"
+SYNTHETIC: Final = "synthetic"
+MINORITY: Final = "minority"
+COVARIATES: Final = "covariates"
+
+POLYGENIC_SCORES: Final = ("genobench/prs", "genobench/ridge")
+"""Linear scores that everything is held against, the polygenic score of clumping and thresholds and GBLUP, trained on real samples."""
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """A line of a table: labels of a classifier and of a generator, and an arm.
+
+    Args:
+        classifier: Its label.
+        generator: Its label; "" for arms without synthetic samples.
+        arm: The arm's name.
+    """
+
+    classifier: str
+    generator: str
+    arm: str
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether it was trained on real samples and synthetic ones."""
+        return self.arm.startswith(f"{REAL}+") or self.arm == MINORITY
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one classifier trained on one arm came to.
+
+    Args:
+        means: By measure.
+        over_real: Gain over the same classifier trained on real samples alone, by measure; empty for real samples themselves.
+        over_covariates: Gain over covariates alone, by measure; empty for them.
+        over_scores: Gain in the primary measure over each polygenic score trained on real samples, by its label.
+        relative: Relative utility in the primary measure; None for covariates alone.
+    """
+
+    means: Mapping[str, Estimate]
+    over_real: Mapping[str, Estimate]
+    over_covariates: Mapping[str, Estimate]
+    over_scores: Mapping[str, Estimate]
+    relative: RelativeUtility | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A trait of a board.
+
+    Args:
+        dataset: Its name.
+        dataset_sha256: Content hash of its genotypes.
+        trait: The phenotype's column.
+        kind: Of the trait.
+        splits: As the records state them, by their seeds.
+        n_components: The numbers of principal components among the covariates.
+        measures: The measures of the trait's kind, the primary one first.
+        classifiers: Labels, in order.
+        generators: Labels, in order.
+        arms: Their names: real samples, synthetic ones, more and more synthetic ones beside real ones, the rarest class.
+        scores: Labels of the polygenic scores that there are.
+        lines: By classifier, generator and arm.
+        seconds: Mean seconds of a fit and prediction of each classifier on real samples.
+    """
+
+    dataset: str
+    dataset_sha256: str
+    trait: str
+    kind: TraitKind
+    splits: tuple[Mapping[str, Any], ...]
+    n_components: tuple[int, ...]
+    measures: tuple[Measure, ...]
+    classifiers: tuple[str, ...]
+    generators: tuple[str, ...]
+    arms: tuple[str, ...]
+    scores: tuple[str, ...]
+    lines: Mapping[Key, Line]
+    seconds: Mapping[str, float]
+
+    @property
+    def primary(self) -> Measure:
+        """The measure that tables lead with."""
+        return self.measures[0]
+
+    @property
+    def scheme(self) -> str:
+        """How samples were split."""
+        return str(self.splits[0]["scheme"])
+
+    @property
+    def covariates(self) -> Line | None:
+        """Covariates alone; None where nobody predicted from them."""
+        return next((line for key, line in self.lines.items() if key.arm == COVARIATES), None)
+
+    def line(self, classifier: str, generator: str, arm: str) -> Line | None:
+        """A line; arms without synthetic samples are the same beside every generator."""
+        return self.lines.get(Key(classifier, "" if arm in {REAL, COVARIATES} else generator, arm))
+
+    def augmented(self) -> dict[Key, Line]:
+        """The lines of real and synthetic samples together whose gain over real ones is known."""
+        return {
+            key: line
+            for key, line in self.lines.items()
+            if key.is_augmented and line.over_real and line.over_real[self.primary.name].verdict is not None
+        }
+
+
+def summaries(records: Iterable[PredictionRecord], *, heritability: float | None = None) -> list[Summary]:
+    """What a board's records say, a summary a trait.
+
+    Args:
+        records: Of one dataset and one scheme of splits; at least one.
+        heritability: Of the trait, in (0, 1]; None where it is not known.
+
+    Raises:
+        GenobenchError: If there is no record, or they are of several datasets or schemes.
+    """
+    by_trait: dict[str, list[PredictionRecord]] = defaultdict(list)
+    for record in records:
+        by_trait[record.trait].append(record)
+    boards = {(one.dataset, one.dataset_sha256, one.split["scheme"]) for members in by_trait.values() for one in members}
+    if len(boards) != 1:
+        listed = "; ".join(f"{name} (sha256 {sha256[:8]}), {scheme} splits" for name, sha256, scheme in sorted(boards))
+        raise GenobenchError(f"A table is of predictions for one dataset and one scheme of splits; these are of {listed or 'none'}.")
+    return [_summary(members, heritability) for _, members in sorted(by_trait.items())]
+
+
+def arm_order(arm: str) -> tuple[int, int]:
+    """What arms are sorted by."""
+    times = int(arm.removeprefix(f"{REAL}+").removesuffix("x")) if arm.startswith(f"{REAL}+") else 0
+    return ((COVARIATES, REAL, SYNTHETIC, MINORITY).index(arm) if arm != MINORITY and not times else (4 if arm == MINORITY else 3), times)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Something with settings that tables name, and whatever else tells two of one name apart.
+
+    Args:
+        name: As `distribution/name`; "" for no generator.
+        settings: As JSON.
+        others: Further facts as text, by what they are.
+    """
+
+    name: str
+    settings: str
+    others: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def classifier(cls, record: PredictionRecord) -> Self:
+        others = (("components", str(record.n_components)), ("code", record.code_sha256[:6]))
+        return cls(record.classifier, json.dumps(dict(record.classifier_settings), sort_keys=True), others)
+
+    @classmethod
+    def generator(cls, record: PredictionRecord) -> Self:
+        if not record.generator:
+            return cls("", "{}", ())
+        settings = json.dumps(dict(record.generator_settings), sort_keys=True)
+        return cls(record.generator, settings, (("budget", record.budget or "none"),))
+
+
+def _labels(named: Iterable[_Named]) -> dict[_Named, str]:
+    """The shortest labels that tell them apart: a name, with the settings and facts in which those of one name differ."""
+    listed = sorted(set(named), key=lambda one: (one.name, one.settings, one.others))
+    short = {one: one.name.rsplit("/", 1)[-1] for one in listed}
+    labels = {}
+    for one in listed:
+        peers = [other for other in listed if other.name == one.name]
+        facts = [{**json.loads(peer.settings), **dict(peer.others)} for peer in peers]
+        mine = facts[peers.index(one)]
+        names = sorted({name for fact in facts for name in fact if len({str(other.get(name)) for other in facts}) > 1})
+        is_alone = len({other.name for other in listed if short[other] == short[one]}) == 1
+        parts = ", ".join(f"{name}={mine.get(name)}" for name in names)
+        labels[one] = (short[one] if is_alone else one.name) + (f" ({parts})" if parts else "")
+    return labels
+
+
+def _summary(records: Sequence[PredictionRecord], heritability: float | None) -> Summary:
+    first = records[0]
+    measures = measures_for(first.kind)
+    of_classifiers = _labels(_Named.classifier(record) for record in records)
+    of_generators = _labels(_Named.generator(record) for record in records)
+    sides: dict[Key, Side] = defaultdict(dict)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        key = Key(of_classifiers[_Named.classifier(record)], of_generators[_Named.generator(record)], record.arm)
+        sides[key][str(record.split["sha256"]), record.seed] = dict(measure(record, heritability=heritability))
+        if record.arm == REAL and record.reason is None:
+            seconds[key.classifier].append(record.seconds)
+    splits = tuple({str(one.split["sha256"]): one.split for one in sorted(records, key=lambda one: int(one.split["seed"]))}.values())
+    scores = tuple(
+        label for name in POLYGENIC_SCORES for one, label in of_classifiers.items() if one.name == name and Key(label, "", REAL) in sides
+    )
+    return Summary(
+        dataset=first.dataset,
+        dataset_sha256=first.dataset_sha256,
+        trait=first.trait,
+        kind=first.kind,
+        splits=splits,
+        n_components=tuple(sorted({record.n_components for record in records})),
+        measures=measures,
+        classifiers=tuple(sorted({key.classifier for key in sides if key.arm != COVARIATES})),
+        generators=tuple(sorted({key.generator for key in sides if key.generator})),
+        arms=tuple(sorted({key.arm for key in sides}, key=arm_order)),
+        scores=scores,
+        lines=_Lines(sides, measures, shared_holdout(splits)).made(scores),
+        seconds={label: math.fsum(values) / len(values) for label, values in seconds.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Measures of all lines, from which each line is made.
+
+    Args:
+        sides: The measures of each pair of split and seed, by line.
+        measures: The primary one first.
+        shared: The share of all samples that is in a holdout.
+    """
+
+    sides: Mapping[Key, Side]
+    measures: tuple[Measure, ...]
+    shared: float
+
+    def made(self, scores: Sequence[str]) -> dict[Key, Line]:
+        """Every line, sorted."""
+        ordered = sorted(self.sides, key=lambda key: (key.classifier, key.generator, arm_order(key.arm)))
+        return {key: self._line(key, scores) for key in ordered}
+
+    def _line(self, key: Key, scores: Sequence[str]) -> Line:
+        primary = self.measures[0]
+        real = Key(key.classifier, "", REAL) if key.arm not in {REAL, COVARIATES} else None
+        covariates = self._covariates(key) if key.arm != COVARIATES else None
+        over_scores = {}
+        for label in scores:
+            other = Key(label, "", REAL)
+            if other != key:
+                over_scores[label] = gain(self._of(key, primary), self._of(other, primary), measure=primary, shared=self.shared)
+        relative = None
+        if covariates is not None:
+            relative = relative_utility(
+                arm=self._of(key, primary),
+                real=self._of(Key(key.classifier, "", REAL), primary),
+                covariates=self._of(covariates, primary),
+                measure=primary,
+                shared=self.shared,
+            )
+        return Line(
+            means={one.name: mean_of(self._of(key, one), shared=self.shared) for one in self.measures},
+            over_real=self._gains(key, real),
+            over_covariates=self._gains(key, covariates),
+            over_scores=over_scores,
+            relative=relative,
+        )
+
+    def _covariates(self, key: Key) -> Key | None:
+        """Covariates alone: of the same classifier where it has such an arm, else of the classifier that has."""
+        found = [other for other in self.sides if other.arm == COVARIATES]
+        return next((other for other in found if other.classifier == key.classifier), found[0] if found else None)
+
+    def _gains(self, key: Key, other: Key | None) -> dict[str, Estimate]:
+        if other is None or other not in self.sides:
+            return {}
+        return {one.name: gain(self._of(key, one), self._of(other, one), measure=one, shared=self.shared) for one in self.measures}
+
+    def _of(self, key: Key, one: Measure) -> dict[Pair, Measured]:
+        return {pair: values[one.name] for pair, values in self.sides.get(key, {}).items()}
