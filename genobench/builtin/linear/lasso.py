@@ -97,7 +97,10 @@ class Lasso(Classifier):
         correlations = np.abs(values @ table.x[rows])
         screened = np.sort(np.argsort(-correlations, kind="stable")[: self.most_variants])
         calls = np.asfortranarray(table.beside_covariates(rows, table.x[np.ix_(rows, screened)].astype(np.float64)))
-        _, found, _ = enet_path(calls, values, l1_ratio=self.l1_share, alphas=penalties, tol=tolerance, max_iter=_MOST_SWEEPS)
+        # Without a random state of its own scikit-learn draws from the global one, though coordinates take turns in order.
+        _, found, _ = enet_path(
+            calls, values, l1_ratio=self.l1_share, alphas=penalties, tol=tolerance, max_iter=_MOST_SWEEPS, random_state=0
+        )
         weights = np.zeros((len(table.variants), len(penalties)))
         weights[screened] = found
         return weights
