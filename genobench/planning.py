@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from genobench.budgets import Budget
+from genobench.builtin.outside_settings import check_command, check_file
 from genobench.cells import CellKey, hash_json
 from genobench.contracts import Comparison
 from genobench.datasets import OpenDataset, open_dataset
@@ -21,13 +22,16 @@ from genobench.storage import read_store
 from genobench.tuning import DEFAULT_OBJECTIVE, Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from genobench.contracts import Generator, Part, Trait
     from genobench.events import OnEvent
+
+_OUTSIDE: Final[Mapping[str, Callable[[Any], None]]] = {"genobench/command": check_command, "genobench/file": check_file}
+"""Generators whose settings name what lies outside: without it there is nothing to fit, and each try would be another row."""
 
 
 @dataclass(frozen=True)
@@ -232,8 +236,10 @@ def _find_generators(plan: Plan, registry: Registry) -> tuple[tuple[Registered, 
         (entry, with_settings(load_target("generator", entry), wanted.settings))
         for entry, wanted in zip(entries, plan.generators, strict=True)
     )
-    for _, generator in generators:
+    for entry, generator in generators:
         settings_json(generator)
+        if check := _OUTSIDE.get(entry.qualified_name):
+            check(generator)
     return generators
 
 

@@ -167,6 +167,24 @@ def test_main__what_a_user_did_is_one_line_and_exit_2(user, arguments, message):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-g", "command"), "command: program is empty"),
+        (("-g", "command", "--set", "program=sh /nosuch.sh {synthetic}"), "runs the script /nosuch.sh, which is not there"),
+        (("-g", "file"), "file: path is empty"),
+    ],
+)
+def test_run__of_nothing_to_run_leaves_no_cell(user, arguments, message):
+    """A failed cell would be a row of the board for good."""
+    folder, genobench, _ = user
+    before = sorted((folder / "home" / "cells").iterdir())
+    done = genobench("run", "-d", "example", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert sorted((folder / "home" / "cells").iterdir()) == before
+
+
 def test_main__unwritable_home(user):
     _, genobench, _ = user
     done = genobench("data", "list", GENOBENCH_HOME="/proc/nowhere")
