@@ -28,7 +28,6 @@ from genobench.fitting import fit_cell
 from genobench.outcomes import Outcome, ScoreRecord, read_outcome, write_outcome
 from genobench.planning import GeneratorPlan, Plan, Prepared, prepare
 from genobench.registry import Registered, Registry, load_target
-from genobench.report.page import outcome_facts, write_report
 from genobench.tuning import tune
 
 if TYPE_CHECKING:
@@ -190,6 +189,8 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
 
 def _write_report(prepared: Prepared, cell: Cell, outcome: Outcome) -> None:
     """The page of a cell: its scores, and figures of what was scored."""
+    from genobench.report.page import outcome_facts, write_report
+
     comparison, parts = prepared.comparison(cell.synthetic), prepared.real_parts()
     with threadpool_limits(limits=1):  # As for scores: the products are small.
         write_report(

@@ -10,16 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-
 from genobench.errors import CellError, ContractError
 from genobench.settings import settings_json, with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import optuna
 
     from genobench.contracts import Direction, Generator
 
@@ -82,6 +80,8 @@ def tune(
     Raises:
         CellError: If no trial gave a value.
     """
+    import optuna
+
     study = _open_study(storage, objective)
     if not study.trials:
         study.enqueue_trial(dataclasses.asdict(generator()), user_attrs={"is_default": True})
@@ -110,10 +110,12 @@ def _suggested(generator: type[Any], trial: optuna.Trial, fixed: Mapping[str, An
 
 
 def _tell(study: optuna.Study, number: int, objective: Objective, value: float) -> None:
+    from optuna.trial import TrialState
+
     if math.isfinite(value):
         study.tell(number, objective.loss(value))
     else:
-        study.tell(number, state=optuna.trial.TrialState.FAIL)
+        study.tell(number, state=TrialState.FAIL)
 
 
 def _open_study(storage: Path, objective: Objective) -> optuna.Study:
@@ -122,6 +124,10 @@ def _open_study(storage: Path, objective: Objective) -> optuna.Study:
     Raises:
         CellError: If the journal is damaged.
     """
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -73,12 +73,14 @@ def run(
     Several generators run on the same splits with equal budgets, all on the first split, then all on the next. The same command again
     goes on where it stopped; what is finished is not done twice, and one that fails does not stop the others.
     """
-    from genobench.benchmark import GeneratorPlan, Plan
-    from genobench.tuning import DEFAULT_OBJECTIVE
-
     given = read_settings(settings or [], settings_file)
     if given and len(generator) > 1:
         raise SettingsError(f"--set and --settings are for one generator, and {len(generator)} are named; run each by itself.")
+    _check_names(generator, dataset=dataset, metrics=metric or [], settings=given)
+
+    from genobench.benchmark import GeneratorPlan, Plan
+    from genobench.tuning import DEFAULT_OBJECTIVE
+
     plan = Plan(
         dataset=dataset,
         generators=tuple(GeneratorPlan(name, given) for name in generator),
@@ -98,6 +100,21 @@ def run(
         objective=objective or DEFAULT_OBJECTIVE,
     )
     _walk(plan, plan_only=plan_only, json_lines=json_lines, track=track)
+
+
+def _check_names(generators: list[str], *, dataset: str, metrics: list[str], settings: dict[str, Any]) -> None:
+    """Raise for a wrong name or setting at once: what a run needs takes seconds to import."""
+    from genobench.datasets import check_dataset
+    from genobench.registry import load_registry, load_target
+    from genobench.settings import with_settings
+
+    registry = load_registry()
+    entries = [registry.find("generator", name) for name in generators]
+    for name in metrics:
+        registry.find("metric", name)
+    check_dataset(dataset, registry)
+    if settings:
+        with_settings(load_target("generator", entries[0]), settings)
 
 
 def read_settings(pairs: list[str], file: Path | None) -> dict[str, Any]:

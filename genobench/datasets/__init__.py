@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from genobench.datasets.catalogue import DatasetEntry, OpenDataset, check_name, is_imported, list_datasets, open_dataset, save_dataset
+from genobench.datasets.catalogue import (
+    DatasetEntry,
+    OpenDataset,
+    check_dataset,
+    check_name,
+    is_imported,
+    list_datasets,
+    open_dataset,
+    save_dataset,
+)
 from genobench.datasets.description import Description, describe
 from genobench.datasets.importing import About, ImportReport, TraitRequest, import_dataset
 from genobench.datasets.phenotypes import JoinReport, join_phenotypes, make_trait
@@ -15,6 +24,7 @@ __all__ = [
     "JoinReport",
     "OpenDataset",
     "TraitRequest",
+    "check_dataset",
     "check_name",
     "describe",
     "import_dataset",

@@ -95,6 +95,15 @@ def open_dataset(name: str, registry: Registry) -> OpenDataset:
     return _open_offered(name, entry, registry.load("dataset", entry.qualified_name)())
 
 
+def check_dataset(name: str, registry: Registry) -> None:
+    """Raise UnknownNameError unless there is a dataset of that name; nothing is opened."""
+    try:
+        registry.find("dataset", name)
+    except UnknownNameError:
+        if _imported_folder(name) is None:
+            raise UnknownNameError(_unknown(name, registry)) from None
+
+
 def list_datasets(registry: Registry) -> tuple[DatasetEntry, ...]:
     """All datasets that can be opened by name: those offered, then those imported, each in alphabetical order."""
     offered = [DatasetEntry(name=entry.name, origin=entry.distribution, summary=entry.summary) for entry in registry.offers("dataset")]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from genobench.statgen.frequency import genotype_counts
-
 if TYPE_CHECKING:
     from genobench.genotypes import Genotypes
 
@@ -72,6 +70,8 @@ def count_constant_variants(genotypes: Genotypes) -> int:
 
 
 def _counts(genotypes: Genotypes) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    from genobench.statgen.frequency import genotype_counts  # Heavy, and no dataset is found or opened by it.
+
     blocks = [
         genotype_counts(genotypes.calls.columns(slice(start, start + _VARIANTS_PER_BLOCK)))
         for start in range(0, genotypes.n_variants, _VARIANTS_PER_BLOCK)

@@ -69,6 +69,29 @@ def test_main__from_a_shell(user):
     assert "There is no generator 'copi'. Did you mean 'copy'?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-g", "copi"), "There is no generator 'copi'"),
+        (("-g", "copy", "-d", "exampel"), "There is no dataset 'exampel'"),
+        (("-g", "copy", "--metric", "fstt"), "There is no metric 'fstt'"),
+    ],
+)
+def test_run__says_a_wrong_name_before_it_imports_what_takes_seconds(tmp_path, arguments, message):
+    heavy = "{'torch', 'scipy', 'matplotlib'} & {*sys.modules}"
+    code = f"import sys\nfrom genobench.cli import main\ntry:\n    main()\nfinally:\n    print(*({heavy}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GENOBENCH_HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "\n")
+    assert message in done.stderr
+
+
 def test_run__prints_the_scores_the_board_and_where_it_is(user):
     _, _, done = user
     assert "independent on example, family split, seed 0: ok" in done.stdout
