@@ -3,7 +3,8 @@
 A byte of packed calls holds the calls of four variants. Masked by two bits it is the call of one of them times 1, 4 or 16, a small whole
 number, so that a block of packed calls is multiplied four times without ever being spread out. Weights are written with six signed digits
 of base 256, which are small whole numbers as well. Their products with calls are added up in whole numbers, so that what is left of
-rounding is that of the weights, 2 ** -47 of the largest, and a sum that nearly cancels is as exact as any other.
+rounding is that of the weights, 2 ** -47 of the largest, and a sum that nearly cancels is as exact as any other. What missing calls add,
+whose code is 3, is taken off afterwards, in float64.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _high_bits(bytes_: PackedBytes) -> Counts:
 def _missing(bytes_: PackedBytes, n_block: int) -> csr_matrix | None:
     """Where calls are missing, shape (n_block, n_samples); None where none is."""
     n_samples, n_bytes = bytes_.shape
-    parts: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
+    parts: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
     for start in range(0, n_samples, _ROWS_PER_COUNT):
         part = bytes_[start : start + _ROWS_PER_COUNT]
         both = part & (part >> 1)
@@ -153,7 +154,7 @@ def _missing(bytes_: PackedBytes, n_block: int) -> csr_matrix | None:
         places = np.flatnonzero(both)
         fields = both.ravel()[places]
         for place in range(CALLS_PER_BYTE):
-            chosen = places[(fields >> (2 * place)) & 1 == 1]
+            chosen = places[(fields >> (2 * place)) & 1 == 1].astype(np.int32)
             parts.append((CALLS_PER_BYTE * (chosen % n_bytes) + place, start + chosen // n_bytes))
     if not parts:
         return None
