@@ -110,7 +110,7 @@ class BoostedTrees(Classifier, ABC):
     patience: int = 50
     n_folds: int = 3
     learning_rate: float = 0.05
-    max_depth: int = 4
+    max_depth: int = 3
     least_leaf_samples: int = 10
     sample_share: float = 0.8
     column_share: float = 0.2
