@@ -54,7 +54,7 @@ def trait_beside(values: ArrayLike, covariates: ArrayLike | None, *, n_samples: 
     if n_samples < basis.shape[1] + 2:
         raise DatasetError(f"{n_samples} samples are too few for {basis.shape[1]} fixed effects and two variances.")
     residual = y - basis @ (basis.T @ y)
-    if not residual @ residual > _ROUNDING * float(((y - y.mean()) ** 2).sum()):
+    if not (np.ptp(y) > 0 and residual @ residual > _ROUNDING * float(((y - y.mean()) ** 2).sum())):
         raise DatasetError("values do not vary beside the mean and the covariates, so no variance can be estimated.")
     return TraitBeside(y, basis, residual)
 

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from genobench.errors import DatasetError, GenotypesError
 from genobench.statgen.fixed_effects import TraitBeside, effects_from_basis, trait_beside
-from genobench.statgen.frequency import alt_frequency
+from genobench.statgen.frequency import alt_frequency_from_counts, genotype_counts
 from genobench.statgen.mixed_model import likelihood_constant
 from genobench.statgen.products import MISSING_CODE, call_codes, row_tiles
 from genobench.statgen.relationship import vanraden_1
@@ -115,11 +115,12 @@ def fit_gblup(calls: Calls | CallMatrix, values: ArrayLike, covariates: ArrayLik
     """
     n_samples = calls.shape[0]
     trait = trait_beside(values, covariates, n_samples=n_samples)
-    frequency = np.nan_to_num(alt_frequency(calls))
+    counts = genotype_counts(calls)
+    frequency = np.nan_to_num(alt_frequency_from_counts(counts))
     centred = _CentredCalls(calls, 2 * frequency)
-    weight = float((2 * frequency * (1 - frequency)).sum())
-    if not weight > 0:
+    if not (np.count_nonzero(counts, axis=0) > 1).any():
         raise DatasetError(f"GBLUP needs a variant that varies; none of {calls.shape[1]} does among {n_samples} samples.")
+    weight = float((2 * frequency * (1 - frequency)).sum())
     dual = calls.shape[1] >= n_samples
     system = _of_samples(calls, trait, weight) if dual else _of_variants(centred, trait)
     best = _likeliest(system.solved)

@@ -244,7 +244,7 @@ class _Nodes:
 
     def regressions(self, calls: Floats) -> tuple[Floats, Floats, Floats]:
         """Effect, x' P x and the residual sum of squares y' P y less its share, each of shape (n_nodes, n_variants)."""
-        of_fixed = (self.fixed @ calls).reshape(len(self.inverse), -1, calls.shape[1])
+        of_fixed = (self.fixed @ calls).reshape(len(self.inverse), len(self.fixed) // len(self.inverse), calls.shape[1])
         squares = self.inverse @ calls**2 - np.einsum("kfv,kfv->kv", of_fixed, of_fixed)
         effects = self.projected @ calls / squares
         residual = np.maximum(self.quadratic - effects**2 * squares, np.finfo(np.float64).eps * self.quadratic)

@@ -110,7 +110,7 @@ class RotatedTrait:
 
         Raises:
             GenotypesError: If shapes differ, or a value or covariate is missing.
-        DatasetError: If samples are too few, or the trait does not vary beside its covariates.
+            DatasetError: If samples are too few, or the trait does not vary beside its covariates.
         """
         _, basis, residual = trait_beside(values, covariates, n_samples=len(spectrum.roots))
         vectors = spectrum.vectors
@@ -173,7 +173,8 @@ class MixedModel:
         residual_variance: Variance of what is left.
         residual_variance_error: Its standard error.
         effects: Of the mean (the first) and of each covariate, shape (1 + n_covariates,).
-        effect_errors: Their standard errors, same shape.
+        effect_errors: Their standard errors, same shape. As relationships are centred, the mean is that of these samples, genetic values
+            included, and so is its error (as in GEMMA).
         genetic_values: Best linear unbiased predictions of the samples' own g, shape (n_samples,); their mean is 0.
         restricted_log_likelihood: At its maximum, with log |W'W| / 2 added, so that it hangs on no scale of covariates.
         log_likelihood: The highest full likelihood; its ratio of variances is another.
@@ -206,7 +207,7 @@ class MixedModel:
 
         Raises:
             GenotypesError: If shapes differ, or a value or covariate is missing.
-        DatasetError: If samples are too few, or the trait does not vary beside its covariates.
+            DatasetError: If samples are too few, or the trait does not vary beside its covariates.
 
         References:
             Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545; in eigenvectors Kang et al. 2008, doi:10.1534/genetics.107.080101;
@@ -243,7 +244,7 @@ class MixedModel:
         )
 
 
-class VarianceErrors(NamedTuple):
+class _Errors(NamedTuple):
     """Standard errors of the ratio of variances, of ratio x residual variance, and of the residual variance; NaN without a maximum."""
 
     ratio: float
@@ -251,42 +252,26 @@ class VarianceErrors(NamedTuple):
     residual: float
 
 
-def variance_errors(*, ratio: float, residual: float, degrees: int, slope: float, bend: float, trace: float) -> VarianceErrors:
-    """Standard errors from the observed information of the restricted likelihood, in the ratio r and the residual variance s.
+def _errors(trait: RotatedTrait, best: Likelihoods, ratio: float) -> _Errors:
+    """From the observed information of the restricted likelihood, in the ratio and the residual variance s.
 
-    With V = r D + 1 and P = V^-1 - V^-1 W (W'V^-1 W)^-1 W'V^-1 the likelihood is -(df log s + y'Py / s + log |V| + log |W'V^-1 W|) / 2.
-
-    Args:
-        ratio: r.
-        residual: s.
-        degrees: df, samples less fixed effects.
-        slope: y'PDPy.
-        bend: y'PDPDPy.
-        trace: tr(PDPD).
+    With V = ratio x D + 1 and P = V^-1 - V^-1 W (W'V^-1 W)^-1 W'V^-1 it is -(df log s + y'Py / s + log |V| + log |W'V^-1 W|) / 2, whose
+    second derivatives take y'PDPy, y'PDPDPy and tr(PDPD).
     """
-    across = slope / (2 * residual**2)
-    information = np.array([[bend / residual - trace / 2, across], [across, degrees / (2 * residual**2)]])
-    if not (information[0, 0] > 0 and np.linalg.det(information) > 0):
-        return VarianceErrors(np.nan, np.nan, np.nan)
-    covariance = np.linalg.inv(information)
-    of_genetic = np.array([residual, ratio])
-    return VarianceErrors(
-        ratio=float(np.sqrt(covariance[0, 0])),
-        genetic=float(np.sqrt(of_genetic @ covariance @ of_genetic)),
-        residual=float(np.sqrt(covariance[1, 1])),
-    )
-
-
-def _errors(trait: RotatedTrait, best: Likelihoods, ratio: float) -> VarianceErrors:
-    roots, residual = trait.spectrum.roots, best.quadratic / trait.degrees
+    roots, degrees, residual = trait.spectrum.roots, trait.degrees, best.quadratic / trait.degrees
     fixed = solve_triangular(best.fixed_factor, (trait.rotated_fixed * best.inverse[:, None]).T, lower=True)
     weighted = roots * best.projected
-    beside = best.inverse * weighted - fixed.T @ (fixed @ weighted)
     # P is the diagonal 1 / V less fixed' fixed.
     trace = float(((best.inverse * roots) ** 2).sum() - 2 * (fixed**2 @ (best.inverse * roots**2)).sum())
     trace += float((((fixed * roots) @ fixed.T) ** 2).sum())
-    slope, bend = float(best.projected @ weighted), float(weighted @ beside)
-    return variance_errors(ratio=ratio, residual=residual, degrees=trait.degrees, slope=slope, bend=bend, trace=trace)
+    of_ratio = float(weighted @ (best.inverse * weighted - fixed.T @ (fixed @ weighted))) / residual - trace / 2
+    across = float(best.projected @ weighted) / (2 * residual**2)
+    information = np.array([[of_ratio, across], [across, degrees / (2 * residual**2)]])
+    if not (of_ratio > 0 and np.linalg.det(information) > 0):
+        return _Errors(np.nan, np.nan, np.nan)
+    covariance, of_genetic = np.linalg.inv(information), np.array([residual, ratio])
+    variances = [covariance[0, 0], of_genetic @ covariance @ of_genetic, covariance[1, 1]]
+    return _Errors(*(float(np.sqrt(variance)) for variance in variances))
 
 
 def likelihood_constant(n: int) -> float:
