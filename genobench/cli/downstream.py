@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genobench.cli.console import warn
 from genobench.cli.run import (
     BudgetOption,
     DatasetOption,
@@ -58,6 +59,9 @@ def downstream(
     publish: Annotated[
         Path | None, typer.Option(help="A folder of boards: the predictions are added to its board DATASET.SPLIT.downstream[.BUDGET].")
     ] = None,
+    heritability: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Of a quantitative trait, where it is known: pages then give r/h.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Let new predictions take the place of those that a board holds.")] = False,
 ) -> None:
     """Predict a trait from real and from synthetic samples, each classifier on each arm, and keep the predictions.
@@ -88,19 +92,41 @@ def downstream(
     )
     if plan_only:
         _show_plan(plan)
-    else:
-        records = _walk(plan, json_lines=json_lines)
-        if publish is not None:
-            _publish(records, publish, budget=plan.cells.budget, replace=replace)
+        return
+    records = _walk(plan, json_lines=json_lines)
+    if not json_lines:
+        _answer(records, heritability)
+    if publish is not None:
+        _publish(records, publish, budget=plan.cells.budget, replace=replace, heritability=heritability)
 
 
-def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, replace: bool) -> None:
+def _answer(records: list[PredictionRecord], heritability: float | None) -> None:
+    """What the records say, in plain words, and how many are missing."""
+    from genobench.downstream.answer import answer
+    from genobench.downstream.summary import summaries
+
+    for summary in summaries(records, heritability=heritability):
+        typer.echo(f"{summary.dataset}, {summary.scheme} splits, {summary.trait}:")
+        for line in answer(summary):
+            typer.echo(f"  - {line}")
+    missing = [record for record in records if record.reason is not None]
+    if missing:
+        first = missing[0]
+        about = f"{first.classifier} on {first.arm}" + (f" of {first.generator}" if first.generator else "")
+        warn(f"{len(missing)} of {len(records)} predictions are missing; the first, {about}: {first.reason}")
+
+
+def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, replace: bool, heritability: float | None) -> None:
     from genobench.budgets import Budget
-    from genobench.downstream.boards import board_name
+    from genobench.downstream.boards import board_name, state_heritability, stated_heritability
     from genobench.downstream.boards import publish as publish_to
+    from genobench.downstream.pages import write_pages
 
     board = folder / board_name(records, Budget.parse(budget).name if budget else "")
     n_changed = publish_to(records, board, replace=replace)
+    if heritability is not None:
+        state_heritability(board, heritability)
+    write_pages(board, heritability=stated_heritability(board))
     typer.echo(f"{n_changed} of {len(records)} predictions are new or changed in {board}.", err=True)
 
 
@@ -138,9 +164,9 @@ def _show_plan(plan: DownstreamPlan) -> None:
 
     with RunProgress() as progress:
         for prepared, found in planned_predictions(plan, registry=load_registry(), home=genobench_home(), on_event=progress):
-            typer.echo(
-                f"{prepared.dataset.name}: {prepared.split.scheme} split of seed {prepared.split.seed}; trait {prepared.trait.column}"
-            )
-            for item in found:
-                source = f"{item.cell_id}  {item.generator}" if item.cell_id else "real samples"
-                typer.echo(f"{source}  seed {item.seed}  {item.classifier}  {item.arm}  {item.state}")
+            with progress.aside():
+                split = prepared.split
+                typer.echo(f"{prepared.dataset.name}: {split.scheme} split of seed {split.seed}; trait {prepared.trait.column}")
+                for item in found:
+                    source = f"{item.cell_id}  {item.generator}" if item.cell_id else "real samples"
+                    typer.echo(f"{source}  seed {item.seed}  {item.classifier}  {item.arm}  {item.state}")

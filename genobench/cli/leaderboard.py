@@ -94,10 +94,17 @@ def publish(
 
 @app.command("render")
 def render(folder: Annotated[Path, typer.Argument(help="A board's folder, or a folder of boards.")]) -> None:
-    """Make the pages of boards again from their evidence: README.md, index.html and board.svg."""
+    """Make the pages of boards again from their evidence, those of `genobench downstream` among them."""
+    from genobench.downstream.boards import EVIDENCE as PREDICTIONS
+    from genobench.downstream.boards import stated_heritability
+    from genobench.downstream.pages import write_pages
     from genobench.leaderboard import render as render_board
 
-    for place in _board_folders(folder):
+    predicted = sorted(path.parent for pattern in (PREDICTIONS, f"*/{PREDICTIONS}") for path in folder.glob(pattern))
+    for place in predicted:
+        for path in write_pages(place, heritability=stated_heritability(place)):
+            typer.echo(str(path))
+    for place in _board_folders(folder, may_be_none=bool(predicted)):
         for path in render_board(place):
             typer.echo(str(path))
 
@@ -113,13 +120,13 @@ def _outcomes(source: Path | None) -> list[Outcome]:
     return [outcome for outcome, _ in read_local_outcomes(genobench_home(), warn)]
 
 
-def _board_folders(folder: Path) -> list[Path]:
+def _board_folders(folder: Path, *, may_be_none: bool = False) -> list[Path]:
     from genobench.leaderboard.boards import EVIDENCE
 
     if (folder / EVIDENCE).exists():
         return [folder]
     found = sorted(path.parent for path in folder.glob(f"*/{EVIDENCE}"))
-    if not found:
+    if not found and not may_be_none:
         raise GenobenchError(f"The folder {folder} holds no leaderboard: neither it nor a folder in it has a file {EVIDENCE}.")
     return found
 

@@ -115,7 +115,8 @@ def training_samples(train: Genotypes, synthetic: Sequence[Genotypes], trait: Tr
     family = [trait.family] if trait.family is not None and trait.family in train.samples.columns and trait.family not in needed else []
     real = train.samples[["id", *needed, *family]]
     if not synthetic:
-        return train.with_samples(real)
+        # Without phase, which arms with synthetic samples have not either.
+        return Genotypes(calls=train.calls, samples=real, variants=train.variants)
     drawn = pd.concat([part.samples[list(needed)] for part in synthetic], ignore_index=True)
     drawn.insert(0, "id", synthetic_ids(len(drawn)))
     packed = [np.asarray(part.calls.packed) for part in synthetic]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genobench.downstream.records import lines_of, read_records
 from genobench.errors import GenobenchError
-from genobench.home import write_bytes_atomically
+from genobench.home import write_bytes_atomically, write_json_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 EVIDENCE: Final = "predictions.jsonl.gz"
 """The file of a board that is evidence, a record a line; every other file of the folder is made from it."""
+
+_FACTS: Final = "facts.json"
+"""What is known of a board's trait beside its predictions."""
 
 _OF_WHAT: Final = (
     "dataset",
@@ -102,6 +105,26 @@ def read_board(folder: Path) -> list[PredictionRecord]:
         GenobenchError: If there is none, or it cannot be read.
     """
     return read_records(folder / EVIDENCE)
+
+
+def state_heritability(folder: Path, heritability: float) -> None:
+    """Keep the heritability of a board's quantitative trait beside its evidence, so that its pages can always be made again."""
+    write_json_atomically(folder / _FACTS, {"heritability": heritability})
+
+
+def stated_heritability(folder: Path) -> float | None:
+    """What `state_heritability` kept; None where it kept nothing.
+
+    Raises:
+        GenobenchError: If the file is damaged.
+    """
+    path = folder / _FACTS
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["heritability"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GenobenchError(f"The file {path} does not say a heritability ({error}); publish again with --heritability.") from error
 
 
 def _key(record: PredictionRecord) -> str:

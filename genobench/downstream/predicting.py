@@ -40,6 +40,28 @@ _SUM_TOLERANCE: Final = 1e-6
 _SIGNIFICANT_DIGITS: Final = 7
 
 
+@dataclass(frozen=True)
+class Source:
+    """Synthetic samples that are taken from a store, from the first.
+
+    Args:
+        store: The store.
+        n_samples: How many are taken.
+        of_class: Samples of this class alone; "" for any.
+    """
+
+    store: str
+    n_samples: int
+    of_class: str = ""
+
+    def taken(self, trait: Trait) -> Genotypes:
+        """The samples."""
+        whole = read_store(Path(self.store))
+        if not self.of_class or trait.column not in whole.samples:
+            return whole.take_samples(np.arange(self.n_samples))
+        return whole.take_samples(np.flatnonzero(whole.samples[trait.column].astype(str) == self.of_class)[: self.n_samples])
+
+
 @dataclass(frozen=True, kw_only=True)
 class PredictingTask:
     """One classifier on one arm.
@@ -50,7 +72,7 @@ class PredictingTask:
         settings: Its settings.
         arm: The arm's name.
         has_real: Whether the training samples are in it.
-        synthetic: Stores of synthetic samples, each with how many of them are taken, from the first.
+        synthetic: The synthetic samples in it.
         n_components: Principal components among the covariates.
         seed: Of the fit.
         answer: The file to write.
@@ -61,7 +83,7 @@ class PredictingTask:
     settings: Mapping[str, Any]
     arm: str
     has_real: bool
-    synthetic: tuple[tuple[str, int], ...]
+    synthetic: tuple[Source, ...]
     n_components: int
     seed: int
     answer: str
@@ -98,7 +120,10 @@ class PredictingJob:
     def read(cls, path: Path) -> Self:
         """The reverse of `write`."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{**values, "tasks": tuple(PredictingTask(**task) for task in values["tasks"])})
+        tasks = tuple(
+            PredictingTask(**{**task, "synthetic": tuple(Source(**one) for one in task["synthetic"])}) for task in values["tasks"]
+        )
+        return cls(**{**values, "tasks": tasks})
 
 
 def main(arguments: list[str]) -> int:
@@ -139,7 +164,7 @@ def predict(job: PredictingJob, task: PredictingTask, events: Events) -> dict[st
         Exception: Whatever the classifier raises.
     """
     trait, train = Trait.from_json(job.trait), read_store(Path(job.train))
-    drawn = [read_store(Path(store)).take_samples(np.arange(n_samples)) for store, n_samples in task.synthetic]
+    drawn = [source.taken(trait) for source in task.synthetic]
     samples = training_samples(train, drawn, trait, arm=task.arm, has_real=task.has_real)
     module, _, name = task.target.partition(":")
     classifier = with_settings(getattr(import_module(module), name), task.settings)

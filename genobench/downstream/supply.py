@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from genobench.cells import hash_json
 from genobench.conditions import draw_condition
 from genobench.downstream.arms import n_to_balance
+from genobench.downstream.predicting import Source
 from genobench.errors import CellError, GenobenchError
 from genobench.fitting import check_synthetic, generate_store
 from genobench.home import write_json_atomically
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _STEPS: Final = (1, 3, 10, 30, 99)
 """Stores end at so many synthetic samples for each training sample; the first is the cell's own. They are fixed, so that an arm's samples
 do not hang on which other arms were asked for."""
+
+_MARGIN: Final = 1.5
+"""By how much more is asked of a generator that gives a class less often than it is asked to."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +60,48 @@ class Supply:
         """Where more samples are kept."""
         return self.cell.folder / "more" / self.identity[:12]
 
-    def stores(self, arm: Arm) -> tuple[tuple[str, int], ...]:
-        """Stores for an arm, each with how many samples are taken from it.
+    def sources(self, arm: Arm) -> tuple[Source, ...]:
+        """Where the synthetic samples of an arm are; those that are not there are generated.
 
         Raises:
             GenobenchError: If the samples cannot be generated, or the arm needs none; the message is the reason why it has no predictions.
         """
         train = read_store(self.prepared.store("train"))
         if arm.is_minority:
-            rarest, n_samples = n_to_balance(train.samples, self.prepared.trait)
-            if not n_samples:
-                raise CellError("All classes are equally frequent among the training samples, so there is nothing to fill up.")
-            is_rarest = train.samples[self.prepared.trait.column].astype(str) == rarest
-            return ((str(self._more("minority", train, train.samples[is_rarest], n_samples)), n_samples),)
-        found: list[tuple[str, int]] = []
+            return (self._minority(train),)
+        found: list[Source] = []
         begin = 0
         for end in _STEPS:
             n_taken = (min(arm.n_times, end) - begin) * train.n_samples
             store = self.cell.synthetic if end == 1 else self._more(f"{end}x", train, train.samples, (end - begin) * train.n_samples)
-            found.append((str(store), n_taken))
+            found.append(Source(str(store), n_taken))
             begin = end
             if arm.n_times <= end:
                 break
         return tuple(found)
+
+    def _minority(self, train: Genotypes) -> Source:
+        """Samples of the rarest class. A generator that does not heed the condition is asked a second time, for as many as it takes."""
+        column = self.prepared.trait.column
+        rarest, n_samples = n_to_balance(train.samples, self.prepared.trait)
+        if not n_samples:
+            raise CellError("All classes are equally frequent among the training samples, so there is nothing to fill up.")
+        rows = train.samples[train.samples[column].astype(str) == rarest]
+        n_asked, n_found = n_samples, 0
+        for name in ("minority", "minority-again"):
+            store = self._more(name, train, rows, n_asked)
+            table = read_store(store).samples
+            # Without a trait the arm cannot be put together, and says so itself.
+            n_found = int((table[column].astype(str) == rarest).sum()) if column in table else n_samples
+            if n_found >= n_samples:
+                return Source(str(store), n_samples, rarest)
+            if not n_found:
+                break
+            n_asked = min(math.ceil(_MARGIN * n_samples * n_samples / n_found), _STEPS[2] * train.n_samples)
+        raise CellError(
+            f"{self.entry.name} generated {n_found} samples of the class '{rarest}', and {n_samples} are needed; it does not heed what it "
+            "is asked for."
+        )
 
     def _more(self, name: str, train: Genotypes, rows: pd.DataFrame, n_samples: int) -> Path:
         """A store of more samples, generated if it is not there.

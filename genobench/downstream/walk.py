@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from genobench.cells import Cell, cell_folder, hash_json
 from genobench.downstream.arms import ARMS_VERSION, DEFAULT_ARMS, Arm, n_to_balance
 from genobench.downstream.leaks import leaking_covariates
-from genobench.downstream.predicting import PredictingTask
+from genobench.downstream.predicting import PredictingTask, Source
 from genobench.downstream.records import SCHEMA, PredictionRecord, read_record
 from genobench.downstream.running import Predicting, Wanted
 from genobench.downstream.supply import Supply
@@ -216,18 +216,18 @@ class _Bench:
             return [self._failed(arm, fitted, cell, seed, said) for arm, fitted in pairs]
         identity = result.synthetic_sha256 or content_sha256(read_store(cell.synthetic))
         supply = Supply(prepared, entry, cell, identity, self.on_event)
-        stores: dict[Arm, tuple[tuple[str, int], ...]] = {}
+        sources: dict[Arm, tuple[Source, ...]] = {}
         reasons: dict[Arm, str] = {}
         for arm in dict.fromkeys(arm for arm, _ in pairs):
             try:
-                stores[arm] = supply.stores(arm)
+                sources[arm] = supply.sources(arm)
             except GenobenchError as error:
                 reasons[arm] = str(error)
         wanted = {
-            (arm, fitted): self._wanted(arm, fitted, cell, seed, stores[arm], identity=identity) for arm, fitted in pairs if arm in stores
+            (arm, fitted): self._wanted(arm, fitted, cell, seed, sources[arm], identity=identity) for arm, fitted in pairs if arm in sources
         }
         made = dict(zip(wanted, self._predicting().records([*wanted.values()], cell.folder / "predictions"), strict=True))
-        return [made[arm, fitted] if arm in stores else self._failed(arm, fitted, cell, seed, reasons[arm]) for arm, fitted in pairs]
+        return [made[arm, fitted] if arm in sources else self._failed(arm, fitted, cell, seed, reasons[arm]) for arm, fitted in pairs]
 
     def planned(self, cell: Cell | None, seed: int) -> list[PlannedPrediction]:
         """Predictions of one cell, or of the arms without synthetic samples, and whether they are there."""
@@ -260,7 +260,7 @@ class _Bench:
         return (self.folder if cell is None else cell.folder / "predictions") / "records" / name
 
     def _wanted(
-        self, arm: Arm, fitted: _Fitted, cell: Cell | None, seed: int, stores: tuple[tuple[str, int], ...], *, identity: str = ""
+        self, arm: Arm, fitted: _Fitted, cell: Cell | None, seed: int, sources: tuple[Source, ...], *, identity: str = ""
     ) -> Wanted:
         file = self._file(arm, fitted, cell, seed, identity)
         task = PredictingTask(
@@ -269,12 +269,12 @@ class _Bench:
             settings=fitted.settings,
             arm=arm.name,
             has_real=arm.has_real,
-            synthetic=stores,
+            synthetic=sources,
             n_components=self.n_components,
             seed=seed,
             answer=str(file.with_suffix(".answer")),
         )
-        head = self._head(arm, fitted, cell, seed, n_synthetic=sum(n_samples for _, n_samples in stores))
+        head = self._head(arm, fitted, cell, seed, n_synthetic=sum(source.n_samples for source in sources))
         return Wanted(head=head, task=task, file=file)
 
     def _failed(self, arm: Arm, fitted: _Fitted, cell: Cell, seed: int, reason: str) -> PredictionRecord:

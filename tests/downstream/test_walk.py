@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -174,11 +173,30 @@ def test_downstream__what_a_user_did_is_one_line_and_exit_2(user, arguments, mes
     assert "Traceback" not in done.err
 
 
-def test_downstream__a_generator_that_fails_costs_its_own_arms(user):
-    """`command` without a program cannot be fitted; the real arm stands."""
-    folder, genobench = user
-    shutil.rmtree(folder / "home" / "downstream")
-    done = genobench("downstream", "-d", "values", "-g", "command", "-c", "calm", "--arms", "real,synthetic", "--json")
+def test_downstream__a_generator_that_fails_costs_its_own_arms(user, values):
+    _, genobench = user
+    done = genobench(
+        "downstream", "-d", "values", "-g", "unfit", "-c", "witness", "--arms", "real,synthetic", "--components", "2", "--json"
+    )
     real, synthetic = records_of(done)
     assert (real["arm"], real["reason"]) == ("real", None)
-    assert synthetic["reason"].startswith("The fit of command is ")
+    assert synthetic["reason"] == "The fit of unfit is failed in fit: RuntimeError: it cannot be fitted"
+    assert (synthetic["n_synthetic"], synthetic["predicted"]) == (real["n_real"], [])
+
+
+def test_downstream__publishes_evidence_and_its_page(user, values):
+    """The same command again changes nothing, and the page is made again from the evidence."""
+    folder, genobench = user
+    command, records = values
+    publish = [*command[:-1], "--publish", "boards", "--heritability", "0.5"]
+    done = genobench(*publish)
+    assert done.code == 0, done.err
+    board = folder / "boards" / "values.family.downstream"
+    assert f"{len(records)} of {len(records)} predictions are new or changed in boards/values.family.downstream." in done.err
+    assert "values, family splits, weight:" in done.out
+    page = (board / "README.md").read_text()
+    assert "witness" in page
+    assert f"0 of {len(records)} predictions are new or changed" in genobench(*publish).err
+    (board / "README.md").unlink()
+    assert genobench("leaderboard", "render", "boards").code == 0
+    assert (board / "README.md").read_text() == page

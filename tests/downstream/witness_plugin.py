@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from genobench import Classifier, Offer, Predictor, hookimpl
+from genobench import Classifier, Generator, Offer, Predictor, hookimpl
 
 FACTS = ("n_samples", "n_validation", "n_components", "seed", "n_families", "n_unique_ids", "sum_of_trait", "sum_of_calls")
 """What the first predictions of `witness` say, where the trait is quantitative."""
@@ -21,6 +21,23 @@ def genobench_classifiers() -> list[Offer]:
         Offer("broken", "witness_plugin:Broken", "misbehaves as it is told"),
         Offer("calm", "witness_plugin:Calm", "zero"),
     ]
+
+
+@hookimpl
+def genobench_generators() -> list[Offer]:
+    return [Offer("unfit", "witness_plugin:Unfit", "cannot be fitted")]
+
+
+@dataclass(frozen=True)
+class Unfit(Generator):
+    """Cannot be fitted."""
+
+    @classmethod
+    def load(cls, folder) -> Any:
+        raise NotImplementedError
+
+    def fit(self, train, context):
+        raise RuntimeError("it cannot be fitted")
 
 
 @dataclass(frozen=True)
