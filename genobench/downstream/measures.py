@@ -132,9 +132,9 @@ def _r_over_h(judged: Judged) -> float:
 
 def _within_family_r(judged: Judged) -> float:
     found = within_group_r(judged.truth, judged.predicted, judged.families)
-    # With a correlation of the truth with itself, families have samples that differ.
-    differ = math.isfinite(within_group_r(judged.truth, judged.truth, judged.families))
-    return _unless_alike(judged, found) if differ else math.nan
+    if math.isnan(found) and math.isfinite(within_group_r(judged.truth, judged.truth, judged.families)):
+        return 0.0
+    return found
 
 
 def _unless_alike(judged: Judged, correlation: float) -> float:

@@ -1,0 +1,229 @@
+"""The plain answers of a board of predictions, in sentences with their numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from genobench.downstream.pairing import Estimate, holm
+from genobench.downstream.summary import REAL, SYNTHETIC, Key
+from genobench.downstream.wording import arm_text, gain_text, mean_text, measure_title, sentence, table
+from genobench.leaderboard.text import MISSING, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from genobench.downstream.summary import Summary
+
+_SURE = 0.05
+
+
+def answer(summary: Summary) -> list[str]:
+    """Does augmentation help, against a polygenic score, and what are synthetic samples worth alone?
+
+    Args:
+        summary: A trait of a board.
+
+    Returns:
+        Sentences in Markdown, a paragraph each.
+    """
+    told = [_augmentation(summary)]
+    told += [_against(summary, score) for score in summary.scores] or [
+        "**Against a polygenic score?** Neither `prs` nor `ridge` was trained on real samples, so there is none to compare with."
+    ]
+    return [*told, _synthetic_alone(summary), _genotypes(summary)]
+
+
+def _augmentation(summary: Summary) -> str:
+    name = summary.primary.name
+    gains = {key: line.over_real[name] for key, line in summary.augmented().items()}
+    question = "**Does augmentation help?**"
+    if not gains:
+        return f"{question} No arm with real and synthetic samples has a gain with an interval, so this board cannot say."
+    counts = _counts(gains)
+    if counts["sure helps"] and counts["sure harms"]:
+        said = "In places; in others it harms."
+    elif counts["sure helps"]:
+        said = "In places."
+    elif counts["sure harms"]:
+        said = "No; in places it harms."
+    else:
+        said = "No help was seen."
+    visible = sorted(one.least_visible for one in gains.values() if one.least_visible is not None)
+    sentences = [
+        f"{question} {said} Against the same classifier on real samples alone, of {_n(len(gains), 'augmented model')} {_counted(counts)}"
+    ]
+    if visible:
+        gain = f"{number(visible[len(visible) // 2], 3)} in {measure_title(summary.primary)}"
+        sentences.append(f"Half of the comparisons would have seen a gain of {gain} four times in five, had it been there.")
+    if counts["helps"]:
+        best = max((key for key in gains if gains[key].verdict == "helps"), key=lambda key: gains[key].mean)
+        sentences.append(f"The largest clear gain is {gain_text(gains[best])}, of {_of(best)}.")
+    if counts["harms"]:
+        worst = min((key for key in gains if gains[key].verdict == "harms"), key=lambda key: gains[key].mean)
+        sentences.append(f"The largest clear loss is {gain_text(gains[worst])}, of {_of(worst)}.")
+    return " ".join(sentences)
+
+
+def _against(summary: Summary, score: str) -> str:
+    name = summary.primary.name
+    own = summary.lines[Key(score, "", REAL)].means[name]
+    question = f"**Against the polygenic score `{score}`**, {mean_text(own)} from real samples alone:"
+    if math.isnan(own.mean):
+        return f"**Against the polygenic score `{score}`?** It has no prediction from real samples: {'; '.join(own.reasons)}"
+    augmented = {key: line.over_scores[score] for key, line in summary.augmented().items() if score in line.over_scores}
+    augmented = {key: one for key, one in augmented.items() if one.verdict is not None}
+    real = {
+        key: line.over_scores[score]
+        for key, line in summary.lines.items()
+        if key.arm == REAL and score in line.over_scores and line.over_scores[score].verdict is not None
+    }
+    sentences = []
+    if augmented:
+        best = max(augmented, key=lambda key: augmented[key].mean)
+        sentences.append(f"of {_n(len(augmented), 'augmented model')} {_counted(_counts(augmented))}")
+        sentences.append(f"The best of them, picked after the fact, is {_of(best)}: {gain_text(augmented[best])}.")
+    else:
+        sentences.append("no augmented model can be compared with it.")
+    if real:
+        best = max(real, key=lambda key: real[key].mean)
+        others = _n(len(real), "other classifier")
+        sentences.append(f"Of {others} without synthetic samples, the best is {_of(best)}: {gain_text(real[best])}.")
+    return f"{question} {' '.join(sentences)}"
+
+
+def _synthetic_alone(summary: Summary) -> str:
+    question = "**Are synthetic samples worth real ones?**"
+    shares = {
+        key: line.relative
+        for key, line in summary.lines.items()
+        if key.arm == SYNTHETIC and line.relative is not None and not math.isnan(line.relative.value)
+    }
+    if not shares:
+        reasons = {line.relative.reason for key, line in summary.lines.items() if key.arm == SYNTHETIC and line.relative is not None}
+        return f"{question} No relative utility can be given{': ' + '; '.join(sorted(reasons)) if reasons else ''}."
+    best, worst = max(shares, key=lambda key: shares[key].value), min(shares, key=lambda key: shares[key].value)
+
+    def told(key: Key) -> str:
+        low, high = shares[key].interval or (math.nan, math.nan)
+        return f"{number(shares[key].value, 2)} [{number(low, 2)}, {number(high, 2)}] ({_of(key)})"
+
+    return (
+        f"{question} Alone they keep between {told(worst)} and {told(best)} of real samples' gain over covariates alone, over "
+        f"{_n(len(shares), 'classifier and generator', 'classifiers and generators')}."
+    )
+
+
+def _genotypes(summary: Summary) -> str:
+    question = "**Do genotypes say more than covariates?**"
+    gains = {
+        key: line.over_covariates[summary.primary.name] for key, line in summary.lines.items() if key.arm == REAL and line.over_covariates
+    }
+    gains = {key: one for key, one in gains.items() if one.verdict is not None}
+    if not gains:
+        return f"{question} There is no prediction from covariates alone to compare with."
+    return f"{question} Trained on real samples, of {_n(len(gains), 'classifier')} {_counted(_counts(gains))}"
+
+
+def by_generator(summary: Summary) -> list[str]:
+    """How many augmented models of each generator do better or worse than real samples alone, as blocks of Markdown."""
+    name = summary.primary.name
+    gains = {key: line.over_real[name] for key, line in summary.augmented().items()}
+    sure = dict(zip(gains, holm([one.p_value for one in gains.values()]), strict=True))
+    rows = []
+    for generator in summary.generators:
+        own = {key: one for key, one in gains.items() if key.generator == generator}
+        if own:
+            best = max(own, key=lambda key: own[key].mean)
+            numbers = [
+                f"{sum(one.verdict == verdict for one in own.values())} "
+                f"({sum(one.verdict == verdict and sure[key] < _SURE for key, one in own.items())})"
+                for verdict in ("helps", "harms")
+            ]
+            unseen = sum(one.verdict == "no difference seen" for one in own.values())
+            rows.append([generator, *numbers, str(unseen), f"{gain_text(own[best])}, {_of(best)}"])
+    header = ["Generator", "better (Holm)", "worse (Holm)", "no difference seen", "greatest gain, picked after the fact"]
+    return ["Augmented models against the same classifier on real samples alone:", table(header, rows)] if len(rows) > 1 else []
+
+
+def flattery(summary: Summary, others: Sequence[Summary]) -> list[str]:
+    """By how much splits of another scheme flatter or do not, for training on real samples.
+
+    Args:
+        summary: The board's own.
+        others: The same dataset and trait under other schemes.
+
+    Returns:
+        Blocks of Markdown; none where there is no other scheme.
+    """
+    if not others:
+        return []
+    name = summary.primary.name
+    rows = []
+    for classifier in summary.classifiers:
+        own = summary.line(classifier, "", REAL)
+        beside = [other.line(classifier, "", REAL) for other in others]
+        if own is None or all(line is None for line in beside):
+            continue
+        cells = [mean_text(own.means[name])]
+        for line in beside:
+            cells += [MISSING] * 2 if line is None else [mean_text(line.means[name]), gain_text(_apart(line.means[name], own.means[name]))]
+        rows.append([f"`{classifier}`", *cells])
+    if not rows:
+        return []
+    header = ["Classifier", f"{summary.scheme} splits"]
+    for other in others:
+        header += [f"{other.scheme} splits", f"{other.scheme} less {summary.scheme}"]
+    said = (
+        f"{sentence(measure_title(summary.primary))} of classifiers trained on real samples, by how the holdout was chosen. Holdouts "
+        "differ, so these differences are not paired, and their errors are added as if independent."
+    )
+    return ["### Other splits", said, table(header, rows)]
+
+
+def _apart(first: Estimate, second: Estimate) -> Estimate:
+    """The difference of two means of different holdouts, with the fewer degrees of freedom."""
+    errors = (first.standard_error, second.standard_error)
+    error = math.hypot(*(one for one in errors if one is not None)) if None not in errors else None
+    return Estimate(
+        mean=first.mean - second.mean,
+        standard_error=error,
+        degrees=min(first.degrees, second.degrees),
+        n_splits=min(first.n_splits, second.n_splits),
+        n_pairs=min(first.n_pairs, second.n_pairs),
+        reasons=(*first.reasons, *second.reasons),
+    )
+
+
+def _counts(gains: Mapping[Key, Estimate]) -> dict[str, int]:
+    """How many help, harm or neither, and how many of them after Holm's correction for all."""
+    adjusted = holm([one.p_value for one in gains.values()])
+    counts = dict.fromkeys(("helps", "harms", "no difference seen", "sure helps", "sure harms"), 0)
+    for one, value in zip(gains.values(), adjusted, strict=True):
+        if one.verdict is not None:
+            counts[one.verdict] += 1
+            if one.verdict != "no difference seen" and value < _SURE:
+                counts[f"sure {one.verdict}"] += 1
+    return counts
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """The rest of a sentence that begins with how many there are."""
+    n_all = counts["helps"] + counts["harms"] + counts["no difference seen"]
+    said = f"{counts['helps']} do better and {counts['harms']} worse; for {counts['no difference seen']} no difference is seen."
+    if n_all == 1:
+        return said
+    by_chance = number(0.025 * n_all, 1)
+    return (
+        f"{said} Chance alone would have some {by_chance} on either side; corrected for all {n_all} comparisons (Holm), "
+        f"{counts['sure helps']} do better and {counts['sure harms']} worse."
+    )
+
+
+def _of(key: Key) -> str:
+    """A line in words: "`lasso` (real + 3x, mosaic)"."""
+    return f"`{key.classifier}` ({arm_text(key.arm)}{', ' if key.generator else ''}{key.generator})"
+
+
+def _n(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or one + 's'}"
