@@ -23,7 +23,8 @@ def trait_of(relationship: np.ndarray, covariates: np.ndarray, *, seed: int = 4)
     """With a mean of 3, effects of 1, and as much variance of genetic values as of the rest."""
     random, n_samples = np.random.default_rng(seed), len(relationship)
     values = np.linalg.cholesky(relationship + 1e-9 * np.eye(n_samples)) @ random.normal(size=n_samples)
-    return 3 + covariates.sum(axis=1) + values + random.normal(size=n_samples)
+    trait: np.ndarray = 3 + covariates.sum(axis=1) + values + random.normal(size=n_samples)
+    return trait
 
 
 def families() -> tuple[np.ndarray, np.ndarray]:
