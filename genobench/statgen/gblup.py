@@ -265,7 +265,9 @@ def _likeliest(solved: Callable[[float], _Solved]) -> _Solved:
         low = max((place for place in tried if place < best), default=-_LOG_RATIO_BOUND)
         high = min((place for place in tried if place > best), default=_LOG_RATIO_BOUND)
         nearest = np.array(sorted(tried, key=lambda place: abs(place - best))[:_N_POINTS])
-        through = BarycentricInterpolator(nearest, np.array([tried[place].restricted for place in nearest]))
+        # Without a generator of its own scipy draws from the global one.
+        restricted = np.array([tried[place].restricted for place in nearest])
+        through = BarycentricInterpolator(nearest, restricted, rng=np.random.default_rng(0))
         between = np.linspace(low, high, _N_BETWEEN + 1)
         proposed = float(between[np.argmax(through(between))])
         if min(abs(proposed - place) for place in tried) < _TOLERANCE:
