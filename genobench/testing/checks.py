@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from genobench.settings import with_settings
+from genobench.testing.classifier_subject import ClassifierSubject
 from genobench.testing.rules import run_rule
-from genobench.testing.rules_classifier import CLASSIFIER_RULES, ClassifierSubject
+from genobench.testing.rules_classifier import CLASSIFIER_RULES
 from genobench.testing.rules_dataset import DATASET_RULES, DatasetSubject
 from genobench.testing.rules_generator import GENERATOR_RULES, GeneratorSubject
 from genobench.testing.rules_metric import METRIC_RULES, MetricSubject

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from genobench.contracts import FitContext, Predictor
-from genobench.settings import with_settings
+from genobench.contracts import Predictor
 from genobench.storage import content_sha256
+from genobench.testing.classifier_subject import FIT_SEED, shape_fault, without_traits
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes, permute_samples
 from genobench.testing.random_states import disturbed_random_states, global_random_states
-from genobench.testing.rules import Subject
+from genobench.testing.rules_classifier_input import INPUT_RULES
 from genobench.testing.rules_settings import (
     is_documented,
     settings_are_a_frozen_dataclass,
@@ -23,46 +21,12 @@ from genobench.testing.rules_settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from genobench.contracts import Classifier, Trait, TraitKind
+    from genobench.contracts import Trait
     from genobench.genotypes import Genotypes
+    from genobench.testing.classifier_subject import ClassifierSubject
     from genobench.testing.rules import Rule
 
-_FIT_SEED: Final = 11
 _TOLERANCE: Final = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class ClassifierSubject(Subject):
-    """A classifier on trial, with samples to learn from and to predict."""
-
-    @cached_property
-    def train(self) -> Genotypes:
-        """96 samples of 16 families, every trait known."""
-        return example_genotypes(n_samples=132).take_samples(np.arange(96))
-
-    @cached_property
-    def withheld(self) -> Genotypes:
-        """36 further samples without their traits."""
-        return _without_traits(example_genotypes(n_samples=132).take_samples(np.arange(96, 132)))
-
-    @cached_property
-    def predictors(self) -> dict[TraitKind, Any]:
-        """What `fit` made of `train`, by kind of trait: a Predictor each, if the plugin keeps the rules."""
-        return {trait.kind: self.fit(self.train, trait) for trait in self.traits}
-
-    @property
-    def traits(self) -> Iterator[Trait]:
-        """An example trait of each kind that the classifier says it takes."""
-        return (trait for kind, trait in EXAMPLE_TRAITS.items() if kind in self.plugin.trait_kinds)
-
-    def fit(self, train: Genotypes, trait: Trait) -> Predictor:
-        """Fit the classifier on `train`."""
-        classifier: Classifier = with_settings(self.plugin, self.settings)
-        return classifier.fit(train, FitContext(trait=trait, seed=_FIT_SEED, device="cpu", folder=self.new_folder()))
 
 
 def trait_kinds_are_declared(subject: ClassifierSubject) -> str | None:
@@ -95,7 +59,7 @@ def predictions_have_their_shape(subject: ClassifierSubject) -> str | None:
     """`predict` returns finite floats, (n_samples, n_classes), or (n_samples,) for a quantitative trait."""
     for trait in subject.traits:
         predicted = subject.predictors[trait.kind].predict(subject.withheld)
-        fault = _shape_fault(predicted, trait, subject.withheld.n_samples)
+        fault = shape_fault(predicted, trait, subject.withheld.n_samples)
         if fault:
             return fault
     return None
@@ -123,7 +87,7 @@ def columns_follow_the_classes(subject: ClassifierSubject) -> str | None:
             continue
         train = _decided_by_its_calls(subject.train, trait)
         predictor = subject.fit(train, trait)
-        predicted = np.asarray(predictor.predict(_without_traits(train)))
+        predicted = np.asarray(predictor.predict(without_traits(train)))
         codes = np.array([predictor.classes.index(label) for label in train.samples[trait.column]])
         # Averaged over a class, its own column must be at least as large as in the other classes: true of any order-keeping
         # classifier, and of one that predicts the class shares and nothing else.
@@ -163,7 +127,7 @@ def same_seed_gives_same_predictions(subject: ClassifierSubject) -> str | None:
         with disturbed_random_states():
             again = subject.fit(subject.train, trait).predict(subject.withheld)
         if not np.allclose(subject.predictors[trait.kind].predict(subject.withheld), again, rtol=0, atol=_TOLERANCE):
-            return f"for the {trait.kind} trait, two fits with seed {_FIT_SEED} predict differently."
+            return f"for the {trait.kind} trait, two fits with seed {FIT_SEED} predict differently."
     return None
 
 
@@ -193,27 +157,12 @@ def samples_are_not_changed(subject: ClassifierSubject) -> str | None:
 def missing_and_constant_calls_are_accepted(subject: ClassifierSubject) -> str | None:
     """Calls may be missing, and variants constant, in training and in prediction."""
     samples = permute_samples(example_genotypes(n_samples=96, n_constant=6, missing_share=0.1), seed=3)
-    train, withheld = samples.take_samples(np.arange(72)), _without_traits(samples.take_samples(np.arange(72, 96)))
+    train, withheld = samples.take_samples(np.arange(72)), without_traits(samples.take_samples(np.arange(72, 96)))
     for trait in subject.traits:
-        fault = _shape_fault(subject.fit(train, trait).predict(withheld), trait, withheld.n_samples)
+        fault = shape_fault(subject.fit(train, trait).predict(withheld), trait, withheld.n_samples)
         if fault:
             return fault
     return None
-
-
-def _shape_fault(predicted: NDArray[np.float64], trait: Trait, n_samples: int) -> str | None:
-    expected = (n_samples,) if trait.kind == "quantitative" else (n_samples, len(trait.classes))
-    if not isinstance(predicted, np.ndarray) or predicted.shape != expected:
-        return f"for the {trait.kind} trait, predict returned shape {np.shape(predicted)}; it must be {expected}."
-    if not np.issubdtype(predicted.dtype, np.floating):
-        return f"for the {trait.kind} trait, predict returned {predicted.dtype}; it must be float."
-    if not np.isfinite(predicted).all():
-        return f"for the {trait.kind} trait, {int((~np.isfinite(predicted)).sum())} predictions are not finite."
-    return None
-
-
-def _without_traits(genotypes: Genotypes) -> Genotypes:
-    return genotypes.with_samples(genotypes.samples.drop(columns=[trait.column for trait in EXAMPLE_TRAITS.values()]))
 
 
 def _decided_by_its_calls(genotypes: Genotypes, trait: Trait) -> Genotypes:
@@ -242,5 +191,6 @@ CLASSIFIER_RULES: Final[tuple[Rule, ...]] = (
     global_random_state_is_left_alone,
     samples_are_not_changed,
     missing_and_constant_calls_are_accepted,
+    *INPUT_RULES,
 )
 """The rules, cheap ones first."""

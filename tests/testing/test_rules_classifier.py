@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pytest
 
-from genobench import Classifier, FitContext, Genotypes, Predictor, Trait, Trial
+from genobench import Classifier, DatasetError, FitContext, Genotypes, Predictor, Trait, Trial
 from genobench.testing import RULES, check_plugin, run_rule, statement
-from genobench.testing.rules_classifier import ClassifierSubject
+from genobench.testing.classifier_subject import ClassifierSubject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +49,12 @@ class Honest(Classifier):
     def fit(self, train: Genotypes, context: FitContext) -> Any:
         calls = train.to_array()
         load = np.where(calls < 0, 1, calls).sum(axis=1)
-        labels = train.samples[context.trait.column].to_numpy(dtype=object)
-        centres = np.array([load[labels == label].mean() for label in context.trait.classes])
-        return self.predictor(context.trait, centres)
+        labels = train.samples[context.trait.column]
+        if labels.nunique() < 2:
+            raise DatasetError(f"The trait '{context.trait.column}' says nothing.")
+        # A class that is absent is infinitely far away.
+        far = {label: load[labels == label].mean() if (labels == label).any() else np.inf for label in context.trait.classes}
+        return self.predictor(context.trait, np.array(list(far.values())))
 
 
 class Undocumented(Honest):
@@ -114,6 +117,52 @@ class FitsNothing(Honest):
 
     def fit(self, train: Genotypes, context: FitContext) -> Any:
         return None
+
+
+@dataclass(frozen=True)
+class CountsOnEveryTrait(Honest):
+    """Breaks a rule."""
+
+    def fit(self, train: Genotypes, context: FitContext) -> Any:
+        if 0 < train.samples[context.trait.column].isna().sum() < train.n_samples:
+            raise ValueError("Input contains NaN.")
+        return super().fit(train, context)
+
+
+@dataclass(frozen=True)
+class LearnsFromNothing(Honest):
+    """Breaks a rule."""
+
+    def fit(self, train: Genotypes, context: FitContext) -> Any:
+        return self.predictor(context.trait, np.zeros(len(context.trait.classes)))
+
+
+@dataclass(frozen=True)
+class CountsOnSex(Honest):
+    """Breaks a rule."""
+
+    def fit(self, train: Genotypes, context: FitContext) -> Any:
+        train.samples["sex"].to_numpy()
+        return super().fit(train, context)
+
+
+@dataclass(frozen=True)
+class AllowsForAbsentClasses(Honest):
+    """Breaks a rule: every class has some chance."""
+
+    def fit(self, train: Genotypes, context: FitContext) -> Any:
+        found = super().fit(train, context)
+        return self.predictor(found.trait, np.where(np.isinf(found.centres), 60.0, found.centres))
+
+
+@dataclass(frozen=True)
+class TakesFewVariants(Honest):
+    """Breaks a rule."""
+
+    def fit(self, train: Genotypes, context: FitContext) -> Any:
+        if train.n_variants > 1_000:
+            raise ValueError("Too many variants.")
+        return super().fit(train, context)
 
 
 class NoClasses(LoadPredictor):
@@ -211,6 +260,11 @@ BROKEN = [
     ("global_random_state_is_left_alone", _with_predictor(DrawsGlobally), "the global state of random changed"),
     ("samples_are_not_changed", _with_predictor(OverwritesSamples), "content hash"),
     ("missing_and_constant_calls_are_accepted", _with_predictor(CountsMissing), "Input contains NaN"),
+    ("samples_without_the_trait_are_left_out", CountsOnEveryTrait, "it raised ValueError: Input contains NaN"),
+    ("a_trait_without_content_is_a_dataset_error", LearnsFromNothing, "accepts a quantitative trait that is missing in all"),
+    ("absent_covariates_are_a_dataset_error", CountsOnSex, "it raised KeyError: 'sex'"),
+    ("a_class_absent_from_training_has_no_chance", AllowsForAbsentClasses, "'medium', absent from training, has probabilities up to"),
+    ("variants_may_far_outnumber_samples", TakesFewVariants, "it raised ValueError: Too many variants"),
 ]
 
 
