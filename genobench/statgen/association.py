@@ -117,10 +117,11 @@ def linear_association(
     model = _fit_model(y[is_used], known_of[is_used])
     packed = _packed(calls)
     packed = packed if is_used.all() else np.asarray(packed[np.flatnonzero(is_used)])
-    blocks = call_sums(packed, model.columns[:, 1:], n_variants=n_variants, device=device)
-    parts = [_tested(sums, model, most_inflation) for sums in blocks]
-    effect, standard_error, statistic, log10_p = (np.concatenate(column) for column in zip(*(part[:4] for part in parts), strict=True))
-    return Association(effect, standard_error, statistic, log10_p, np.concatenate([part[4] for part in parts]))
+    tested, n_known = np.empty((4, n_variants)), np.empty(n_variants, dtype=np.int64)
+    for sums in call_sums(packed, model.columns[:, 1:], n_variants=n_variants, device=device):
+        tested[:, sums.variants], n_known[sums.variants] = _tested(sums, model, most_inflation), sums.counts.sum(axis=0)
+    effect, standard_error, statistic, log10_p = tested
+    return Association(effect, standard_error, statistic, log10_p, n_known)
 
 
 def _packed(calls: Calls | CallMatrix) -> PackedBytes:
@@ -166,8 +167,8 @@ def _beside(basis: Floats, column: Floats) -> Floats:
     return beside
 
 
-def _tested(sums: CallSums, model: _Model, most_inflation: float) -> tuple[Floats, Floats, Floats, Floats, Counts]:
-    """Effect, standard error, statistic, log10 p and number of samples of a block of variants."""
+def _tested(sums: CallSums, model: _Model, most_inflation: float) -> Floats:
+    """Effect, standard error, statistic and log10 p of a block of variants, shape (4, n_block)."""
     n_samples, n_basis = model.basis.shape
     n = sums.counts.sum(axis=0)
     total, squares = sums.counts[1] + 2 * sums.counts[2], sums.counts[1] + 4 * sums.counts[2]
@@ -188,7 +189,7 @@ def _tested(sums: CallSums, model: _Model, most_inflation: float) -> tuple[Float
         residual_variance = np.maximum(left - effect * product, 0.0) / degrees
         standard_error = np.sqrt(residual_variance / beside)
         statistic = effect / standard_error
-    return effect, standard_error, statistic, student_log10_p(statistic, degrees), n
+    return np.stack([effect, standard_error, statistic, student_log10_p(statistic, degrees)])
 
 
 def _without_missing(model: _Model, missing: csr_matrix, along: Floats, product: Floats, squares: Counts) -> tuple[Floats, Floats, Floats]:

@@ -78,6 +78,7 @@ def clump(
 
     Raises:
         GenotypesError: If there are not as many p-values, chromosomes and positions as variants.
+        ValueError: If a limit of p-values is not above 0 and at most 1.
 
     References:
         Purcell S. et al. 2007. PLINK: a tool set for whole-genome association and population-based linkage analyses. American Journal of
@@ -91,6 +92,9 @@ def clump(
             f"calls have {n_variants} variants, but there are {len(significance)} p-values, {len(names)} chromosomes and "
             f"{len(positions)} positions; each variant needs one of each."
         )
+    for name, limit in (("most_index_p", most_index_p), ("most_member_p", most_member_p)):
+        if not 0 < limit <= 1:
+            raise ValueError(f"{name} is {limit}; it must be above 0 and at most 1.")
     leader = np.full(n_variants, -1, dtype=np.intp)
     is_there = np.isfinite(positions) & ~np.isnan(significance)
     for name in np.unique(names[is_there & (significance <= np.log10(most_index_p))]):

@@ -138,6 +138,10 @@ def test_association__of_a_strong_effect_does_not_underflow():
     assert expected < -1_000
 
 
+def test_association__of_no_variants_is_empty():
+    assert linear_association(np.zeros((10, 0), dtype=np.int8), np.arange(10.0)).effect.shape == (0,)
+
+
 def test_genomic_inflation__is_the_factor_of_the_statistics():
     """Chi-squared at the midpoints of 999 equal shares, whose median is that of the distribution, times 1.3; and a p of 1e-5000 beside."""
     statistics = 1.3 * stats.chi2.ppf((np.arange(999) + 0.5) / 999, 1)

@@ -110,3 +110,9 @@ def test_clump__refuses_other_numbers_of_variants(genome):
     genome["log10_p"] = genome["log10_p"][:5]
     with pytest.raises(GenotypesError, match="calls have 6 variants, but there are 5 p-values"):
         clump(**genome)
+
+
+@pytest.mark.parametrize("limit", ["most_index_p", "most_member_p"])
+def test_clump__refuses_a_limit_that_is_no_p_value(genome, limit):
+    with pytest.raises(ValueError, match=f"{limit} is 0; it must be above 0"):
+        clump(**(genome | {limit: 0}))
