@@ -79,9 +79,7 @@ class BoostedPredictor(Predictor):
 
 @dataclass(frozen=True)
 class BoostedTrees(Classifier, ABC):
-    """Gradient-boosted trees on calls and covariates (Friedman J.H. 2001. Annals of Statistics 29: 1189-1232).
-
-    https://doi.org/10.1214/aos/1013203451
+    """Gradient-boosted trees on calls and covariates: what LightGBM and XGBoost share; their classes say what the settings are.
 
     Squared error of the standardised trait, or log loss of its classes, in which classes weigh the same however many samples they have;
     ordinal classes are taken without their order. Samples without a phenotype are left out. Where no variant varies, trees see the
@@ -89,20 +87,8 @@ class BoostedTrees(Classifier, ABC):
 
     With validation samples the round with the least loss on them is kept. Without, `n_folds` parts of the training samples, families kept
     together, each judge trees that were grown on the rest (with variants, imputation and covariates learned from the rest too), and trees
-    are grown again on all training samples for as many rounds as had the least mean loss.
-
-    Args:
-        most_variants: Of more variants, those with the highest marginal association in the samples that trees are grown on, beside the
-            covariates, are kept; the others are not seen. Variants that act only together with others may be lost so.
-        n_rounds: At most this many rounds (a tree, or one for each of three or more classes).
-        patience: Growth ends when the loss has not fallen for so many rounds.
-        n_folds: Parts of training that judge where there are no validation samples.
-        learning_rate: Share of each tree that is added.
-        max_depth: Splits on the way to a leaf, so that max_depth variants may act together.
-        least_leaf_samples: A leaf has at least so many samples (by weight, as each library counts it).
-        sample_share: Of the samples, drawn for each round.
-        column_share: Of the columns, drawn for each tree.
-        l2_penalty: On the values of leaves.
+    are grown again on all training samples for as many rounds as had the least mean loss; for `patience` rounds where too few samples are
+    there to judge.
     """
 
     most_variants: int = 4000

@@ -23,10 +23,32 @@ _COVARIATE_BINS: Final = 255
 
 @dataclass(frozen=True)
 class LightGbm(BoostedTrees):
-    """LightGBM: of the leaves, the one whose split gains most is split next.
+    """Gradient-boosted trees by LightGBM: of all leaves, the one whose split gains most is split next.
 
-    Ke G. et al. 2017. Advances in Neural Information Processing Systems 30: 3146-3154. The three calls are three bins; covariates have up
-    to 255. It runs on the processor, whatever the device of the fit; the same seed gives the same trees with any number of threads.
+    Trees see calls, completed with the most frequent genotype, and covariates. Classes weigh the same however many samples they have; those
+    of an ordinal trait are taken without their order. The round with the least loss on the validation samples is kept; where there are
+    none, `n_folds` parts of training, families together, say how many rounds are grown on all of it, each with variants chosen without
+    it.
+
+    The three calls are three bins; covariates have up to 255. It runs on the processor, whatever the device of the fit; the same seed
+    gives the same trees with any number of threads (OMP_NUM_THREADS).
+
+    Args:
+        most_variants: Of more variants, only those with the highest marginal association in training, beside the covariates, are seen.
+            Variants that act only together with others may be lost so.
+        n_rounds: At most so many rounds (a tree, or one for each of three or more classes).
+        patience: Growth ends when the loss has not fallen for so many rounds.
+        n_folds: Parts of training that judge where there are no validation samples.
+        learning_rate: Share of each tree that is added.
+        max_depth: Splits on the way to a leaf: so many variants may act together.
+        least_leaf_samples: A leaf holds at least so many.
+        sample_share: Of the samples, drawn for each round.
+        column_share: Of calls and covariates, drawn for each tree.
+        l2_penalty: On the values of leaves.
+
+    References:
+        Ke G. et al. 2017. LightGBM. Advances in Neural Information Processing Systems 30: 3146-3154. Boosting: Friedman J.H. 2001. Annals
+        of Statistics 29: 1189-1232. https://doi.org/10.1214/aos/1013203451
     """
 
     def start(self, train: Part, judge: Part | None, *, n_classes: int, context: FitContext) -> LightGbmGrowth:

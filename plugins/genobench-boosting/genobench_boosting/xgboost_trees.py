@@ -24,12 +24,33 @@ _MOST_BINS: Final = 256
 
 @dataclass(frozen=True)
 class XgBoost(BoostedTrees):
-    """XGBoost: trees grow level by level, on histograms in which each of the three calls is a bin.
+    """Gradient-boosted trees by XGBoost, grown level by level.
 
-    Chen T., Guestrin C. 2016. Proceedings of KDD 2016: 785-794. https://doi.org/10.1145/2939672.2939785
+    Trees see calls, completed with the most frequent genotype, and covariates. Classes weigh the same however many samples they have; those
+    of an ordinal trait are taken without their order. The round with the least loss on the validation samples is kept; where there are
+    none, `n_folds` parts of training, families together, say how many rounds are grown on all of it, each with variants chosen without
+    it.
 
-    Where the fit's device is a GPU, trees are grown there by an xgboost that was built for it; xgboost-cpu, which is installed on Linux
-    unless one replaces it, warns and grows them on the processor. The same seed gives the same trees with the same number of threads.
+    Each of the three calls is a bin. Where the fit's device is a GPU, trees are grown there by an xgboost that was built for it;
+    xgboost-cpu, which is installed on Linux unless one replaces it, warns and grows them on the processor. The same seed gives the same
+    trees with the same number of threads (OMP_NUM_THREADS).
+
+    Args:
+        most_variants: Of more variants, only those with the highest marginal association in training, beside the covariates, are seen.
+            Variants that act only together with others may be lost so.
+        n_rounds: At most so many rounds (a tree, or one for each of three or more classes).
+        patience: Growth ends when the loss has not fallen for so many rounds.
+        n_folds: Parts of training that judge where there are no validation samples.
+        learning_rate: Share of each tree that is added.
+        max_depth: Splits on the way to a leaf: so many variants may act together.
+        least_leaf_samples: A leaf holds at least so many; of classes as many as have that weight while all are equally likely, and
+            more once they are told apart.
+        sample_share: Of the samples, drawn for each round.
+        column_share: Of calls and covariates, drawn for each tree.
+        l2_penalty: On the values of leaves.
+
+    References:
+        Chen T., Guestrin C. 2016. XGBoost. Proceedings of KDD 2016: 785-794. https://doi.org/10.1145/2939672.2939785
     """
 
     def start(self, train: Part, judge: Part | None, *, n_classes: int, context: FitContext) -> XgBoostGrowth:
