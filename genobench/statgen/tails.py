@@ -32,21 +32,6 @@ def chi_squared_log10_p(statistic: ArrayLike) -> Floats:
     return result
 
 
-def f_log10_p(statistic: ArrayLike, degrees: ArrayLike) -> Floats:
-    """Base-10 logarithm of the probability of a larger F with 1 and `degrees` degrees of freedom; it never underflows.
-
-    It is that of Student's t at the square root of F.
-
-    Args:
-        statistic: F, at least 0, any shape.
-        degrees: Of the denominator, a number or of a shape that goes with it.
-
-    Returns:
-        log10 p, at most 0, in the shape of both together.
-    """
-    return student_log10_p(np.sqrt(np.asarray(statistic, dtype=np.float64)), degrees)
-
-
 def student_log10_p(statistic: ArrayLike, degrees: ArrayLike) -> Floats:
     """Base-10 logarithm of the two-sided p-value of Student's t; it never underflows.
 

@@ -6,7 +6,7 @@ import mpmath  # type: ignore[import-untyped]  # it comes without types
 import numpy as np
 import pytest
 
-from genobench.statgen.tails import chi_squared_log10_p, f_log10_p, student_log10_p
+from genobench.statgen.tails import chi_squared_log10_p, student_log10_p
 
 
 def _beta_log10_p(t: float, n: float) -> float:
@@ -68,8 +68,3 @@ def test_chi_squared_log10_p__is_that_of_mpmath():
     with mpmath.workdps(40):
         expected = [float(mpmath.log10(mpmath.erfc(mpmath.sqrt(mpmath.mpf(value) / 2)))) for value in x]
     np.testing.assert_allclose(chi_squared_log10_p(x), expected, rtol=1e-12, atol=1e-14)
-
-
-def test_f_log10_p__is_that_of_the_square_of_t():
-    """F with 1 and n degrees of freedom is t ** 2: NIST DLMF 8.17 for both."""
-    np.testing.assert_allclose(f_log10_p([4.0, 1e6], 17), [_beta_log10_p(2, 17), _beta_log10_p(1_000, 17)], rtol=1e-12)
