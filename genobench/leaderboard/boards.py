@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from genobench.errors import GenobenchError
 from genobench.home import write_bytes_atomically, write_text_atomically
+from genobench.leaderboard.places import without_places
 from genobench.leaderboard.standings import comparable_groups, evidence_order, standings
 from genobench.leaderboard.text import to_markdown
 from genobench.outcomes import Outcome
@@ -71,7 +72,7 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
     """Add evidence to a board and render it.
 
     Args:
-        outcomes: Evidence of this board; trials are left out.
+        outcomes: Evidence of this board; trials are left out. What it says of local paths is left out too, see `without_places`.
         folder: The board's folder; made when absent.
         replace: Whether evidence that differs takes the place of what the board holds.
 
@@ -81,9 +82,9 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
     Raises:
         GenobenchError: If evidence conflicts, or may not be compared with what the board holds. The board is then as it was.
     """
-    held = {outcome.cell_id: outcome for outcome in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
-    n_changed = 0
-    for outcome in outcomes:
+    on_disk = {outcome.cell_id: outcome for outcome in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
+    held = {cell_id: without_places(outcome) for cell_id, outcome in on_disk.items()}
+    for outcome in map(without_places, outcomes):
         known = held.get(outcome.cell_id)
         if known is not None and not replace:
             difference = _conflict(known, outcome)
@@ -95,9 +96,8 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
             merged = _merged(known, outcome)
         else:
             merged = outcome
-        if known is None or known.to_json() != merged.to_json():
-            held[outcome.cell_id] = merged
-            n_changed += 1
+        held[outcome.cell_id] = merged
+    n_changed = sum(cell_id not in on_disk or on_disk[cell_id].to_json() != outcome.to_json() for cell_id, outcome in held.items())
     if not held:
         raise GenobenchError(f"There is no outcome to publish to {folder}.")
     pages = _pages(standings(list(held.values())))
@@ -124,7 +124,7 @@ def render(folder: Path) -> list[Path]:
     outcomes = read_board(folder)
     if not outcomes:
         raise GenobenchError(f"The board {folder} holds no outcome; publish some first.")
-    return _write_pages(_pages(standings(outcomes)), folder)
+    return _write_pages(_pages(standings([without_places(outcome) for outcome in outcomes])), folder)
 
 
 def select(outcomes: Sequence[Outcome], board: str, *, split: str | None = None, trait: str | None = None) -> list[Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from genobench.leaderboard.page import axis_of, plot_values
@@ -21,6 +22,9 @@ _REAL: Final = HOLDOUT
 _LEAKS: Final = VERMILLION
 _CONTROL: Final = TRAIN
 _MOST_ACROSS: Final = 5
+_LABEL_CHARACTERS: Final = 30
+_LABEL_LINES: Final = 3
+_INCHES_A_LINE: Final = 0.135
 
 
 def to_svg(standings: Standings) -> str:
@@ -48,7 +52,9 @@ def draw_board(standings: Standings) -> Figure:
     has_ceiling = any(column.ceiling is not None for column in columns)
     n_down = max(1, -(-len(columns) // _MOST_ACROSS))
     n_across = max(1, -(-len(columns) // n_down))
-    height = 1.1 + n_down * (0.85 + 0.27 * len(standings.rows))
+    labels = _labels(standings)
+    n_lines = max((label.count("\n") for label in labels), default=0)
+    height = 1.1 + n_down * (0.85 + (0.27 + _INCHES_A_LINE * n_lines) * len(labels))
     figure = Figure(figsize=(2.0 + 2.35 * n_across, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
     figure.suptitle(standings.board, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
@@ -65,13 +71,27 @@ def draw_board(standings: Standings) -> Figure:
     )
     grid = figure.subplots(n_down, n_across, squeeze=False, sharey=True)
     for axes, column in zip(grid.flat, columns, strict=False):
-        _draw_score(axes, standings, column)
+        _draw_score(axes, standings, column, labels)
     for axes in grid.flat[len(columns) :]:
         axes.set_visible(False)
     return figure
 
 
-def _draw_score(axes: Axes, standings: Standings, column: Column) -> None:
+def _labels(standings: Standings) -> list[str]:
+    """Places and names, those of many settings over a few lines: panels must have room beside them."""
+    named = [f"{row.place}  {row.label}" if row.place is not None else row.label for row in standings.rows]
+    return ["\n".join(_wrapped(label)) for label in named]
+
+
+def _wrapped(label: str) -> list[str]:
+    if len(label) <= _LABEL_CHARACTERS:
+        return [label]
+    place, gap, name = label.rpartition("  ")
+    lines = textwrap.wrap(name, _LABEL_CHARACTERS, max_lines=_LABEL_LINES, placeholder=" …", break_on_hyphens=False)
+    return [place + gap + lines[0], *lines[1:]]
+
+
+def _draw_score(axes: Axes, standings: Standings, column: Column, labels: list[str]) -> None:
     if column.band is not None:
         axes.axvspan(column.band.low, column.band.high, color=_REAL, alpha=0.18, lw=0)
         axes.axvline(column.band.mean, color=_REAL, alpha=0.5, lw=0.9)
@@ -87,7 +107,7 @@ def _draw_score(axes: Axes, standings: Standings, column: Column) -> None:
             axes.axvline(column.ideal, color=INK, ls=(0, (1, 2)), lw=1.0)
     axes.set_title(title(column.metric), loc="left", fontsize=9.5, fontweight="bold", color=INK, pad=16)
     axes.text(0, 1.02, f"{unit_text(column)}, {aim(column)}", transform=axes.transAxes, fontsize=7.5, color=SOFT, va="bottom")
-    _style(axes, standings)
+    _style(axes, standings, labels)
 
 
 def _draw_row(axes: Axes, place: int, row: Row, estimate: Estimate) -> None:
@@ -100,8 +120,7 @@ def _draw_row(axes: Axes, place: int, row: Row, estimate: Estimate) -> None:
     axes.plot(estimate.mean, place, "o", ms=5.5, mfc="white" if row.is_control else colour, mec=colour, mew=1.4, zorder=4)
 
 
-def _style(axes: Axes, standings: Standings) -> None:
-    labels = [f"{row.place}  {row.label}" if row.place is not None else row.label for row in standings.rows]
+def _style(axes: Axes, standings: Standings, labels: list[str]) -> None:
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_yticks(range(len(labels)), labels, fontsize=8.5, color=INK)
     for tick, row in zip(axes.yaxis.get_major_ticks(), standings.rows, strict=False):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from genobench.errors import GenobenchError
 from genobench.leaderboard.standings import shared_holdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from genobench.leaderboard.rows import Column, Row, Standings
     from genobench.outcomes import Band, Outcome
+
+_FEWEST_DIGITS: Final = 4
+"""Of a cell's id: fewer may well be a part of a label."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def paired_differences(table: Standings, outcomes: Sequence[Outcome], first: str
     Args:
         table: The board.
         outcomes: What it was made of.
-        first: A row's label, or its generator where that names one row.
+        first: A row's label, its generator where that names one row, the id of one of its cells (or how it begins), or a part of its label
+            that no other row has.
         second: Another row's.
 
     Returns:
@@ -82,11 +86,23 @@ def paired_differences(table: Standings, outcomes: Sequence[Outcome], first: str
 
 
 def _row_named(table: Standings, name: str) -> Row:
-    found = [row for row in table.rows if row.label == name] or [row for row in table.rows if row.generator == name]
+    ways: tuple[Callable[[Row], bool], ...] = (
+        lambda row: row.label == name,
+        lambda row: row.generator == name,
+        lambda row: len(name) >= _FEWEST_DIGITS and any(cell.startswith(name) for cell in row.cells),
+        lambda row: bool(name) and name in row.label,
+    )
+    found: list[Row] = []
+    for is_named in ways:
+        found = [row for row in table.rows if is_named(row)]
+        if found:
+            break
     if len(found) == 1:
         return found[0]
-    labels = ", ".join(repr(row.label) for row in (found or table.rows))
-    raise GenobenchError(f"'{name}' names {len(found) or 'no'} rows of {table.board}; name one of: {labels}.")
+    labels = ", ".join(f"'{row.label}' (cell {row.cells[0]})" for row in (found or table.rows))
+    raise GenobenchError(
+        f"'{name}' names {len(found) or 'no'} rows of {table.board}; write a label, a part that no other has, or a cell's id: {labels}."
+    )
 
 
 def _values(outcomes: Sequence[Outcome], column: Column) -> dict[tuple[str, int], float]:

@@ -66,6 +66,7 @@ class Row:
         n_splits: How many splits its cells are of.
         statuses: How many cells ended in which status.
         messages: What the cells that did not end well said, each once.
+        n_not_asked: How many primary scores none of its cells was asked for, as after `genobench run --metric`.
         fit_seconds: Mean seconds of a fit; None where not recorded.
         estimates: By score.
         leaks: Whether an attack finds more of its training samples than it does where real samples stand for the synthetic ones.
@@ -86,6 +87,7 @@ class Row:
     n_splits: int
     statuses: Mapping[str, int]
     messages: tuple[str, ...]
+    n_not_asked: int
     fit_seconds: float | None
     estimates: Mapping[str, Estimate]
     leaks: bool = False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import GenobenchError
 from genobench.leaderboard.estimates import Estimate, estimate, last_of_each_split, mean_band
+from genobench.leaderboard.places import named_files
 from genobench.leaderboard.ranking import rank_rows
 from genobench.leaderboard.rows import FAMILIES, Column, Row, Standings
 from genobench.outcomes import Z_95, Outcome, board_name, settings_sha256
@@ -165,6 +166,9 @@ def _row(outcomes: Sequence[Outcome], columns: Sequence[Column], shared: float) 
         messages=tuple(
             dict.fromkeys(f"{outcome.status} in {outcome.phase}: {outcome.message}" for outcome in outcomes if outcome.status != "ok")
         ),
+        n_not_asked=sum(
+            column.is_primary and all(outcome.score(column.metric) is None for outcome in finished) for column in columns if finished
+        ),
         fit_seconds=math.fsum(fits) / len(fits) if fits else None,
         estimates={column.metric: _estimate_of(outcomes, column, shared) for column in columns},
     )
@@ -212,5 +216,5 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
 
 
 def _short(value: Any) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else named_files(str(value))
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS // 2]}…{text[-_MOST_CHARACTERS // 2 :]}"

@@ -119,11 +119,16 @@ def band_text(column: Column) -> str:
 
 
 def status_text(row: Row, n_splits: int = 1) -> str:
-    """How many cells ended well, and of how many of the board's splits: "5 of 5", "3 of 5 (2 timeout)", "1 of 1 (1 of 5 splits)"."""
+    """How many cells ended well, of how many of the board's splits, and what they were not asked for.
+
+    "5 of 5", "3 of 5 (2 timeout)", "1 of 1 (1 of 5 splits)", "1 of 1 (4 primary scores not asked for)".
+    """
     n_ok, n_cells = row.statuses.get("ok", 0), sum(row.statuses.values())
     others = [f"{count} {status}" for status, count in row.statuses.items() if status != "ok"]
     if n_splits > 1 and row.n_splits < n_splits:
         others.append(f"{row.n_splits} of {n_splits} splits")
+    if row.n_not_asked:
+        others.append(f"{row.n_not_asked} primary score{'s' if row.n_not_asked > 1 else ''} not asked for")
     return f"{n_ok} of {n_cells}" + (f" ({', '.join(others)})" if others else "")
 
 

@@ -50,3 +50,19 @@ def test_figure__takes_any_number_of_scores(make_outcome, make_score, n_scores):
     figure = draw_board(standings([make_outcome(scores=scores)]))
 
     assert sum(axes.get_visible() for axes in figure.axes) == n_scores
+
+
+def test_figure__has_room_for_its_panels_beside_labels_of_many_settings(make_outcome, make_score):
+    """Warnings are errors: matplotlib warns where panels have no room left."""
+    scores = (make_score("ld_decay_error", 0.01, error=0.001),)
+    programs = [f"Rscript fit{number}.R {{train}} {{synthetic}} --with many --more options" for number in range(3)]
+    made = [make_outcome("command", settings={"program": name, "files_sha256": name[:12], "n": 0}, scores=scores) for name in programs]
+    table = standings([*made, make_outcome("wgan", scores=scores)])
+
+    figure = draw_board(table)
+    figure.canvas.draw()
+
+    (panel,) = figure.axes
+    shown = [label.get_text() for label in panel.get_yticklabels()]
+    assert max(len(line) for text in shown for line in text.splitlines()) <= 35
+    assert panel.get_window_extent().width > 0.3 * figure.bbox.width

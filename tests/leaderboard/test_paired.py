@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 
 from genobench.errors import GenobenchError
 from genobench.leaderboard import paired_differences, standings
+from genobench.leaderboard.paired import _row_named
 
 FIRST = {(0, 0): 0.020, (1, 1): 0.031, (2, 2): 0.026, (3, 3): 0.040}
 SECOND = {(0, 0): 0.034, (1, 1): 0.042, (2, 2): 0.041, (3, 3): 0.047, (9, 9): 0.001}
@@ -93,8 +95,25 @@ def test_paired_differences__of_one_pair_have_no_interval(outcomes_of):
 
 def test_paired_differences__a_name_of_no_row_or_of_two_is_an_error(outcomes_of, make_outcome, make_score):
     outcomes = outcomes_of("new", FIRST) + outcomes_of("old", SECOND)
-    with pytest.raises(GenobenchError, match=r"'newest' names no rows of cattle-demo\.family; name one of: .*'new'"):
+    with pytest.raises(GenobenchError, match=r"'newest' names no rows of cattle-demo\.family; write a label, .*'new' \(cell new-0-0\)"):
         paired_differences(standings(outcomes), outcomes, "newest", "old")
     other = make_outcome("new", 0, settings={"width": 8}, scores=(make_score("ld_decay_error", 0.1, error=0.01),))
     with pytest.raises(GenobenchError, match=r"'new' names 2 rows .*'new \(width=8\)'"):
         paired_differences(standings([*outcomes, other]), [*outcomes, other], "new", "old")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("new-0-0", "new (width=64)"),
+        ("old-3", "old"),
+        ("width=8", "new (width=8)"),
+        ("new (width=64)", "new (width=64)"),
+        ("abcd", "new (width=8)"),
+    ],
+)
+def test_row_named__by_a_cell_or_a_part_of_a_label(outcomes_of, make_outcome, make_score, name, label):
+    """Labels of many settings are cut short, and are not typed gladly."""
+    wide = [replace(outcome, settings={"width": 64}) for outcome in outcomes_of("new", FIRST)]
+    narrow = make_outcome("new", cell_id="abcdef", settings={"width": 8}, scores=(make_score("ld_decay_error", 0.1, error=0.01),))
+    assert _row_named(standings([*wide, *outcomes_of("old", SECOND), narrow]), name).label == label

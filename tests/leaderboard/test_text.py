@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genobench.leaderboard import standings, to_markdown
-from genobench.leaderboard.text import Footnotes, cell_text, heading, number, title
+from genobench.leaderboard.text import Footnotes, cell_text, heading, number, status_text, title
 
 if TYPE_CHECKING:
     from genobench.outcomes import ScoreRecord
@@ -92,3 +92,16 @@ def test_markdown__further_scores_are_a_line_each_and_those_of_nobody_are_named_
     assert "| Recall (share)\N{NO-BREAK SPACE}↑ | 0.250 | 0.500 | \N{EN DASH} |" in page
     assert "Missing for all: Haplotype r² error¹." in page
     assert "¹ Nothing is phased." in page
+
+
+def test_markdown__says_which_row_was_not_asked_for_primary_scores(make_outcome, make_score):
+    """After `genobench run --metric`, a row has a rank that most scores are not behind."""
+    scores = tuple(make_score(metric, 0.5, error=0.01) for metric in ("ld_decay_error", "membership_auc", "ridge_r2"))
+    missing = (*scores[:2], make_score("ridge_r2", math.nan, reason="none"))
+    table = standings(
+        [make_outcome("whole", scores=scores), make_outcome("part", scores=scores[:1]), make_outcome("tried", scores=missing)]
+    )
+
+    said = {row.label: status_text(row) for row in table.rows}
+
+    assert said == {"whole": "1 of 1", "part": "1 of 1 (2 primary scores not asked for)", "tried": "1 of 1"}
