@@ -50,8 +50,9 @@ def draw_curves(summary: Summary) -> Figure:
     for axes, classifier in zip(panels, summary.classifiers, strict=False):
         _draw_classifier(axes, summary, classifier, arms)
         label(axes, title=classifier, x="", y=measure_title(summary.primary))
-    for axes in panels[1:]:
-        axes.sharey(panels[0])
+    limits = [axes.get_ylim() for axes in panels]
+    for axes in panels:
+        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     handles, labels = panels[0].get_legend_handles_labels()
     legend = figure.legend(
         handles,
@@ -77,6 +78,7 @@ def _draw_classifier(axes: Axes, summary: Summary, classifier: str, arms: Sequen
         if interval is not None:
             axes.axhspan(*interval, color=EDGE, alpha=0.25, lw=0, label="real samples, 95 % interval")
         axes.axhline(real.means[name].mean, color=INK, lw=1.3, label="real samples")
+        axes.plot(0, real.means[name].mean, "o", color=INK, ms=4.5)
     if summary.covariates is not None and math.isfinite(summary.covariates.means[name].mean):
         axes.axhline(summary.covariates.means[name].mean, color=SOFT, lw=1.2, ls=(0, (4, 2.5)), label="covariates only")
     for place in range(len(summary.generators)):
@@ -94,6 +96,9 @@ def _draw_generator(axes: Axes, summary: Summary, classifier: str, place: int, a
     lines = {arm: summary.line(classifier, generator, arm) for arm in arms if arm != REAL}
     known = {arm: line for arm, line in lines.items() if line is not None and math.isfinite(line.means[name].mean)}
     curve = [(arms.index(arm) + shift, line.means[name].mean) for arm, line in known.items() if arm.startswith(f"{REAL}+")]
+    real = summary.line(classifier, "", REAL)
+    if curve and real is not None and math.isfinite(real.means[name].mean):
+        curve = [(0.0, real.means[name].mean), *curve]
     if curve:
         axes.plot(*zip(*curve, strict=True), color=colour, lw=1.2, alpha=0.7)
     for arm, line in known.items():
