@@ -64,8 +64,8 @@ from genobench.statgen.manifolds import (
     manifold_scores_without,
     precision_recall_curve,
 )
-from genobench.statgen.mixed_association import MixedAssociation, mixed_association, mixed_association_loco
 from genobench.statgen.mixed_model import MixedModel, RelationshipSpectrum
+from genobench.statgen.mixed_tests import MixedAssociation, mixed_association, mixed_association_loco
 from genobench.statgen.neighbours import (
     HIDDEN_EVERY,
     hidden_variants,

@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, linregress, t
 
 from genobench import MISSING, DatasetError, GenotypesError, PackedCalls
-from genobench.statgen import MixedModel, RelationshipSpectrum, mixed_association, mixed_association_loco, vanraden_1
+from genobench.statgen import MixedModel, RelationshipSpectrum, mixed_association, mixed_association_loco, mixed_tests, vanraden_1
 
 
 def half_sibs(*, n_variants: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -167,3 +167,13 @@ def test_mixed_association__refuses_what_it_cannot_test() -> None:
         mixed_association_loco(calls, trait, np.full(60, "1"))
     with pytest.raises(GenotypesError, match=r"calls have 60 variants but chromosomes have shape \(59,\)"):
         mixed_association_loco(calls, trait, np.full(59, "1"))
+
+
+def test_mixed_association__is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 64 variants each, the narrowest there are."""
+    calls, trait, covariates = half_sibs(n_variants=150)
+    whole = mixed_association(calls, trait, vanraden_1(calls), covariates)
+    monkeypatch.setattr(mixed_tests, "_BLOCK_BYTES", 1)
+    found = mixed_association(calls, trait, vanraden_1(calls), covariates)
+    np.testing.assert_allclose(found.log10_p, whole.log10_p, rtol=1e-9)
+    assert found.n_samples.tolist() == [80] * 150

@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from genobench.calls import CallMatrix, Calls
 
     Floats = NDArray[np.float64]
+    Counts = NDArray[np.int64]
 
 _NODES: Final = 96
 """1.31 ** -96 is 6e-12."""
 
 _BLOCK_BYTES: Final = 1 << 26
-"""Calls of one block of variants as float64 take at most this much."""
+"""Calls of one block of variants as float64 take at most this much, and so do their sums at the nodes."""
+
+_COLUMNS_PER_NODE: Final = 8
 
 _ROUNDING: Final = 1e-9
 """Of a variant's sum of squares: what covariates leave of it is rounding below this."""
@@ -54,7 +57,7 @@ class MixedAssociation:
         log10_p: Base-10 logarithm of the p-value of Wald's test (t with n_samples - n_fixed - 1 degrees of freedom).
         log10_p_ratio: Base-10 logarithm of the p-value of the likelihood ratio test (chi-squared with 1 degree of freedom).
         heritability: Share of variance of genetic values beside the variant, by restricted likelihood.
-        n_samples: Samples in the tests.
+        n_samples: Samples in the test, shape (n_variants,): all, as a missing call stands at the mean.
     """
 
     effect: Floats
@@ -62,7 +65,7 @@ class MixedAssociation:
     log10_p: Floats
     log10_p_ratio: Floats
     heritability: Floats
-    n_samples: int
+    n_samples: Counts
 
     @property
     def statistic(self) -> Floats:
@@ -107,10 +110,12 @@ def mixed_association(
     if trait.degrees < 2:
         raise DatasetError(f"{n_samples} samples are too few for {trait.fixed.shape[1]} fixed effects, a variant and its error.")
     tests = _SeriesTests.of(trait) if variances == "each" else _NullTests.of(trait)
-    found = [tests.test(_rotated(calls, block, trait)) for block in variant_blocks(n_samples, n_variants, plane_bytes=_BLOCK_BYTES // 8)]
+    # A variant takes numbers of samples, or of nodes, times fixed effects and some more columns.
+    n_rows = max(n_samples, _NODES * (trait.fixed.shape[1] + _COLUMNS_PER_NODE))
+    blocks = variant_blocks(n_rows, n_variants, plane_bytes=_BLOCK_BYTES // 8)
+    found = [tests.test(_rotated(calls, block, trait)) for block in blocks]
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else [np.zeros(0)] * 5
-    effect, standard_error, log10_p, log10_p_ratio, heritability = columns
-    return MixedAssociation(effect, standard_error, log10_p, log10_p_ratio, heritability, n_samples)
+    return _association(columns, n_samples)
 
 
 def mixed_association_loco(
@@ -153,8 +158,13 @@ def mixed_association_loco(
         here = calls[:, places] if isinstance(calls, np.ndarray) else calls.columns(places)
         found = mixed_association(here, values, spectrum, covariates, variances=variances)
         result[:, places] = found.effect, found.standard_error, found.log10_p, found.log10_p_ratio, found.heritability
-    effect, standard_error, log10_p, log10_p_ratio, heritability = result
-    return MixedAssociation(effect, standard_error, log10_p, log10_p_ratio, heritability, calls.shape[0])
+    return _association(list(result), calls.shape[0])
+
+
+def _association(columns: list[Floats], n_samples: int) -> MixedAssociation:
+    effect, standard_error, log10_p, log10_p_ratio, heritability = columns
+    counts = np.full(len(effect), n_samples, dtype=np.int64)
+    return MixedAssociation(effect, standard_error, log10_p, log10_p_ratio, heritability, counts)
 
 
 def loco_spectra(
