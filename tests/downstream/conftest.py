@@ -38,6 +38,28 @@ def make_record():
     return _made_record
 
 
+@pytest.fixture(scope="session")
+def make_board():
+    """Makes the records of three splits: covariates, and `ridge` and `prs` on real samples and on those of two generators."""
+
+    def made(kind="quantitative", *, scheme="family", n_splits=3):
+        records = []
+        for seed in range(n_splits):
+            counts = {"train": 480, "holdout": 120}
+            split = {"scheme": scheme, "seed": seed, "sha256": f"{seed}" * 64, "n": counts}
+            same: dict[str, Any] = {"kind": kind, "split_seed": seed, "split": split}
+            records.append(_made_record(**same, arm="covariates", classifier="genobench/covariates", quality=0.1))
+            for classifier, less in (("genobench/ridge", 0.0), ("genobench/prs", 0.1)):
+                records.append(_made_record(**same, classifier=classifier, quality=1.0 - less))
+                for generator, good in (("genobench/good", 1.0), ("genobench/bad", 0.3)):
+                    for arm, quality in (("synthetic", 0.8 * good), ("real+1x", 1.3 * good), ("real+10x", 1.5 * good)):
+                        asked = {"classifier": classifier, "generator": generator, "arm": arm, "quality": quality - less / 2}
+                        records.append(_made_record(**same, **asked, n_synthetic=480))
+        return records
+
+    return made
+
+
 def _made_record(kind="quantitative", **changes: Any) -> PredictionRecord:
     """A record of 120 holdout samples in 30 families; `quality` is what the truth counts among the predictions."""
     split, quality = changes.pop("split_seed", 0), changes.pop("quality", 1.0)

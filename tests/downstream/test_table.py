@@ -1,0 +1,217 @@
+"""A board's page: what stands in its tables and answers, and what is made beside it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from genobench.downstream.answer import answer, by_generator
+from genobench.downstream.boards import publish
+from genobench.downstream.figure import draw_curves
+from genobench.downstream.pages import write_pages
+from genobench.downstream.pairing import holm
+from genobench.downstream.summary import REAL, Key, summaries
+from genobench.downstream.table import to_markdown
+from genobench.downstream.wording import aim_text, arm_text, mean_text, measure_title
+from genobench.leaderboard.text import MISSING
+
+
+@pytest.fixture(scope="module")
+def board(make_board):
+    (summary,) = summaries(make_board())
+    return summary
+
+
+@pytest.fixture(scope="module")
+def page(board):
+    return to_markdown("made.family.downstream", [board], figures=["weight.svg"])
+
+
+def _rows(page, heading, *, after=""):
+    """The rows of the first table under a heading, as lists of cells."""
+    text = page[page.index(after) :]
+    lines = text[text.index(heading) :].split("\n")
+    start = next(place for place, line in enumerate(lines) if line.startswith("|"))
+    found = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [found[0], *found[2:]]
+
+
+def test_page__has_classifiers_by_arms_with_intervals_for_each_generator(page, board):
+    for generator in ("good", "bad"):
+        header, *rows = _rows(page, f"#### {generator}")
+        assert header == ["Classifier", "real", "synthetic only", "real + 1x", "real + 10x"]
+        assert [row[0] for row in rows] == ["`prs`", "`ridge`"]
+        mean = board.line("ridge", generator, "real+1x").means["pearson_r"]
+        low, high = mean.interval
+        text = rows[1][3].replace("\N{MINUS SIGN}", "-")
+        numbers = [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+        assert numbers == pytest.approx([mean.mean, low, high], abs=0.006)
+
+
+def test_marks__say_which_gains_are_clear(page, board):
+    marks = {"helps": "▲", "harms": "▼", "no difference seen": ""}
+    arms = ["real", "synthetic", "real+1x", "real+10x"]
+    seen = set()
+    for generator in ("good", "bad"):
+        for row in _rows(page, f"#### {generator}")[1:]:
+            assert not re.search("[▲▼]", row[1])
+            for arm, cell in zip(arms[1:], row[2:], strict=True):
+                verdict = board.line(row[0].strip("`"), generator, arm).over_real["pearson_r"].verdict
+                assert "".join(re.findall("[▲▼]", cell)) == marks[verdict]
+                seen.add(verdict)
+    assert {"helps", "harms"} <= seen
+
+
+def test_page__has_gains_relative_utility_and_gains_over_each_score(page, board):
+    gains = _rows(page, "Gain over the same classifier", after="#### good")
+    gain = board.line("prs", "good", "real+1x").over_real["pearson_r"].mean
+    assert float(gains[1][2].split()[0].replace("\N{MINUS SIGN}", "-")) == pytest.approx(gain, abs=0.006)
+    shares = _rows(page, "Relative utility", after="#### good")
+    value = board.line("ridge", "good", "synthetic").relative.value
+    assert float(shares[2][1].split()[0]) == pytest.approx(value, abs=0.005)
+    over = _rows(page, "Gain over `ridge` on real samples alone:", after="#### good")
+    assert over[2][1] == "the score itself"
+    assert over[1][1].startswith("\N{MINUS SIGN}")
+
+
+def test_answer__counts_what_the_gains_say(board):
+    gains = {key: line.over_real["pearson_r"] for key, line in board.augmented().items()}
+    n_better = sum(one.interval[0] > 0 for one in gains.values())
+    n_worse = sum(one.interval[1] < 0 for one in gains.values())
+    first = answer(board)[0]
+    assert f"of 8 augmented models {n_better} do better and {n_worse} worse; for {8 - n_better - n_worse} no difference is seen" in first
+    adjusted = holm([one.p_value for one in gains.values()])
+    n_sure = sum(value < 0.05 and one.mean > 0 for one, value in zip(gains.values(), adjusted, strict=True))
+    assert f"corrected for all 8 comparisons (Holm), {n_sure} do better" in first
+    assert len(gains) == 8
+    assert n_better
+    assert n_worse
+
+
+def test_answer__names_the_polygenic_scores_and_what_beats_them(board):
+    against = [line for line in answer(board) if line.startswith("**Against")]
+    own = board.lines[Key("prs", "", REAL)].means["pearson_r"]
+    assert len(against) == 2
+    assert f"**Against the polygenic score `prs`**, {mean_text(own)} from real samples alone" in against[0]
+    best = max(board.augmented(), key=lambda key: board.lines[key].over_scores["prs"].mean)
+    assert f"`{best.classifier}` ({arm_text(best.arm)}, {best.generator})" in against[0]
+
+
+def test_answer__says_that_no_help_was_seen_where_none_was(make_record):
+    """The same predictions with and without synthetic samples."""
+    records = []
+    for seed in range(3):
+        real = make_record(split_seed=seed)
+        records += [real, dataclasses.replace(real, generator="genobench/copy", arm="real+1x")]
+    (summary,) = summaries(records)
+    first, *others = answer(summary)
+    assert "No help was seen." in first
+    assert "0 do better and 0 worse; for 1 no difference is seen" in first
+    assert "There is no prediction from covariates alone" in others[-1]
+
+
+def test_answer__without_scores_or_generators_says_so(make_record):
+    (summary,) = summaries([make_record(classifier="genobench/cnn")])
+    told = " ".join(answer(summary))
+    assert "this board cannot say" in told
+    assert "Neither `prs` nor `ridge` was trained" in told
+    assert "No relative utility can be given" in told
+    assert "| `cnn` |" in to_markdown("made", [summary])
+
+
+def test_generators__are_told_apart_below_the_answer(board):
+    _, text = by_generator(board)
+    rows = _rows(text, "| Generator")
+    better = {row[0]: int(row[1].split()[0]) for row in rows[1:]}
+    worse = {row[0]: int(row[2].split()[0]) for row in rows[1:]}
+    assert better["good"] > better["bad"] == 0
+    assert worse["bad"] > worse["good"] == 0
+
+
+def test_further_measures__stand_for_every_line(page, board):
+    text = page[page.index("### Further measures") :]
+    assert text.count("<details>") == text.count("</details>") == 3
+    assert text.count("| `") == len(board.lines)
+    for one in board.measures[1:]:
+        if one.name != "r_over_h":
+            assert f"{measure_title(one)} {aim_text(one)[0]}" in text
+    assert "Missing for all: r/h" in text
+    assert "heritability is not known" in text
+
+
+def test_footnotes__say_why_a_number_is_missing(make_board):
+    records = make_board()
+    lost = [
+        dataclasses.replace(one, predicted=(), reason="The fit ran out of memory.") if one.arm == "synthetic" else one for one in records
+    ]
+    (summary,) = summaries(lost)
+    text = to_markdown("made", [summary])
+    assert f"{MISSING}¹" in _rows(text, "#### good")[1][2]
+    assert "¹ The fit ran out of memory." in text
+
+
+@pytest.mark.parametrize("kind", ["quantitative", "ordinal"])
+def test_pages__are_made_from_the_evidence_alone(tmp_path, make_board, kind):
+    folder = tmp_path / "made.family.downstream"
+    publish(make_board(kind), folder)
+    written = write_pages(folder)
+    assert [path.name for path in written] == ["README.md", "measures.csv", "weight.svg"]
+    first = [path.read_bytes() for path in written]
+    assert [path.read_bytes() for path in write_pages(folder)] == first
+    assert "![" in first[0].decode()
+    assert "](weight.svg)" in first[0].decode()
+
+
+def test_numbers__hold_every_measure_with_its_interval(tmp_path, make_board):
+    folder = tmp_path / "made.family.downstream"
+    publish(make_board(), folder)
+    write_pages(folder, heritability=0.5)
+    (board,) = summaries(make_board(), heritability=0.5)
+    with (folder / "measures.csv").open(encoding="utf-8") as file:
+        rows = {(row["classifier"], row["generator"], row["arm"], row["measure"], row["quantity"]): row for row in csv.DictReader(file)}
+    line = board.lines[Key("prs", "bad", "synthetic")]
+    for quantity, found in (("mean", line.means["r_over_h"]), ("gain over real", line.over_real["r_over_h"])):
+        assert found.interval is not None
+        row = rows["prs", "bad", "synthetic", "r_over_h", quantity]
+        assert [float(row[name]) for name in ("value", "low", "high")] == pytest.approx([found.mean, *found.interval], rel=1e-5)
+    assert float(rows["ridge", "", "real", "pearson_r", "relative utility"]["value"]) == pytest.approx(1)
+
+
+def test_other_schemes__beside_a_board_say_what_random_splits_flatter(tmp_path, make_board):
+    sides = {scheme: tmp_path / f"made.{scheme}.downstream.3cpu-min" for scheme in ("family", "random")}
+    for scheme, folder in sides.items():
+        publish(make_board(scheme=scheme), folder)
+    other = tmp_path / "made-too.random.downstream.3cpu-min"
+    publish([dataclasses.replace(one, dataset="made-too", dataset_sha256="0" * 64) for one in make_board(scheme="random")], other)
+    write_pages(sides["family"])
+    rows = _rows((sides["family"] / "README.md").read_text(encoding="utf-8"), "### Other splits")
+    assert rows[0] == ["Classifier", "family splits", "random splits", "random less family"]
+    # Both boards hold the same made-up predictions.
+    assert all(row[1] == row[2] and row[3].startswith("0.") for row in rows[1:])
+    write_pages(other)
+    assert "### Other splits" not in (other / "README.md").read_text(encoding="utf-8")
+
+
+def test_curves__cross_the_line_of_real_samples_where_no_difference_is_seen(board):
+    figure = draw_curves(board)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == ["prs", "ridge"]
+    assert len({axes.get_ylim() for axes in panels}) == 1
+    labels = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {"real samples", "covariates only", "good", "bad"} <= labels
+    for axes, classifier in zip(panels, board.classifiers, strict=True):
+        real = board.line(classifier, "", "real").means["pearson_r"].mean
+        drawn = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
+        whiskers = [tuple(y) for x, y in drawn if len(x) == 2 and x[0] == x[1]]
+        crossing = sum(low <= real <= high for low, high in whiskers)
+        gains = [line.over_real["pearson_r"] for key, line in board.lines.items() if key.classifier == classifier and line.over_real]
+        assert len(whiskers) == len(gains)
+        assert crossing == sum(one.verdict == "no difference seen" for one in gains)
