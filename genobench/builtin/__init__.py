@@ -23,10 +23,14 @@ def genobench_classifiers() -> list[Offer]:
     return [
         Offer("covariates", "genobench.builtin.linear.covariates_alone:CovariatesAlone", "covariates alone, without genotypes: any trait"),
         Offer("ridge", "genobench.builtin.linear.ridge:RidgeRegression", "GBLUP: ridge regression on calls, for quantitative traits"),
-        Offer("lasso", "genobench.builtin.linear.lasso:Lasso", "lasso or elastic net on calls, for quantitative traits"),
-        Offer("prs", "genobench.builtin.linear.prs:PolygenicScore", "polygenic score: clumping and thresholding, for quantitative traits"),
+        Offer("lasso", "genobench.builtin.linear.lasso:Lasso", "lasso or elastic net on calls, for values and ordered classes"),
+        Offer(
+            "prs",
+            "genobench.builtin.linear.prs:PolygenicScore",
+            "polygenic score: clumping and thresholding, for values and ordered classes",
+        ),
         Offer("logistic", "genobench.builtin.linear.logistic:LogisticRegression", "multinomial logistic regression on calls, for classes"),
-        Offer("ordinal", "genobench.builtin.linear.ordinal:OrdinalRegression", "cumulative logits on calls, for classes in order"),
+        Offer("ordinal", "genobench.builtin.linear.ordinal:OrdinalRegression", "cumulative logits on calls, for ordered classes"),
     ]
 
 

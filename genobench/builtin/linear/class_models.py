@@ -7,7 +7,7 @@ with a standard deviation of 100 logits, which moves no effect that the data det
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _FREE_PENALTY: Final = 1e-4
 """One over the variance of the prior of a covariate's effect, in squared logits."""
+
+PRECISE: Final = 1e-7
+"""Largest slope of the mean loss that a fit ends with, in nats a logit."""
 
 _LEAST_GAP: Final = 1e-9
 """Between the thresholds of neighbouring classes, in logits."""
@@ -110,7 +113,7 @@ class ClassPredictor(Predictor):
 
     covariates: Covariates
     scale: CallScale | None
-    weights: NDArray[np.float32] | None
+    weights: NDArray[np.floating[Any]] | None
     model: ClassModel
     labels: tuple[str, ...]
     present: Indices
@@ -138,7 +141,15 @@ def balanced_weights(numbers: Indices) -> Floats:
     return weights
 
 
-def fit_multinomial(x: Floats, columns: Floats, numbers: Indices, *, inverse_penalty: float, start: ClassModel | None = None) -> ClassModel:
+def fit_multinomial(
+    x: Floats,
+    columns: Floats,
+    numbers: Indices,
+    *,
+    inverse_penalty: float,
+    start: ClassModel | None = None,
+    tolerance: float = PRECISE,
+) -> ClassModel:
     """Multinomial logistic regression; two classes have one score, that of the second.
 
     It is the least sum, over samples weighted by `balanced_weights`, of log losses times `inverse_penalty`, plus half the squares of the
@@ -150,6 +161,7 @@ def fit_multinomial(x: Floats, columns: Floats, numbers: Indices, *, inverse_pen
         numbers: Classes from 0, each of which occurs, shape (n_samples,).
         inverse_penalty: Of the weights of axes.
         start: A model to begin with; zeros for None.
+        tolerance: Of the largest slope of the mean loss.
     """
     n_classes = int(numbers.max()) + 1
     n_scores = 1 if n_classes == 2 else n_classes
@@ -172,7 +184,7 @@ def fit_multinomial(x: Floats, columns: Floats, numbers: Indices, *, inverse_pen
     first = np.zeros((design.shape[1], n_scores))
     if start is not None and isinstance(start.link, MultinomialLink):
         first = np.vstack([start.weights, start.free, start.link.intercepts])[:, n_classes - n_scores :]
-    table = _least(loss, first.ravel()).reshape(-1, n_scores)
+    table = _least(loss, first.ravel(), tolerance).reshape(-1, n_scores)
     table = np.column_stack([np.zeros(len(table)), table]) if n_scores == 1 else table
     return ClassModel(weights=table[: x.shape[1]], free=table[x.shape[1] : -1], link=MultinomialLink(table[-1]))
 
@@ -184,6 +196,7 @@ def fit_cumulative(
     *,
     inverse_penalty: float,
     start: ClassModel | None = None,
+    tolerance: float = PRECISE,
     sample_weights: Floats | None = None,
 ) -> ClassModel:
     """Cumulative logit (proportional odds) regression: log odds of a class up to j are a threshold less one score.
@@ -196,6 +209,7 @@ def fit_cumulative(
         numbers: Classes in order from 0, each of which occurs, shape (n_samples,).
         inverse_penalty: Of the weights of axes.
         start: A model to begin with; zeros, and thresholds that fit the shares of classes, for None.
+        tolerance: Of the largest slope of the mean loss.
         sample_weights: Shape (n_samples,), with mean 1; `balanced_weights` for None.
 
     References:
@@ -229,7 +243,7 @@ def fit_cumulative(
         shares = np.cumsum(np.bincount(numbers, weights))[:-1] / weights.sum()
         slopes, thresholds = np.zeros(n_slopes), np.log(shares / (1 - shares))
     cuts = np.append(thresholds[:1], np.log(np.maximum(np.diff(thresholds), _LEAST_GAP)))
-    found = _least(loss, np.concatenate([slopes, cuts]))
+    found = _least(loss, np.concatenate([slopes, cuts]), tolerance)
     return ClassModel(
         weights=found[: x.shape[1], None],
         free=found[x.shape[1] : n_slopes, None],
@@ -242,9 +256,13 @@ def _penalties(n_axes: int, n_free: int, inverse_penalty: float, n_samples: int)
     return np.append(np.full(n_axes, 1 / (inverse_penalty * n_samples)), np.full(n_free, _FREE_PENALTY / n_samples))
 
 
-def _least(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
+def _least(loss: Callable[[Floats], tuple[float, Floats]], start: Floats, tolerance: float) -> Floats:
     found: Floats = minimize(
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "maxfun": 4000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 2000, "maxfun": 4000, "maxcor": 20, "ftol": 1e-6 * tolerance, "gtol": tolerance},
     ).x
     return found
 

@@ -25,12 +25,22 @@ INVERSE_PENALTIES: Final = (0.01, 0.05, 0.2, 1.0, 5.0)
 
 _LEAST_PROBABILITY: Final = 1e-12
 
+_ROUGH: Final = 1e-4
+"""Largest slope that a fit ends with while penalties are compared, whose losses differ by far more."""
+
 
 class Fit(Protocol):
     """Fits a model of classes."""
 
     def __call__(
-        self, x: Floats, columns: Floats, numbers: Indices, *, inverse_penalty: float, start: ClassModel | None = None
+        self,
+        x: Floats,
+        columns: Floats,
+        numbers: Indices,
+        *,
+        inverse_penalty: float,
+        start: ClassModel | None = None,
+        tolerance: float = ...,
     ) -> ClassModel:
         """From coordinates, covariates and classes numbered from 0; see `class_models`."""
         ...
@@ -67,12 +77,12 @@ def _chosen(fit: Fit, known: Known, span: CallSpan, numbers: Indices, context: F
     """The member of `INVERSE_PENALTIES` with the least balanced log loss on samples that the fit did not see."""
     losses = np.zeros(len(INVERSE_PENALTIES))
     for (x, columns, fitted), (other_x, other_columns, others) in _parts(known, span, numbers, context):
-        present = np.unique(fitted)
+        present, places = np.unique(fitted, return_inverse=True)
         if len(present) < 2:
             continue
         model = None
         for place, inverse_penalty in enumerate(INVERSE_PENALTIES):
-            model = fit(x, columns, np.searchsorted(present, fitted), inverse_penalty=inverse_penalty, start=model)
+            model = fit(x, columns, places, inverse_penalty=inverse_penalty, start=model, tolerance=_ROUGH)
             losses[place] += _balanced_log_loss(model.probabilities(other_x, other_columns), present, others)
     return INVERSE_PENALTIES[int(np.argmin(losses))]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from genobench import Classifier, check_lowest, check_positive, check_share
+from genobench.builtin.linear.score_predictors import covariates_left, score_predictor
 from genobench.builtin.linear.variant_weights import CallTable, unseen_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import FitContext, Genotypes, Trial
-    from genobench.builtin.linear.value_predictors import CallPredictor
+    from genobench import FitContext, Genotypes, Predictor, Trial
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -39,6 +39,8 @@ class Lasso(Classifier):
     squared error on the validation samples where there are any, else in cross-validation within training that keeps families together.
     Choosing variants belongs to the fit: each fold chooses its own. Where no variant varies, covariates alone are used.
 
+    Classes in order are fitted as values (0, 1, 2, ...), by folds alone, and the score becomes probabilities by a cumulative logit.
+
     Args:
         l1_share: 1 is the lasso; less adds an L2 penalty, which spreads weights over variants in linkage disequilibrium.
         n_penalties: Of the path, from the one that leaves no variant down to 2 % of it (.1 % where samples outnumber variants).
@@ -55,7 +57,7 @@ class Lasso(Classifier):
     n_penalties: int = 30
     most_variants: int = 5_000
 
-    trait_kinds = frozenset({"quantitative"})
+    trait_kinds = frozenset({"ordinal", "quantitative"})
 
     def __post_init__(self) -> None:
         check_share(self, ["l1_share"])
@@ -67,20 +69,22 @@ class Lasso(Classifier):
         """How the penalty is shared."""
         return cls(l1_share=trial.suggest_float("l1_share", 0.1, 1.0))
 
-    def fit(self, train: Genotypes, context: FitContext) -> CallPredictor:
+    def fit(self, train: Genotypes, context: FitContext) -> Predictor:
         """Fit on the samples whose trait is known.
 
         Raises:
-            DatasetError: If a covariate is absent, values are too few or constant, or there are neither covariates nor variants that vary.
+            DatasetError: If a covariate is absent, values are too few or constant, fewer than two classes occur, or there are neither
+                covariates nor variants that vary.
         """
         table = CallTable.of(train, context)
         if not len(table.variants):
-            return table.predictor(np.zeros(0))
+            return covariates_left(table, context.trait)
         everyone = np.arange(len(table.values))
         penalties = self._penalties(table)
         unseen = unseen_scores(lambda part, rows: self._path(part, rows, penalties, tolerance=_TOLERANCE), table, context)
         chosen = int(np.argmin(unseen.errors()))
-        return table.predictor(self._path(table, everyone, penalties[: chosen + 1], tolerance=_TOLERANCE / 10)[:, -1])
+        weights = self._path(table, everyone, penalties[: chosen + 1], tolerance=_TOLERANCE / 10)[:, -1]
+        return score_predictor(table, context.trait, weights, unseen, chosen)
 
     def _penalties(self, table: CallTable) -> Floats:
         """From the one that leaves no variant downwards, shape (n_penalties,)."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from genobench import Classifier, DatasetError, check_positive, check_share
+from genobench.builtin.linear.score_predictors import covariates_left, score_predictor
 from genobench.builtin.linear.variant_weights import CallTable, unseen_scores
 from genobench.statgen import clump, filled_positions_bp, linear_association
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import FitContext, Genotypes, Trial
-    from genobench.builtin.linear.value_predictors import CallPredictor
+    from genobench import FitContext, Genotypes, Predictor, Trial
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -35,6 +35,8 @@ class PolygenicScore(Classifier):
     are decisive: all of training lets more variants pass a threshold than two thirds of it. In the score a missing call stands at the
     most frequent genotype.
 
+    Classes in order are scored as values (0, 1, 2, ...), by folds alone, and the score becomes probabilities by a cumulative logit.
+
     Args:
         least_r2: A variant with more linkage than this with a more significant one, within reach, is left out.
         reach_bp: Variants further apart are not compared.
@@ -47,7 +49,7 @@ class PolygenicScore(Classifier):
     least_r2: float = 0.1
     reach_bp: int = 250_000
 
-    trait_kinds = frozenset({"quantitative"})
+    trait_kinds = frozenset({"ordinal", "quantitative"})
 
     def __post_init__(self) -> None:
         check_share(self, ["least_r2"])
@@ -60,21 +62,23 @@ class PolygenicScore(Classifier):
             least_r2=trial.suggest_float("least_r2", 0.05, 0.8), reach_bp=trial.suggest_int("reach_bp", 100_000, 2_000_000, log=True)
         )
 
-    def fit(self, train: Genotypes, context: FitContext) -> CallPredictor:
+    def fit(self, train: Genotypes, context: FitContext) -> Predictor:
         """Fit on the samples whose trait is known.
 
         Raises:
-            DatasetError: If a covariate is absent, values are too few, constant, or follow from the covariates, or there are neither
-                covariates nor variants that vary, or no variant has a position.
+            DatasetError: If a covariate is absent, values are too few, constant, or follow from the covariates, fewer than two classes
+                occur, there are neither covariates nor variants that vary, or no variant has a position.
         """
         table = CallTable.of(train, context)
         if not len(table.variants):
-            return table.predictor(np.zeros(0))
+            return covariates_left(table, context.trait)
         unseen = unseen_scores(self._weights, table, context)
         slopes = unseen.slopes
-        chosen = int(np.argmin(unseen.errors(slopes)))
+        unseen = unseen.scaled(slopes)
+        chosen = int(np.argmin(unseen.errors()))
         everyone = np.arange(len(table.values))
-        return table.predictor(slopes[chosen] * self._weights(table, everyone)[:, chosen])
+        weights = self._weights(table, everyone)[:, chosen] * slopes[chosen]
+        return score_predictor(table, context.trait, weights, unseen, chosen)
 
     def _weights(self, table: CallTable, rows: Indices) -> Floats:
         """Effects of standardised calls, learned at `rows`, for each threshold, shape (n_varying, n_thresholds)."""

@@ -102,11 +102,13 @@ def with_known_trait(genotypes: Genotypes, trait: Trait) -> Genotypes:
 
 
 def values_of(genotypes: Genotypes, trait: Trait) -> Floats:
-    """Values of a quantitative trait, shape (n_samples,).
+    """Values of a quantitative trait, or the places of classes in their order, shape (n_samples,).
 
     Raises:
-        DatasetError: If one is no finite number.
+        DatasetError: If a value is no finite number, or a class none of the trait's.
     """
+    if trait.kind != "quantitative":
+        return classes_of(genotypes, trait).numbers.astype(np.float64)
     try:
         values: Floats = genotypes.samples[trait.column].to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -117,10 +119,10 @@ def values_of(genotypes: Genotypes, trait: Trait) -> Floats:
 
 
 def values_to_learn(known: Known, trait: Trait) -> Floats:
-    """Values of the training samples, shape (n_samples,), which suffice for a linear model.
+    """Values of the training samples, or the places of their classes, shape (n_samples,), which suffice for a linear model.
 
     Raises:
-        DatasetError: If there are hardly more samples than covariates, or the trait is constant.
+        DatasetError: If there are hardly more samples than covariates, the trait is constant, or fewer than two classes occur.
     """
     values = values_of(known.genotypes, trait)
     fewest = known.columns.shape[1] + 1 + _FEWEST_BESIDE
@@ -129,7 +131,9 @@ def values_to_learn(known: Known, trait: Trait) -> Floats:
             f"Only {len(values)} training samples have a value of '{trait.column}'; "
             f"a linear model with {known.columns.shape[1]} covariates needs at least {fewest}."
         )
-    if np.ptp(values) == 0:
+    if trait.kind != "quantitative":
+        classes_to_learn(known, trait)
+    elif np.ptp(values) == 0:
         raise DatasetError(f"The trait '{trait.column}' is {values[0]} in all {len(values)} training samples; it must vary.")
     return values
 

@@ -6,7 +6,7 @@ weights anew, so that what is told of a choice was not seen by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
@@ -38,11 +38,11 @@ class Weigh(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CallTable:
-    """The training samples of a quantitative trait, with standardised calls as one array: 4 bytes a call.
+    """The training samples of a trait, with standardised calls as one array: 4 bytes a call.
 
     Args:
         known: The samples.
-        values: Of the trait, shape (n_samples,).
+        values: Of the trait, or the places of its classes in their order, shape (n_samples,).
         scale: How calls are standardised.
         variants: Those that vary, shape (n_varying,).
         x: Their calls with mean 0 and variance 1, shape (n_samples, n_varying), variant after variant in memory.
@@ -80,12 +80,16 @@ class CallTable:
         design = self.known.design[rows]
         return columns - design @ least_squares(design, columns)
 
-    def predictor(self, weights: Floats) -> CallPredictor:
+    def of_variants(self, weights: Floats) -> Floats:
+        """Weights of calls standardised by `scale`, shape (n_variants, 1), from those of `x`, shape (n_varying,)."""
+        spread_out = np.zeros((len(self.scale.factors), 1))
+        spread_out[self.variants, 0] = weights * np.sqrt(max(1, len(self.variants)))
+        return spread_out
+
+    def value_predictor(self, weights: Floats) -> CallPredictor:
         """Of the weights, shape (n_varying,), with effects of covariates by least squares beside them."""
         effects = least_squares(self.known.design, self.values - self.x @ weights)
-        of_variants = np.zeros((len(self.scale.factors), 1))
-        of_variants[self.variants, 0] = weights * np.sqrt(max(1, len(self.variants)))
-        return CallPredictor(covariates=self.known.covariates, effects=effects, scale=self.scale, weights=of_variants)
+        return CallPredictor(covariates=self.known.covariates, effects=effects, scale=self.scale, weights=self.of_variants(weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +99,12 @@ class Unseen:
     Args:
         values: Of the trait, shape (n_samples,).
         scores: Of each choice, shape (n_samples, n_choices).
+        rows: Which training samples they are, shape (n_samples,); none where they are validation samples.
     """
 
     values: Floats
     scores: Floats
+    rows: Indices
 
     @property
     def slopes(self) -> Floats:
@@ -107,22 +113,35 @@ class Unseen:
         says = squares > _ROUNDING * float(self.values @ self.values)
         return np.where(says, np.maximum(self.values @ self.scores, 0) / np.where(says, squares, 1.0), 0.0)
 
-    def errors(self, slopes: Floats | float = 1.0) -> Floats:
-        """Mean squared error of each choice, its scores multiplied by its slope, shape (n_choices,)."""
-        residual = self.values[:, None] - self.scores * slopes
+    def scaled(self, slopes: Floats) -> Unseen:
+        """With the scores of each choice multiplied by its slope."""
+        return replace(self, scores=self.scores * slopes)
+
+    def errors(self) -> Floats:
+        """Mean squared error of each choice, shape (n_choices,)."""
+        residual = self.values[:, None] - self.scores
         means: Floats = np.einsum("ij,ij->j", residual, residual) / len(residual)
         return means
 
 
 def unseen_scores(weigh: Weigh, table: CallTable, context: FitContext) -> Unseen:
-    """Scores of the validation samples where there are any, else of each fold of training by weights learned from the others."""
-    validation = validation_of(context)
+    """Scores of the validation samples where there are any, else of each fold of training by weights learned from the others.
+
+    For classes the folds are taken in any case: what turns a score into their probabilities needs more samples than a choice does.
+    """
+    validation = validation_of(context) if context.trait.kind == "quantitative" else None
     if validation is not None:
         design = design_of(table.known.covariates.matrix(validation))
         asked = _Asked(design=design, x=table.calls_of(validation), values=values_of(validation, context.trait))
-        return _unseen(table, np.arange(len(table.values)), weigh, asked)
-    parts = [_unseen(table, rows, weigh, _Asked.at(table, asked)) for rows, asked in folds_of(table.known, context)]
-    return Unseen(values=np.concatenate([part.values for part in parts]), scores=np.concatenate([part.scores for part in parts]))
+        values, scores = _unseen(table, np.arange(len(table.values)), weigh, asked)
+        return Unseen(values=values, scores=scores, rows=np.zeros(0, dtype=np.intp))
+    folds = list(folds_of(table.known, context))
+    parts = [_unseen(table, rows, weigh, _Asked.at(table, asked)) for rows, asked in folds]
+    return Unseen(
+        values=np.concatenate([values for values, _ in parts]),
+        scores=np.concatenate([scores for _, scores in parts]),
+        rows=np.concatenate([asked for _, asked in folds]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,10 +158,10 @@ class _Asked:
         return cls(design=table.known.design[rows], x=table.x[rows], values=table.values[rows])
 
 
-def _unseen(table: CallTable, rows: Indices, weigh: Weigh, asked: _Asked) -> Unseen:
+def _unseen(table: CallTable, rows: Indices, weigh: Weigh, asked: _Asked) -> tuple[Floats, Floats]:
     """Values and scores less what effects of covariates, learned at `rows`, say of them."""
     weights = weigh(table, rows)
     learned = np.column_stack([table.values[rows], table.x[rows] @ weights])
     effects = least_squares(table.known.design[rows], learned)
     beside = np.column_stack([asked.values, asked.x @ weights]) - asked.design @ effects
-    return Unseen(values=beside[:, 0], scores=beside[:, 1:])
+    return beside[:, 0], beside[:, 1:]

@@ -9,6 +9,7 @@ import pytest
 
 from genobench import DatasetError, SettingsError
 from genobench.builtin.linear.lasso import Lasso
+from genobench.builtin.linear.value_predictors import CallPredictor
 from genobench.builtin.linear.variant_weights import CallTable, Unseen, unseen_scores
 from genobench.testing import example_genotypes
 
@@ -29,7 +30,7 @@ def test_lasso__is_where_the_penalised_squares_are_least(l1_share, train, contex
     table = CallTable.of(train, context["quantitative"])
     penalties = Lasso(l1_share=l1_share)._penalties(table)[:12]
     weights = Lasso(l1_share=l1_share)._path(table, np.arange(100), penalties, tolerance=1e-10)[:, -1]
-    residual = train.samples["weight"].to_numpy() - table.predictor(weights).predict(train)
+    residual = train.samples["weight"].to_numpy() - table.value_predictor(weights).predict(train)
     x, _ = standardised(train, train)
     slopes = (x * np.sqrt(x.shape[1])).T @ residual / 100
     acts = weights != 0
@@ -51,6 +52,7 @@ def test_lasso__first_penalty_of_the_path_leaves_no_variant_and_the_next_does(tr
 
 def test_lasso__finds_the_variants_that_act(sparse, context):
     predictor = Lasso().fit(sparse.take_samples(np.arange(400)), context["quantitative"])
+    assert isinstance(predictor, CallPredictor)
     strongest = np.argsort(-np.abs(predictor.weights[:, 0]))[:3]
     assert sorted(strongest) == [20, 200, 400]
     predicted = predictor.predict(sparse)[400:]
@@ -100,6 +102,8 @@ def test_lasso__chooses_its_penalty_on_validation_samples_where_given(sparse, co
     turned = train.with_samples(train.samples.assign(weight=-train.samples["weight"]))
     with_turned = Lasso().fit(train, replace(context["quantitative"], validation=turned))
     with_itself = Lasso().fit(train, replace(context["quantitative"], validation=train))
+    assert isinstance(with_turned, CallPredictor)
+    assert isinstance(with_itself, CallPredictor)
     assert not with_turned.weights.any()
     assert with_itself.weights.any()
 
@@ -129,7 +133,7 @@ def test_unseen__slopes_are_those_of_least_squares_but_never_negative():
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(50, 3)) * [1.0, 10.0, 0.0]
     values = scores[:, 0] - 0.2 * scores[:, 1] + rng.normal(size=50)
-    unseen = Unseen(values=values, scores=scores)
+    unseen = Unseen(values=values, scores=scores, rows=np.arange(50))
     expected = np.linalg.lstsq(scores[:, :1], values)[0][0]
     np.testing.assert_allclose(unseen.slopes, [expected, 0.0, 0.0])
-    np.testing.assert_allclose(unseen.errors(unseen.slopes)[1:], np.mean(values**2))
+    np.testing.assert_allclose(unseen.scaled(unseen.slopes).errors()[1:], np.mean(values**2))

@@ -69,7 +69,7 @@ def test_prs__chooses_variants_in_the_samples_that_it_is_fitted_on(context):
 
     def share_explained(weigh):
         unseen = unseen_scores(weigh, table, context["quantitative"])
-        return 1 - unseen.errors(unseen.slopes).min() / np.mean(unseen.values**2)
+        return 1 - unseen.scaled(unseen.slopes).errors().min() / np.mean(unseen.values**2)
 
     assert share_explained(leaky) > 0.5
     assert share_explained(NO_CLUMPS._weights) < 0.15

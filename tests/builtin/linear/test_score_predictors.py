@@ -1,0 +1,83 @@
+"""Scores of classes in order: against a cumulative logit of the true score, and what a score must not claim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genobench.builtin.linear.class_models import fit_cumulative
+from genobench.builtin.linear.lasso import Lasso
+from genobench.builtin.linear.prs import PolygenicScore
+from genobench.testing import example_genotypes
+
+LABELS = np.array(["low", "medium", "high"], dtype=object)
+CLASSIFIERS = [Lasso(), PolygenicScore()]
+
+
+@pytest.fixture(scope="module")
+def liability():
+    """900 samples of 200 variants, three of which and the sex act on a latent logistic variable, cut in three."""
+    genotypes = example_genotypes(n_samples=900, n_variants=200, seed=13)
+    genetic = genotypes.to_array()[:, [20, 90, 170]] @ [1.5, -1.5, 1.5]
+    genetic = genetic - genetic.mean() + 1.5 * (genotypes.samples["sex"] == "male").to_numpy()
+    latent = genetic + np.random.default_rng(13).logistic(size=900)
+    grades = LABELS[np.digitize(latent, np.quantile(latent, [1 / 3, 2 / 3]))]
+    return genotypes.with_samples(genotypes.samples.assign(grade=grades)), genetic
+
+
+def _loss(probabilities: np.ndarray, grades: np.ndarray) -> float:
+    return float(-np.log(probabilities[np.arange(len(grades)), np.searchsorted([0, 1, 2], grades)]).mean())
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_classes__are_predicted_nearly_as_by_the_true_score(classifier, liability, context):
+    """300 samples that the fit did not see: most of the log loss that the true score saves is saved, with honest probabilities."""
+    labelled, genetic = liability
+    grades = np.array([list(LABELS).index(grade) for grade in labelled.samples["grade"]])
+    predicted = classifier.fit(labelled.take_samples(np.arange(600)), context["ordinal"]).predict(labelled)[600:]
+    no_axes = np.zeros((900, 0))
+    oracle = fit_cumulative(no_axes[:600], genetic[:600, None], grades[:600], inverse_penalty=1.0)
+    best = _loss(oracle.probabilities(no_axes[600:], genetic[600:, None]), grades[600:])
+    saved = (np.log(3) - _loss(predicted, grades[600:])) / (np.log(3) - best)
+    assert saved > 0.7
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_classes__covariates_stand_beside_the_score(classifier, liability, context):
+    """The sex that raises the trait has more of the highest class."""
+    labelled, _ = liability
+    predicted = classifier.fit(labelled.take_samples(np.arange(600)), context["ordinal"]).predict(labelled)
+    is_male = (labelled.samples["sex"] == "male").to_numpy()
+    assert predicted[is_male, 2].mean() > predicted[~is_male, 2].mean() + 0.1
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_classes__drawn_at_random_are_guessed(classifier, context):
+    """250 samples that the fit did not see, far fewer samples than variants in it: a third is right, within four standard errors, and
+    no class is thought likely: a score that says too much of its own samples would be sure of others too."""
+    genotypes = example_genotypes(n_samples=400, n_variants=900, seed=14)
+    labels = np.random.default_rng(14).choice(LABELS, 400)
+    labelled = genotypes.with_samples(genotypes.samples.assign(grade=labels))
+    predicted = classifier.fit(labelled.take_samples(np.arange(150)), context["ordinal"]).predict(labelled)[150:]
+    assert abs((LABELS[predicted.argmax(axis=1)] == labels[150:]).mean() - 1 / 3) < 4 * np.sqrt(2 / 9 / 250)
+    assert np.median(predicted.max(axis=1)) < 0.5
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_classes__without_variants_that_vary_are_the_covariates(classifier, train, context):
+    flat = train.take_variants(np.arange(3))
+    by_sex = classifier.fit(flat, context["ordinal"]).predict(flat).round(9)
+    assert len(np.unique(by_sex, axis=0)) == 2
+    np.testing.assert_allclose(by_sex.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_classes__are_not_turned_by_validation_samples(classifier, liability, context):
+    """Folds within training say how steep the odds are."""
+    labelled, _ = liability
+    train = labelled.take_samples(np.arange(300))
+    turned = train.with_samples(train.samples.assign(grade=train.samples["grade"].map({"low": "high", "high": "low", "medium": "medium"})))
+    fits = [classifier.fit(train, replace(context["ordinal"], validation=part)).predict(train) for part in (None, turned)]
+    np.testing.assert_array_equal(*fits)
