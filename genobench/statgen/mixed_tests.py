@@ -91,8 +91,8 @@ def mixed_association(
         relationship: Shape (n_samples, n_samples), symmetric and positive semidefinite; or its spectrum, which further traits can use.
         covariates: Fixed effects beside the mean, shape (n_samples, n_covariates); none by default.
         variances: "each" estimates the ratio of variances anew for each variant, for Wald's test by restricted and for the likelihood ratio
-            test by full likelihood. "null" keeps those of the model without a variant: some ten times as fast beside the rotation of calls,
-            and conservative for variants of large effect.
+            test by full likelihood. "null" keeps those of the model without a variant: about three times as fast, and conservative for
+            variants of large effect.
 
     Raises:
         GenotypesError: If shapes differ, or a value or covariate is missing.
