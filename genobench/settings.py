@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from genobench.errors import ContractError, GenobenchError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_WANTED: Final = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text", "finite_": "a finite number"}
+"""What a value must be, by how the kind of pydantic's error begins."""
 
 
 def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
@@ -43,12 +46,23 @@ def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
         raise ContractError(f"The settings of {plugin.__name__} cannot be read: {error}") from error
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise SettingsError(f"{plugin.__name__} does not take {place} = {first.get('input')!r}: {first['msg']}.") from error
+        place = str(first["loc"][0]) if first["loc"] else "settings"
+        raise SettingsError(f"{plugin.__name__} does not take {place} = {first.get('input')!r}: {_wanted(first)}.") from error
     except GenobenchError:
         raise
     except Exception as error:  # the plugin boundary: `__post_init__` may raise anything
         raise SettingsError(f"{plugin.__name__} does not take {dict(settings)}: {type(error).__name__}: {error}") from error
+
+
+def _wanted(error: Mapping[str, Any]) -> str:
+    """What would be right in place of what pydantic refused, as a clause."""
+    kind, expected = error["type"], error.get("ctx", {}).get("expected")
+    if expected is not None:
+        return f"it must be {expected}"
+    for beginning, wanted in _WANTED.items():
+        if kind.startswith(beginning):
+            return f"it must be {wanted}"
+    return str(error["msg"])
 
 
 def settings_json(plugin: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -19,6 +19,8 @@ class _Settings:
     rate: float = 0.1
     is_fast: bool = False
     widths: tuple[int, ...] = (8, 4)
+    mode: Literal["a", "b"] = "a"
+    limit: int | None = None
 
 
 def test_with_settings__reads_text_by_the_type_of_the_field():
@@ -30,15 +32,26 @@ def test_with_settings__unknown_name_gives_the_nearest():
         with_settings(_Settings, {"step": 3})
 
 
-def test_with_settings__value_that_does_not_fit():
-    with pytest.raises(SettingsError, match="does not take steps = 'many'"):
-        with_settings(_Settings, {"steps": "many"})
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("steps", "many", "it must be a whole number"),
+        ("steps", "1.5", "it must be a whole number"),
+        ("rate", "fast", "it must be a number"),
+        ("is_fast", "maybe", "it must be true or false"),
+        ("mode", "c", "it must be 'a' or 'b'"),
+        ("limit", "none", "it must be a whole number"),
+    ],
+)
+def test_with_settings__value_that_does_not_fit(name, value, wanted):
+    with pytest.raises(SettingsError, match=rf"^_Settings does not take {name} = '{value}': {wanted}\.$"):
+        with_settings(_Settings, {name: value})
 
 
 def test_settings_json__reads_back_as_the_same_settings():
     settings = _Settings(rate=1e-4, widths=(3, 2, 1))
     values = settings_json(settings)
-    assert values == {"steps": 10, "rate": 1e-4, "is_fast": False, "widths": [3, 2, 1]}
+    assert values == {"steps": 10, "rate": 1e-4, "is_fast": False, "widths": [3, 2, 1], "mode": "a", "limit": None}
     assert with_settings(_Settings, json.loads(json.dumps(values))) == settings
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from genobench.cli import compare, data, downstream, generate, leaderboard, plugins, record, run, score
-from genobench.errors import GenobenchError
+from genobench.errors import GenobenchError, UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 __all__ = ["app", "main"]
@@ -42,6 +43,21 @@ app.command("record")(record.record)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(leaderboard.app, name="leaderboard")
+
+_ELSEWHERE: Final = {"generators": "plugins list", "classifiers": "plugins list", "metrics": "plugins list", "datasets": "data list"}
+"""What one might type, and the command that answers it."""
+
+
+def _point_to(typed: str, command: str) -> Callable[[], None]:
+    def point() -> None:
+        raise UnknownNameError(f"There is no command '{typed}'; `genobench {command}` lists {typed}.")
+
+    return point
+
+
+for _typed, _command in _ELSEWHERE.items():
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(_typed, hidden=True, context_settings=settings)(_point_to(_typed, _command))
 
 
 class _Stopped(BaseException):

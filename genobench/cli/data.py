@@ -140,19 +140,23 @@ def export(
     """Write a dataset's genotypes to files that other programs read."""
     from genobench.datasets import open_dataset
     from genobench.errors import FormatError
-    from genobench.formats import write_genotypes
+    from genobench.formats import check_writable, write_genotypes
     from genobench.home import write_text_atomically
     from genobench.registry import load_registry
 
     for path in (out, samples):
         if path is not None and path.exists() and not replace and not (path.is_dir() and not any(path.iterdir())):
             raise FormatError(f"{path} exists already; choose another place, or add --replace.")
-    genotypes = open_dataset(name, load_registry()).genotypes
+    check_writable(out)
+    dataset = open_dataset(name, load_registry())
+    genotypes = dataset.genotypes
     written = list(write_genotypes(genotypes, out))
     if samples is not None:
         write_text_atomically(samples, genotypes.samples.to_csv(index=False))
         written.append(samples)
     typer.echo(f"{genotypes.n_samples:,} samples x {genotypes.n_variants:,} variants written to {', '.join(map(str, written))}")
+    if samples is None and dataset.card.traits:
+        typer.echo("Traits and covariates may have no place in this format: --samples FILE writes them.", err=True)
 
 
 @app.command("split")

@@ -68,6 +68,10 @@ def print_import(report: ImportReport) -> None:
     for trait, n_known in zip(report.traits, report.n_with_trait, strict=True):
         classes = f" ({' < '.join(trait.classes) if trait.kind == 'ordinal' else ', '.join(trait.classes)})" if trait.classes else ""
         typer.echo(f"  trait '{trait.column}': {trait.kind}{classes}, known in {n_known:,} samples")
+        beside = [f"covariates: {', '.join(trait.covariates)}"] if trait.covariates else []
+        beside += [f"families: {trait.family}"] if trait.family else []
+        if beside:
+            typer.echo(f"    beside it {'; '.join(beside)}")
     print_lines("decided:", [decision.text for decision in read.decisions])
     print_lines("notes:", report.notes)
     typer.echo(f"  sha256 {report.sha256}")

@@ -21,13 +21,14 @@ def generate(
     from genobench.cli.progress import RunProgress
     from genobench.errors import FormatError
     from genobench.fitting import generate_from_cell
-    from genobench.formats import write_genotypes
+    from genobench.formats import check_writable, write_genotypes
     from genobench.home import genobench_home, write_text_atomically
     from genobench.registry import load_registry
 
     for path in (out, samples):
         if path is not None and path.exists() and not replace:
             raise FormatError(f"{path} exists already; choose another place, or add --replace.")
+    check_writable(out)
     with RunProgress() as progress:
         genotypes = generate_from_cell(cell, n_samples=n, seed=seed, home=genobench_home(), registry=load_registry(), on_event=progress)
     written = list(write_genotypes(genotypes, out))

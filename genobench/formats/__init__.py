@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genobench.formats.assembly import RawGenotypes
     from genobench.genotypes import Genotypes
 
-__all__ = ["Decision", "ReadReport", "read_genotypes", "read_with_report", "write_genotypes"]
+__all__ = ["Decision", "ReadReport", "check_writable", "read_genotypes", "read_with_report", "write_genotypes"]
 
 _READABLE: Final = ".bed, .vcf, .vcf.gz, .bcf, .hap, .hap.gz, .npz, .csv, .tsv, .parquet, or a folder"
 
@@ -82,6 +82,15 @@ def write_genotypes(genotypes: Genotypes, path: Path) -> tuple[Path, ...]:
         FormatError: If the suffix is not known, or the format cannot hold the genotypes.
         OSError: If the disk is full or the place cannot be written; what stood there before still stands then.
     """
+    return _writer(path)(genotypes, path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise FormatError if the name of a file says no format that is written here; before what is written is made, say."""
+    _writer(path)
+
+
+def _writer(path: Path) -> Callable[[Genotypes, Path], tuple[Path, ...]]:
     from genobench.formats import arrays, folder, haplotypes, plink1, tables, vcf
 
     writers: dict[str, Callable[[Genotypes, Path], tuple[Path, ...]]] = {
@@ -95,12 +104,12 @@ def write_genotypes(genotypes: Genotypes, path: Path) -> tuple[Path, ...]:
     }
     for suffix in sorted(writers, key=len, reverse=True):
         if path.name.endswith(suffix):
-            return writers[suffix](genotypes, path)
+            return writers[suffix]
     if path.suffix and not path.is_dir():
         raise FormatError(
             f"{path} ends in '{path.suffix}', which genobench does not write; choose one of {', '.join(writers)}, or a folder."
         )
-    return folder.write_folder(genotypes, path)
+    return folder.write_folder
 
 
 def _resolved(path: Path) -> Path:

@@ -42,7 +42,7 @@ def test_import__says_what_matched(imported, files):
     assert "59 of 60 samples found among the 60 rows of" in imported
     assert "1 samples without phenotypes: sample0000" in imported
     assert "1 phenotyped but not genotyped: stranger" in imported
-    assert "trait 'weight': quantitative, known in 59 samples" in imported
+    assert "trait 'weight': quantitative, known in 59 samples\n    beside it covariates: sex; families: family\n" in imported
 
 
 def test_import__as_json_says_the_same(files):
@@ -112,6 +112,18 @@ def test_export__writes_what_reads_back(imported, tmp_path, name):
     assert "60 samples x 40 variants written to" in printed
     assert np.array_equal(read_genotypes(tmp_path / name).to_array(), read_genotypes(tmp_path / "x.bed").to_array())
     assert pd.read_csv(tmp_path / "samples.csv")["weight"].notna().sum() == 59
+
+
+def test_export__says_that_traits_stay_behind(imported, tmp_path):
+    assert "Traits and covariates may have no place in this format: --samples FILE writes them." in run(
+        "export", "mine", tmp_path / "a.bed"
+    )
+    assert "--samples" not in run("export", "mine", tmp_path / "b.bed", "--samples", tmp_path / "b.csv")
+
+
+def test_export__refuses_an_ending_before_anything_is_opened(home, tmp_path):
+    with pytest.raises(FormatError, match=r"x\.docx ends in '\.docx', which genobench does not write"):
+        run("export", "nothing", tmp_path / "x.docx")
 
 
 def test_export__replaces_only_when_told(imported, tmp_path):

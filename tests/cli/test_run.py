@@ -62,7 +62,7 @@ def user(tmp_path_factory):
 def test_main__from_a_shell(user):
     """What a shell gets: the exit code of a process of its own, and one line."""
     folder, _, _ = user
-    command = [sys.executable, "-c", "from genobench.cli import main; main()", "run", "-g", "copi", "-d", "example"]
+    command = [sys.executable, "-m", "genobench", "run", "-g", "copi", "-d", "example"]
     environment = {**os.environ, "GENOBENCH_HOME": str(folder / "home")}
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
     assert (done.returncode, done.stdout) == (2, "")
@@ -179,6 +179,10 @@ def test_plugins_info__shows_settings_and_citation(user):
         (("run", "-g", "leaky", "--settings", "absent.json"), "The settings file absent.json cannot be read as JSON"),
         (("run", "-g", "leaky", "-g", "copy", "--set", "share=1"), "--set and --settings are for one generator, and 2 are named"),
         (("generate", "nothing", "--out", "x.bed"), "'nothing' should name one cell"),
+        (("generate", "nothing", "--out", "x.docx"), "x.docx ends in '.docx', which genobench does not write"),
+        (("generators",), "There is no command 'generators'; `genobench plugins list` lists generators."),
+        (("datasets", "list", "--json"), "There is no command 'datasets'; `genobench data list` lists datasets."),
+        (("run", "-g", "leaky", "--set", "share=many"), "Leaky does not take share = 'many': it must be a number."),
         (("plugins", "info", "leakyy"), "There is no plugin 'leakyy'. Did you mean 'leaky'?"),
     ],
 )
