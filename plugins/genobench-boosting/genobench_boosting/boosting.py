@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class Growth(Protocol):
         ...
 
 
+_FEWEST_VALIDATION: Final = 10
+"""With fewer validation samples that have the trait, folds within training say more."""
+
+
 @dataclass(frozen=True, eq=False)
 class BoostedPredictor(Predictor):
     """Predictions of boosted trees.
@@ -85,10 +89,10 @@ class BoostedTrees(Classifier, ABC):
     ordinal classes are taken without their order. Samples without a phenotype are left out. Where no variant varies, trees see the
     covariates alone.
 
-    With validation samples the round with the least loss on them is kept. Without, `n_folds` parts of the training samples, families kept
-    together, each judge trees that were grown on the rest (with variants, imputation and covariates learned from the rest too), and trees
-    are grown again on all training samples for as many rounds as had the least mean loss; for `patience` rounds where too few samples are
-    there to judge.
+    With ten or more validation samples the round with the least loss on them is kept. Without, `n_folds` parts of the training samples,
+    families kept together, each judge trees that were grown on the rest (with variants, imputation and covariates learned from the rest
+    too), and trees are grown again on all training samples for as many rounds as had the least mean loss; for `patience` rounds where too
+    few samples are there to judge.
     """
 
     most_variants: int = 4000
@@ -149,7 +153,7 @@ class BoostedTrees(Classifier, ABC):
                 f"'{context.trait.column}', and no covariate does."
             )
         whole = design.part(known, target)
-        if validation is not None and _can_judge(target, validation):
+        if validation is not None and validation.n_samples >= _FEWEST_VALIDATION and _can_judge(target, validation):
             growth = self.start(whole, design.part(validation, target), n_classes=target.n_present, context=context)
             n_rounds = self._least_loss_round([growth], context)
         else:

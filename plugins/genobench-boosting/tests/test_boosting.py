@@ -254,6 +254,12 @@ def test_fit__validation_judges_where_it_is_given(tmp_path: Path) -> None:
     assert len(judge.numbers) == 50
 
 
+def test_fit__folds_judge_where_validation_samples_are_few(tmp_path: Path) -> None:
+    recorder = Recorder()
+    recorder.fit(example(MILK), context_of(tmp_path, MILK, validation=example(MILK, n_samples=9, seed=2)))
+    assert len(recorder.started) == 4
+
+
 def test_fit__a_handful_of_samples_that_cannot_judge_grow_patience_rounds(tmp_path: Path) -> None:
     train = with_columns(random_calls(4, 30, seed=3), coat=["white", "black", "black", "black"])
     recorder = Recorder(patience=7, n_folds=4)
