@@ -63,15 +63,15 @@ def told(record):
 
 @pytest.fixture(scope="module")
 def values(user):
-    """Records of a quantitative trait, with the control that copies, and the command that gives them."""
+    """Records of a quantitative trait, with a generator that echoes, and the command that gives them."""
     _, genobench = user
     arms = "real,synthetic,real+1x,real+3x,minority,covariates"
-    command = ["downstream", "-d", "values", "-g", "copy", "-c", "witness", "--arms", arms, "--components", "2", "--json"]
+    command = ["downstream", "-d", "values", "-g", "echo", "-c", "witness", "--arms", arms, "--components", "2", "--json"]
     return command, records_of(genobench(*command))
 
 
 def test_downstream__each_arm_holds_what_its_name_says(values):
-    """`copy` gives each training sample once before any twice, so its calls sum to a multiple of the real ones."""
+    """`echo` gives the training samples in turn, so its calls sum to a multiple of the real ones."""
     _, records = values
     by_arm = {record["arm"]: record for record in records}
     assert list(by_arm) == ["real", "covariates", "synthetic", "real+1x", "real+3x"], "minority means nothing for values"
@@ -119,7 +119,7 @@ def test_downstream__more_samples_do_not_hang_on_the_other_arms(user, values):
     _, records = values
     stores = [path.name for path in (folder / "home").rglob("more/*/*x")]
     assert stores == ["3x"]
-    done = genobench("downstream", "-d", "values", "-g", "copy", "-c", "witness", "--arms", "real+2x", "--json")
+    done = genobench("downstream", "-d", "values", "-g", "echo", "-c", "witness", "--arms", "real+2x", "--json")
     assert "generate" not in done.err
     (record,) = records_of(done)
     n_train = record["n_real"]
@@ -138,9 +138,9 @@ def test_downstream__plan_only_says_what_is_there(user, values):
 
 
 def test_downstream__classes_are_filled_up_and_stand_in_the_order_of_the_trait(user):
-    """A quarter is white; filled up, as many are white as red. The witness gives the last class first."""
+    """A quarter is white; filled up, as many are white as red. The witness gives the last class first, and the echo heeds no condition."""
     _, genobench = user
-    done = genobench("downstream", "-d", "classes", "-g", "copy", "-c", "witness", "-c", "broken", "--arms", "real,minority", "--json")
+    done = genobench("downstream", "-d", "classes", "-g", "echo", "-c", "witness", "-c", "broken", "--arms", "real,minority", "--json")
     by_arm = {(record["classifier"].split("/")[1], record["arm"]): record for record in records_of(done)}
     real, minority = by_arm["witness", "real"], by_arm["witness", "minority"]
     assert real["classes"] == ["red", "white"]
@@ -156,10 +156,10 @@ def test_downstream__classes_are_filled_up_and_stand_in_the_order_of_the_trait(u
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-c", "witnes", "-g", "copy"), "There is no classifier 'witnes'. Did you mean 'witness'?"),
-        (("-c", "witness", "-g", "copi"), "There is no generator 'copi'. Did you mean 'copy'?"),
+        (("-c", "witnes", "-g", "echo"), "There is no classifier 'witnes'. Did you mean 'witness'?"),
+        (("-c", "witness", "-g", "ehco"), "There is no generator 'ehco'. Did you mean 'echo'?"),
         (("-c", "witness"), "The arm 'synthetic' needs synthetic samples, and no generator is named"),
-        (("-g", "copy"), "No classifier is named"),
+        (("-g", "echo"), "No classifier is named"),
         (("-c", "witness", "--arms", "real,unreal"), "There is no arm 'unreal'"),
         (("-c", "logistic", "--arms", "real"), "None of logistic takes a quantitative trait."),
     ],

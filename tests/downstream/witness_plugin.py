@@ -8,7 +8,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from genobench import Classifier, Generator, Offer, Predictor, hookimpl
+from genobench import (
+    Classifier,
+    Generator,
+    Genotypes,
+    Offer,
+    PackedCalls,
+    Predictor,
+    Sampler,
+    hookimpl,
+    read_store,
+    synthetic_ids,
+    write_store,
+)
 
 FACTS = ("n_samples", "n_validation", "n_components", "seed", "n_families", "n_unique_ids", "sum_of_trait", "sum_of_calls")
 """What the first predictions of `witness` say, where the trait is quantitative."""
@@ -25,19 +37,48 @@ def genobench_classifiers() -> list[Offer]:
 
 @hookimpl
 def genobench_generators() -> list[Offer]:
-    return [Offer("unfit", "witness_plugin:Unfit", "cannot be fitted")]
+    return [
+        Offer("echo", "witness_plugin:Echo", "the training samples in turn, with their own traits whatever is asked"),
+        Offer("unfit", "witness_plugin:Unfit", "cannot be fitted"),
+    ]
+
+
+@dataclass(frozen=True)
+class EchoSampler(Sampler):
+    known: Any
+
+    def generate(self, n_samples, *, seed, condition=None):
+        rows = np.arange(n_samples) % self.known.n_samples
+        packed, table = np.asarray(self.known.calls.packed)[rows], self.known.samples.iloc[rows]
+        table = table[["sex", *(name for name in condition if name != "sex")]].assign(id=synthetic_ids(n_samples))
+        return Genotypes(calls=PackedCalls(packed=packed, n_variants=self.known.n_variants), samples=table, variants=self.known.variants)
+
+    def save(self, folder):
+        write_store(self.known, folder / "known")
+
+
+@dataclass(frozen=True)
+class Echo(Generator):
+    """The training samples in turn, with their own traits; imports nothing heavy."""
+
+    def fit(self, train, context):
+        return EchoSampler(train)
+
+    @classmethod
+    def load(cls, folder) -> Any:
+        return EchoSampler(read_store(folder / "known"))
 
 
 @dataclass(frozen=True)
 class Unfit(Generator):
     """Cannot be fitted."""
 
+    def fit(self, train, context):
+        raise RuntimeError("it cannot be fitted")
+
     @classmethod
     def load(cls, folder) -> Any:
         raise NotImplementedError
-
-    def fit(self, train, context):
-        raise RuntimeError("it cannot be fitted")
 
 
 @dataclass(frozen=True)
