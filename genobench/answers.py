@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -180,11 +180,15 @@ class Answers:
         return Prediction(truth=truth, predicted=predicted, classes=predictor.classes, groups=groups)
 
     def _predictor(self, name: str, classifier: Classifier, source: Genotypes, trait: Trait) -> Predictor:
-        """The last few are remembered: a band asks one that is trained on the holdout about a hundred draws."""
+        """The last few are remembered: a band asks one that is trained on the holdout about a hundred draws.
+
+        It is told of no covariates: these scores ask what calls say of a trait, and a synthetic sample carries the trait and covariates of
+        one row, whatever its calls are. Prediction beside covariates is compared in `genobench.downstream`.
+        """
         key = (name, id(source), trait)
         if key not in self._predictors:
             with TemporaryDirectory() as folder:
-                context = FitContext(trait=trait, seed=0, device="cpu", folder=Path(folder))
+                context = FitContext(trait=replace(trait, covariates=()), seed=0, device="cpu", folder=Path(folder))
                 self._predictors = dict([*self._predictors.items()][-_MOST_PREDICTORS + 1 :])
                 self._predictors[key] = (source, classifier.fit(source, context))
         return self._predictors[key][1]

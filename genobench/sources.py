@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 _CORE: Final = ("genobench.statgen", "genobench.class_strata", "genobench.encoding", "genobench.sampler_tables")
 """What of the core a generator's numbers hang on; the rest only carries them."""
 
-_PUBLIC: Final = {"ConditionEncoder": "genobench.encoding", "SamplerTables": "genobench.sampler_tables"}
+_PUBLIC: Final = {
+    "ConditionEncoder": "genobench.encoding",
+    "Covariates": "genobench.covariates",
+    "SamplerTables": "genobench.sampler_tables",
+}
 """Where the public names are defined that stand for such parts."""
 
 

@@ -42,6 +42,17 @@ def test_answers__predictions_withhold_the_trait(comparison, monkeypatch, tmp_pa
     np.testing.assert_array_equal(prediction.truth, comparison.holdout.samples["weight"])
 
 
+def test_answers__predictions_hang_on_calls_and_not_on_covariates(comparison):
+    """A covariate that gives the trait away changes nothing: synthetic samples carry both in one row, whatever their calls are."""
+    telling = {part: comparison.part(part) for part in ("synthetic", "holdout")}
+    telling = {part: found.with_samples(found.samples.assign(sex=found.samples["weight"])) for part, found in telling.items()}
+    request = Predictions("ridge", "synthetic")
+    first, second = (
+        Answers(load_registry(), comparison.train).answer(request, shown) for shown in (comparison, replace(comparison, **telling))
+    )
+    np.testing.assert_array_equal(first.predicted, second.predicted)
+
+
 def test_answers__a_classifier_is_fitted_once_for_all_that_it_predicts(comparison, monkeypatch):
     """A band asks a classifier trained on the holdout about a hundred draws."""
     registry = load_registry()

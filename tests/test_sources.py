@@ -51,6 +51,11 @@ def test_source_files__of_the_public_face_what_numbers_hang_on(package: Path, na
     assert found == {f"{package.name}.first", *(f"genobench.{module}" for module in followed)}
 
 
+def test_source_files__of_a_classifier_are_those_of_its_covariates(package: Path) -> None:
+    (package / "first.py").write_text("from genobench import Covariates\n")
+    assert {"genobench.covariates", "genobench.statgen.structure"} <= set(source_files(f"{package.name}.first"))
+
+
 @pytest.mark.parametrize(("changed", "is_another"), [("shared/loop.py", True), ("second.py", False), ("shared/__init__.py", False)])
 def test_source_sha256__changes_with_what_is_imported_alone(package: Path, changed: str, is_another: bool) -> None:
     before = source_sha256(f"{package.name}.first")
