@@ -57,18 +57,19 @@ class Diffusion(Generator):
     made up for.
 
     Args:
-        preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". It fixes the settings that are None. A published
-            one keeps its last weights; the publication kept the best by precision and recall on validation samples as well.
-        n_timesteps: T.
-        n_sampling_steps: Steps of generation, at most T.
-        widths: Of the noise network's three layers.
-        batch_size: Samples a batch; where there are fewer, all of them are one.
-        learning_rate: Of Adam, after its warm-up; a cosine takes it down.
-        max_epochs: The most often that a sample is seen.
-        kept_share: Share of a chromosome's variance that the components reach; smaller shares link neighbours more.
-        training_products: Multiplications in training at most, which fixes the steps of large models (default only).
-        average_decay: Of the moving average of the weights (default only).
-        patience: Checks on validation samples without progress before training stops (default only).
+        preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". It fixes the settings that are None; the
+            default's values stand in brackets. A published one keeps its last weights; the publication kept the best by precision and
+            recall on validation samples as well.
+        n_timesteps: T (1000).
+        n_sampling_steps: Steps of generation, at most T (100).
+        widths: Of the noise network's three layers (384, 384, 384).
+        batch_size: Samples a batch; where there are fewer, all of them are one (128).
+        learning_rate: Of Adam, after its warm-up; a cosine takes it down (5e-4).
+        max_epochs: The most often that a sample is seen (200).
+        kept_share: Share of a chromosome's variance that the components reach; smaller shares link neighbours more (.6).
+        training_products: Multiplications in training at most, which fixes the steps of large models (default only: 1.2e12).
+        average_decay: Of the moving average of the weights (default only: .995).
+        patience: Checks on validation samples without progress before training stops (default only: 3).
 
     References:
         Ho, Jain and Abbeel 2020, Denoising diffusion probabilistic models, arXiv:2006.11239.

@@ -34,24 +34,25 @@ class Gan(Generator):
     A missing call reads as its variant's average.
 
     Args:
-        preset: "default", or a published model: "cow-chr14", "human-ensembl", "human-multi". It fixes the settings that are None.
-        is_conditional: Whether both networks see trait and covariates.
-        batch_size: Samples a batch; where there are fewer, all of them are one.
-        learning_rate: Of the generator's Adam.
-        critic_rate: Of the discriminator's.
-        max_epochs: The most often that both networks see a sample.
-        training_calls: Calls that both networks see in training at most (default only), which fixes the number of steps.
-        loading_rate: Share of `learning_rate` for weights that begin with what the closed forms give (default only).
-        gradient_penalty: Weight of the squared gradient of the discriminator at training samples (default only).
-        n_shared: Genome-wide factors (default only).
-        block_size: The most variants in a block (default only).
-        n_clusters: Haplotype clusters of each block (default only).
-        n_rounds: Rounds of expectation-maximisation of the clusters (default only).
-        ridge: Penalty of the closed forms, in samples (default only).
-        width: Width of the genome-wide residual blocks (default only).
-        n_hidden: Width of the residual blocks along the genome (default only).
-        average_decay: Of the moving average of the generator's weights (default only).
-        is_bf16: Whether matrix products run in bfloat16; published presets run in float32 unless it is set.
+        preset: "default", or a published model: "cow-chr14", "human-ensembl", "human-multi". It fixes the settings that are None; the
+            default's values stand in brackets.
+        is_conditional: Whether both networks see trait and covariates (true).
+        batch_size: Samples a batch; where there are fewer, all of them are one (64).
+        learning_rate: Of the generator's Adam (1e-4).
+        critic_rate: Of the discriminator's (5e-4).
+        max_epochs: The most often that both networks see a sample (60).
+        training_calls: Calls that both networks see in training at most, which fixes the number of steps (default only: 120 million).
+        loading_rate: Share of `learning_rate` for weights that begin with what the closed forms give (default only: .1).
+        gradient_penalty: Weight of the squared gradient of the discriminator at training samples (default only: 1).
+        n_shared: Genome-wide factors (default only: 16).
+        block_size: The most variants in a block (default only: 16).
+        n_clusters: Haplotype clusters of each block (default only: 20).
+        n_rounds: Rounds of expectation-maximisation of the clusters (default only: 12).
+        ridge: Penalty of the closed forms, in samples (default only: 10).
+        width: Width of the genome-wide residual blocks (default only: 64).
+        n_hidden: Width of the residual blocks along the genome (default only: 16).
+        average_decay: Of the moving average of the generator's weights (default only: .99).
+        is_bf16: Whether matrix products run in bfloat16 (true; published presets: false).
 
     References:
         Goodfellow et al. 2014, Generative adversarial networks, arXiv:1406.2661.

@@ -38,22 +38,24 @@ class Vae(Generator):
     A missing call reads as its variant's average and adds nothing to the loss.
 
     Args:
-        preset: "default", or a published model: "cow-chr14", "human-ensembl", "human-multi". It fixes the settings that are None.
-        output: "draw" genotypes from their distribution, or take the likeliest ("argmax"; published presets only).
-        is_conditional: Whether encoder and decoder see trait and covariates.
-        batch_size: Samples a batch; where there are fewer, all of them are one.
-        learning_rate: Of Adam.
-        max_epochs: The most often that a sample is seen.
-        n_latent: Numbers of z.
-        training_calls: Calls seen in training at most (default only): steps = training_calls / (n_variants * batch_size).
-        begun_rate: Rate of the weights that begin with what the closed forms give (default only).
-        n_window: Variants before each one that the decoder sees (default only).
-        width: Width of the residual blocks (default only).
-        n_residual: Residual blocks of encoder and decoder (default only).
-        ridge: Penalty of the closed forms, in samples (default only).
-        average_decay: Of the moving average of the weights (default only).
-        shrinkage: Precision of the normal prior of a variant's log-odds for each factor and neighbour (default only).
-        patience: Checks on validation samples without progress before training stops (default only).
+        preset: "default", or a published model: "cow-chr14", "human-ensembl", "human-multi". It fixes the settings that are None; the
+            default's values stand in brackets.
+        output: "draw" genotypes from their distribution, or take the likeliest ("argmax"; published presets only). The default draws.
+        is_conditional: Whether encoder and decoder see trait and covariates (true).
+        batch_size: Samples a batch; where there are fewer, all of them are one (64).
+        learning_rate: Of Adam (1e-3).
+        max_epochs: The most often that a sample is seen (60).
+        n_latent: Numbers of z (16).
+        training_calls: Calls seen in training at most, so that steps = training_calls / (n_variants * batch_size) (default only:
+            200 million).
+        begun_rate: Rate of the weights that begin with what the closed forms give (default only: 5e-3).
+        n_window: Variants before each one that the decoder sees (default only: 32).
+        width: Width of the residual blocks (default only: 64).
+        n_residual: Residual blocks of encoder and decoder (default only: 1).
+        ridge: Penalty of the closed forms, in samples (default only: 20).
+        average_decay: Of the moving average of the weights (default only: .99).
+        shrinkage: Precision of the normal prior of a variant's log-odds for each factor and neighbour (default only: 3).
+        patience: Checks on validation samples without progress before training stops (default only: 3).
 
     References:
         Kingma and Welling 2014, Auto-encoding variational Bayes, arXiv:1312.6114.

@@ -36,8 +36,8 @@ class Wgan(Generator):
         preset: "default", or a published model: "cow-all", "human-ensembl", "human-multi". It fixes the settings that are None; the
             default's values stand in brackets.
         training_calls: Calls that both networks see in training, which fixes the number of steps (never the clock, so that the same seed
-            gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training. (Default only:
-            130 million.)
+            gives the same result): training_calls / (n_variants * batch_size * (n_critic + 1)). 0: no adversarial training (default only:
+            130 million).
         max_epochs: The most often that the networks see a sample, however few calls there are (80).
         batch_size: Samples a batch; where there are fewer, all of them are one (64).
         n_critic: Updates of the critic for each of the generator, each on a fresh batch (2).
