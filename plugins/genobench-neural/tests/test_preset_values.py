@@ -16,7 +16,7 @@ from genobench_neural.vae import Vae
 from genobench_neural.wgan import Wgan
 from genobench_neural.windows.training import WindowPlan
 
-PLANS = {Vae: WindowPlan(), Gan: Gan().plan, Wgan: Wgan().plan, Diffusion: Diffusion().plan}
+PLANS: dict[type[Any], Any] = {Vae: WindowPlan(), Gan: Gan().plan, Wgan: Wgan().plan, Diffusion: Diffusion().plan}
 FIRST_ENTRY = "preset"
 
 
