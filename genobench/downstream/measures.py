@@ -42,6 +42,18 @@ _CLASSES: Final[frozenset[TraitKind]] = frozenset({"categorical", "ordinal"})
 _ORDINAL: Final[frozenset[TraitKind]] = frozenset({"ordinal"})
 _VALUES: Final[frozenset[TraitKind]] = frozenset({"quantitative"})
 
+_LIMITS: Final = {
+    "share": (0.0, 1.0),
+    "AUC": (0.0, 1.0),
+    "correlation": (-1.0, 1.0),
+    "kappa": (-1.0, 1.0),
+    "share of variance": (-math.inf, 1.0),
+    "nat": (0.0, math.inf),
+    "squared probability": (0.0, 2.0),
+    "squared unit of the trait": (0.0, math.inf),
+}
+"""The least and the greatest value that there can be, by unit."""
+
 _N_GROUPS: Final = 20
 _ALIKE: Final = "the holdout's values are all alike"
 _PREDICTED_ALIKE: Final = "the predictions are all alike"
@@ -89,6 +101,11 @@ class Measure:
     def name(self) -> str:
         """Its key."""
         return self.spec.name
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest value that there can be."""
+        return _LIMITS.get(self.spec.unit, (-math.inf, math.inf))
 
     def goodness(self, value: Floats) -> Floats:
         """The measure turned so that higher is better: itself, its negative, or its negative distance from the ideal."""
@@ -200,7 +217,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         "no family in the holdout has two samples whose values differ",
     ),
     Measure(
-        ScoreSpec("r_over_h", "correlation divided by the root of the heritability", "correlation", "higher", 1.0, 1),
+        ScoreSpec("r_over_h", "correlation divided by the root of the heritability", "r/h", "higher", 1.0, 1),
         _VALUES,
         _r_over_h,
         f"the trait's heritability is not known, or {_ALIKE}",

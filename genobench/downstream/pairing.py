@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -49,6 +49,7 @@ class Estimate:
         n_splits: Splits that have it.
         n_pairs: Pairs of split and seed that have it.
         reasons: Why pairs lack it, each once.
+        limits: The least and the greatest value that there can be; the interval is cut there.
     """
 
     mean: float
@@ -57,12 +58,13 @@ class Estimate:
     n_splits: int
     n_pairs: int
     reasons: tuple[str, ...] = ()
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """95 %, by Student's t; None where no noise is known."""
         half = self._errors(0.975)
-        return None if half is None else (self.mean - half, self.mean + half)
+        return None if half is None else (max(self.limits[0], self.mean - half), min(self.limits[1], self.mean + half))
 
     @property
     def p_value(self) -> float:
@@ -111,14 +113,16 @@ class RelativeUtility:
     reason: str = ""
 
 
-def mean_of(side: Mapping[Pair, Measured], *, shared: float) -> Estimate:
+def mean_of(side: Mapping[Pair, Measured], *, measure: Measure, shared: float) -> Estimate:
     """A measure of one arm, averaged.
 
     Args:
         side: The measure of each pair of split and seed.
+        measure: Which measure it is.
         shared: The share of all samples that is in a holdout; 1 where all splits have one holdout.
     """
-    return _mean([_Row(pair[0], (one.value,), one.deleted[:, None], one.sizes, one.reason) for pair, one in side.items()], shared=shared)
+    rows = [_Row(pair[0], (one.value,), one.deleted[:, None], one.sizes, one.reason) for pair, one in side.items()]
+    return replace(_mean(rows, shared=shared), limits=measure.limits)
 
 
 def gain(first: Mapping[Pair, Measured], second: Mapping[Pair, Measured], *, measure: Measure, shared: float) -> Estimate:

@@ -272,7 +272,7 @@ class _Lines:
                 shared=self.shared,
             )
         return Line(
-            means={one.name: mean_of(self._of(key, one), shared=self.shared) for one in self.measures},
+            means={one.name: mean_of(self._of(key, one), measure=one, shared=self.shared) for one in self.measures},
             over_real=self._gains(key, real),
             over_covariates=self._gains(key, covariates),
             over_scores=over_scores,

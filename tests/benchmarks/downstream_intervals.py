@@ -110,7 +110,7 @@ def coverage(population: Population, n_replicates: int) -> list[tuple[str, float
     found: dict[str, list[tuple[float, tuple[float, float]]]] = {}
     for seed in range(1, n_replicates + 1):
         arms = population.replicate(seed)
-        means = {arm: mean_of(side, shared=HOLDOUT) for arm, side in arms.items()}
+        means = {arm: mean_of(side, measure=primary, shared=HOLDOUT) for arm, side in arms.items()}
         means |= {
             f"{first} - {second}": gain(arms[first], arms[second], measure=primary, shared=HOLDOUT)
             for first, second in (("real+1x", "real"), ("synthetic", "real"), ("real", "covariates"), ("synthetic", "covariates"))

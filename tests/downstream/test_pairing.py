@@ -38,7 +38,7 @@ def _pairs(values):
 
 def test_mean__of_splits_without_noise_of_their_holdouts_is_nadeau_and_bengios():
     values = [0.40, 0.46, 0.43, 0.50, 0.38]
-    found = mean_of(_quiet(_pairs(values)), shared=0.2)
+    found = mean_of(_quiet(_pairs(values)), measure=R, shared=0.2)
     half = stats.t(4).ppf(0.975) * np.std(values, ddof=1) * math.sqrt(1 / 5 + 0.2 / 0.8)
     assert found.mean == pytest.approx(np.mean(values))
     assert found.interval == pytest.approx((np.mean(values) - half, np.mean(values) + half))
@@ -52,32 +52,40 @@ def test_mean__adds_what_holdouts_have_in_common_where_that_is_more():
     noise = jackknife_standard_error(0.4, 0.4 + np.resize([0.02, -0.02], N_GROUPS), np.full(N_GROUPS, 6)) ** 2
     spread = np.var(values, ddof=1) / 5
     degrees = 4 * ((spread + 0.2 * noise) / spread) ** 2
-    found = mean_of(side, shared=0.2)
+    found = mean_of(side, measure=R, shared=0.2)
     assert 0.2 * noise > 5 * spread * 0.25
     assert found.standard_error == pytest.approx(math.sqrt(spread + 0.2 * noise))
     assert found.degrees == pytest.approx(degrees)
 
 
 def test_mean__of_one_pair_has_the_jackknifes_interval():
-    found = mean_of(_quiet({("a", 0): 0.4}, deviation=0.02), shared=0.2)
+    found = mean_of(_quiet({("a", 0): 0.4}, deviation=0.02), measure=R, shared=0.2)
     error = 0.02 * math.sqrt((N_GROUPS - 1) / N_GROUPS * N_GROUPS)
     assert found.standard_error == pytest.approx(error)
     assert found.interval == pytest.approx(tuple(0.4 + sign * stats.t(N_GROUPS - 1).ppf(0.975) * error for sign in (-1, 1)))
 
 
 def test_mean__averages_seeds_within_splits_first():
-    found = mean_of(_quiet({("a", 0): 0.1, ("a", 1): 0.3, ("a", 2): 0.2, ("b", 0): 0.6}), shared=0.2)
+    found = mean_of(_quiet({("a", 0): 0.1, ("a", 1): 0.3, ("a", 2): 0.2, ("b", 0): 0.6}), measure=R, shared=0.2)
     assert found.mean == pytest.approx(0.4)
     assert (found.n_splits, found.n_pairs) == (2, 4)
 
 
 def test_mean__says_why_pairs_are_missing():
     side = _quiet({("a", 0): 0.1, ("b", 1): 0.2}) | {("c", 2): Measured(math.nan, np.empty(0), np.empty(0, dtype=int), reason="too slow")}
-    found = mean_of(side, shared=0.2)
+    found = mean_of(side, measure=R, shared=0.2)
     assert (found.n_pairs, found.reasons) == (2, ("too slow",))
-    nothing = mean_of({pair: one for pair, one in side.items() if one.reason}, shared=0.2)
+    nothing = mean_of({pair: one for pair, one in side.items() if one.reason}, measure=R, shared=0.2)
     assert math.isnan(nothing.mean)
     assert (nothing.interval, nothing.verdict, nothing.reasons) == (None, None, ("too slow",))
+
+
+def test_mean__of_a_correlation_has_an_interval_of_correlations():
+    wide = _quiet(_pairs([0.1, 0.8]))
+    assert mean_of(wide, measure=R, shared=0.2).interval == (-1.0, 1.0)
+    low, high = _ends(mean_of(wide, measure=MSE, shared=0.2).interval)
+    assert low == 0
+    assert high > 1
 
 
 def test_gain__cancels_what_a_split_does_to_both():
