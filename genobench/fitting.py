@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from genobench.storage import content_sha256, is_store, read_store
 from genobench.worker import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from genobench.containment import Ending
     from genobench.events import OnEvent
@@ -46,6 +46,7 @@ class FitRequest:
         time_limit_seconds: For each phase; None: no limit.
         home: Where cells are.
         retry: Whether to run it again if it failed before.
+        mend_parts: Undoes changes to the stored parts of the split and names the parts that were changed.
     """
 
     key: CellKey
@@ -57,6 +58,7 @@ class FitRequest:
     time_limit_seconds: float | None
     home: Path
     retry: bool
+    mend_parts: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
 
     @property
     def budget(self) -> Budget | None:
@@ -100,13 +102,28 @@ def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
             return cell, result
         # Under a budget a fit that was cut off begins anew: what it had used is not known.
         cell.clear(with_checkpoints=bool(request.key.budget))
+        if changed := request.mend_parts():
+            on_event({"event": "warning", "message": f"the stored parts {', '.join(changed)} had been changed, and were written anew"})
         train = read_store(request.train)
         result = _run_fit(cell, _write_job(request, cell, train), request, on_event)
+        if changed := request.mend_parts():
+            result = _meddled(result, request.key.generator, changed)
         if result.status == "ok":
             result = _checked(cell, train, request.key, result)
         if result.status != "preempted":
             cell.finish(result)
         return cell, result
+
+
+def _meddled(result: FitResult, generator: str, parts: tuple[str, ...]) -> FitResult:
+    """The result of a fit after which parts of the split were not what they had been; a kill stays a kill."""
+    if result.status == "preempted":
+        return result
+    message = (
+        f"ContractError: while {generator} ran, the stored samples of {', '.join(parts)} were changed, which all cells and scores share; a "
+        "plugin writes into its own folder (FitContext.folder) alone. They have been written anew."
+    )
+    return dataclasses.replace(result, status="invalid-output", phase="check", message=message)
 
 
 def _damage(cell: Cell, result: FitResult) -> str:

@@ -17,7 +17,7 @@ from genobench.evaluation import RealParts
 from genobench.fitting import FitRequest
 from genobench.registry import Registered, Registry, code_sha256, load_target
 from genobench.settings import settings_json, with_settings
-from genobench.splitting import Split, load_or_make_split, parts_folder, write_parts
+from genobench.splitting import Split, StoredParts, load_or_make_split, parts_folder
 from genobench.storage import read_store
 from genobench.tuning import DEFAULT_OBJECTIVE, Objective
 
@@ -103,7 +103,7 @@ class Prepared:
         dataset: The opened dataset.
         split: Its split.
         trait: The trait of the run.
-        folder: Of the parts' stores.
+        parts: The stores of its parts.
         device: With `auto` resolved.
         budget: The budget's name; "" for none.
         generators: Each with its settings.
@@ -117,7 +117,7 @@ class Prepared:
     dataset: OpenDataset
     split: Split
     trait: Trait
-    folder: Path
+    parts: StoredParts
     device: str
     budget: str
     generators: tuple[tuple[Registered, Generator], ...]
@@ -126,7 +126,7 @@ class Prepared:
 
     def store(self, part: str) -> Path:
         """The store of one part of the split."""
-        return self.folder / part
+        return self.parts.folder / part
 
     @property
     def n_samples(self) -> int:
@@ -193,6 +193,7 @@ class Prepared:
             time_limit_seconds=self.plan.time_limit_seconds,
             home=self.home,
             retry=self.plan.retry,
+            mend_parts=self.parts.mend,
         )
 
 
@@ -212,7 +213,7 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     trait = dataset.card.trait(plan.trait)
     split = _split(dataset, plan, trait=trait, home=home, on_event=on_event)
     folder = parts_folder(home, dataset_sha256=dataset.sha256, split_sha256=split.sha256)
-    write_parts(dataset.genotypes, split, folder)
+    parts = StoredParts(dataset.genotypes, split, folder)
     return Prepared(
         plan=plan,
         registry=registry,
@@ -220,7 +221,7 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
         dataset=dataset,
         split=split,
         trait=trait,
-        folder=folder,
+        parts=parts,
         device=device,
         budget="" if budget is None else budget.name,
         generators=generators,

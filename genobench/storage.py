@@ -169,6 +169,15 @@ def content_sha256(genotypes: Genotypes) -> str:
     return digest.hexdigest()
 
 
+def files_sha256(folder: Path) -> dict[str, str]:
+    """Hash of each file in a folder and in those below it, by its path in the folder with `/` between its parts."""
+    digests = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
 def _save_array(path: Path, array: NDArray[Any]) -> None:
     """`numpy.save`, but a full disk gives the system's own error (numpy's says only how many bytes it wrote)."""
     with path.open("wb") as file:

@@ -49,6 +49,9 @@ def _meddle(deed: str, touch: str, cell: Path) -> None:
             os._exit(3)
         case "delete-cell":
             shutil.rmtree(cell)
+        case "write-train":
+            stored = Path(json.loads((cell / "job.json").read_text())["train"]) / "calls.npy"
+            stored.write_bytes(stored.read_bytes()[:-20] + bytes(20))
 
 
 def _meddle_with_processes(deed: str, cell: Path) -> None:

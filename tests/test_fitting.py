@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -21,7 +22,9 @@ from genobench.contracts import Trait
 from genobench.errors import CellError
 from genobench.fitting import FitRequest, fit_cell
 from genobench.genotypes import Genotypes
-from genobench.storage import read_store, write_store
+from genobench.splitting import StoredParts, split_samples
+from genobench.storage import files_sha256, read_store, write_store
+from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 
 TRAIT = Trait(column="height", kind="quantitative")
 
@@ -111,6 +114,31 @@ def test_fit_cell__bad_plugin_ends_as_a_status(request_for, deed, status, phase,
     _, result = fit_cell(request_for(deed), lambda _event: None)
     assert (result.status, result.phase) == (status, phase)
     assert message in result.message
+
+
+def test_fit_cell__plugin_that_writes_to_the_stored_parts_ends_its_own_cell_alone(request_for, tmp_path):
+    """Every later cell reads the same store, and so do the bands."""
+    genotypes = example_genotypes(n_samples=60, n_variants=10)
+    split = split_samples(genotypes, trait=EXAMPLE_TRAITS["quantitative"], scheme="random")
+    parts = StoredParts(genotypes, split, tmp_path / "parts")
+    whole = files_sha256(parts.folder)
+    given = {"trait": EXAMPLE_TRAITS["quantitative"], "train": parts.folder / "train", "mend_parts": parts.mend}
+    _, result = fit_cell(dataclasses.replace(request_for("write-train"), **given), lambda _event: None)
+    assert (result.status, result.phase) == ("invalid-output", "check")
+    assert "while tests/naughty ran, the stored samples of train were changed" in result.message
+    assert files_sha256(parts.folder) == whole
+    _, result = fit_cell(dataclasses.replace(request_for("behave"), **given), lambda _event: None)
+    assert result.status == "ok"
+
+
+def test_fit_cell__parts_that_were_changed_between_two_fits_are_mended_first(request_for):
+    events: list[Any] = []
+    changes = iter([("train",), ()])
+    _, result = fit_cell(dataclasses.replace(request_for("behave"), mend_parts=lambda: next(changes)), events.append)
+    assert result.status == "ok"
+    assert [event["message"] for event in events if event["event"] == "warning"] == [
+        "the stored parts train had been changed, and were written anew"
+    ]
 
 
 def test_fit_cell__plugin_that_never_returns_is_a_timeout(request_for):

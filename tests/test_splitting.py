@@ -11,9 +11,10 @@ from genobench.calls import PackedCalls
 from genobench.contracts import Trait
 from genobench.errors import SplitError
 from genobench.genotypes import Genotypes
-from genobench.splitting import PARTS, Shares, Split, load_or_make_split, making, split_samples, split_sha256
+from genobench.splitting import PARTS, Shares, Split, StoredParts, load_or_make_split, making, split_samples, split_sha256
 from genobench.splitting.drawing import spread_over_groups
 from genobench.statgen.kinship import SECOND_DEGREE, king_robust
+from genobench.storage import files_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 
 FAMILY = EXAMPLE_TRAITS["quantitative"]
@@ -293,3 +294,15 @@ def test_real_rats__split_by_kinship_without_relatives_across(shared_data):
     assert split.scheme == "kinship"
     assert split.largest_kinship is not None
     assert split.largest_kinship < 0.0884
+
+
+def test_stored_parts__mends_what_was_changed_or_removed_and_names_it(genotypes, tmp_path):
+    split = split_samples(genotypes, trait=FAMILY)
+    parts = StoredParts(genotypes, split, tmp_path / "parts")
+    assert parts.mend() == ()
+    whole = files_sha256(parts.folder)
+    calls = parts.folder / "nonmembers" / "calls.npy"
+    calls.write_bytes(calls.read_bytes()[:-1] + b"\x15")
+    (parts.folder / "holdout" / "samples.parquet").unlink()
+    assert parts.mend() == ("holdout", "nonmembers")
+    assert files_sha256(parts.folder) == whole

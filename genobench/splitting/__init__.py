@@ -8,7 +8,7 @@ only they can tell a model that remembers from one that knows the family.
 from __future__ import annotations
 
 from genobench.splitting.making import load_or_make_split, split_samples
-from genobench.splitting.parts import parts_folder, write_parts
+from genobench.splitting.parts import StoredParts, parts_folder
 from genobench.splitting.split import PARTS, SCHEMES, Shares, Split, split_sha256
 
-__all__ = ["PARTS", "SCHEMES", "Shares", "Split", "load_or_make_split", "parts_folder", "split_samples", "split_sha256", "write_parts"]
+__all__ = ["PARTS", "SCHEMES", "Shares", "Split", "StoredParts", "load_or_make_split", "parts_folder", "split_samples", "split_sha256"]
