@@ -8,6 +8,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from filelock import FileLock
+
 from genobench.cells import hash_json
 from genobench.conditions import draw_condition
 from genobench.downstream.arms import n_to_balance
@@ -115,12 +117,16 @@ class Supply:
         Raises:
             CellError: If they cannot be generated. Other endings than a kill are kept, until cells that failed are to run again.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / "lock"):
+            return self._found_or_generated(name, train, rows, n_samples)
+
+    def _found_or_generated(self, name: str, train: Genotypes, rows: pd.DataFrame, n_samples: int) -> Path:
         store, failure = self.folder / name, self.folder / f"{name}.failed.json"
         if _holds(store, n_samples):
             return store
         if failure.is_file() and not self.prepared.plan.retry:
             raise CellError(_reason(failure))
-        self.folder.mkdir(parents=True, exist_ok=True)
         failure.unlink(missing_ok=True)
         unchecked, condition = self.folder / f"{name}.unchecked", self.folder / f"{name}.condition.parquet"
         seed = int(hash_json([self.cell.key.seed, name])[:7], 16)

@@ -10,6 +10,8 @@ import dataclasses
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from genobench.cells import Cell, cell_folder, hash_json
 from genobench.downstream.arms import ARMS_VERSION, DEFAULT_ARMS, Arm, n_to_balance
 from genobench.downstream.leaks import leaking_covariates
@@ -137,7 +139,8 @@ class _Fitted:
 def _benches(plan: DownstreamPlan, registry: Registry, home: Path, on_event: OnEvent) -> Iterator[_Bench]:
     """The splits of a plan, each with all names resolved; a wrong name is found before anything is loaded."""
     arms = tuple(Arm.parse(name) for name in dict.fromkeys(plan.arms))
-    named = [_Fitted.find(planned, registry) for planned in plan.classifiers]
+    # Under its bare name and its qualified one it is the same.
+    named = [*{fitted.name: fitted for fitted in (_Fitted.find(planned, registry) for planned in plan.classifiers)}.values()]
     fixed = {arm.classifier: _Fitted.find(ClassifierPlan(arm.classifier), registry) for arm in arms if arm.classifier is not None}
     if not plan.cells.generators and not all(arm.is_real for arm in arms):
         wanting = next(arm.name for arm in arms if not arm.is_real)
@@ -334,6 +337,8 @@ class _Bench:
         """The store of the holdout that classifiers see: ids and covariates, no trait, no family."""
         holdout, folder = read_store(self.prepared.store("holdout")), self.folder / "holdout"
         shown = holdout.with_samples(holdout.samples[["id", *self.prepared.trait.covariates]])
-        if not is_store(folder) or content_sha256(read_store(folder)) != content_sha256(shown):
-            write_store(shown, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not is_store(folder) or content_sha256(read_store(folder)) != content_sha256(shown):
+                write_store(shown, folder)
         return folder

@@ -184,6 +184,22 @@ def test_downstream__a_generator_that_fails_costs_its_own_arms(user, values):
     assert (synthetic["n_synthetic"], synthetic["predicted"]) == (real["n_real"], [])
 
 
+def test_downstream__samples_that_cannot_be_had_cost_their_arms_and_are_asked_for_once(user):
+    """As from a cell that failed: `--retry` asks again."""
+    _, genobench = user
+    command = ["downstream", "-d", "values", "-g", "stingy", "-c", "calm", "--arms", "synthetic,real+3x", "--json"]
+    first = genobench(*command)
+    synthetic, more = records_of(first)
+    n_train = more["n_real"]
+    assert synthetic["reason"] is None
+    assert more["reason"] == (f"witness-plugin/stingy generated calls of shape ({n_train}, 30); ({2 * n_train}, 30) were asked for.")
+    again = genobench(*command)
+    assert again.out == first.out
+    assert "more samples" in first.err
+    assert "more samples" not in again.err
+    assert "more samples" in genobench(*command, "--retry").err
+
+
 def test_downstream__publishes_evidence_and_its_page(user, values):
     """The same command again changes nothing, and the page is made again from the evidence."""
     folder, genobench = user

@@ -39,6 +39,7 @@ def genobench_classifiers() -> list[Offer]:
 def genobench_generators() -> list[Offer]:
     return [
         Offer("echo", "witness_plugin:Echo", "the training samples in turn, with their own traits whatever is asked"),
+        Offer("stingy", "witness_plugin:Stingy", "as echo, but no more than there are training samples"),
         Offer("unfit", "witness_plugin:Unfit", "cannot be fitted"),
     ]
 
@@ -67,6 +68,24 @@ class Echo(Generator):
     @classmethod
     def load(cls, folder) -> Any:
         return EchoSampler(read_store(folder / "known"))
+
+
+@dataclass(frozen=True)
+class StingySampler(EchoSampler):
+    def generate(self, n_samples, *, seed, condition=None):
+        return super().generate(min(n_samples, self.known.n_samples), seed=seed, condition=condition)
+
+
+@dataclass(frozen=True)
+class Stingy(Generator):
+    """As `Echo`, but no more samples than there are training samples."""
+
+    def fit(self, train, context):
+        return StingySampler(train)
+
+    @classmethod
+    def load(cls, folder) -> Any:
+        return StingySampler(read_store(folder / "known"))
 
 
 @dataclass(frozen=True)
