@@ -192,7 +192,7 @@ def test_downstream__samples_that_cannot_be_had_cost_their_arms_and_are_asked_fo
     synthetic, more = records_of(first)
     n_train = more["n_real"]
     assert synthetic["reason"] is None
-    assert more["reason"] == (f"witness-plugin/stingy generated calls of shape ({n_train}, 30); ({2 * n_train}, 30) were asked for.")
+    assert f"generated calls of shape ({n_train}, 30); ({2 * n_train}, 30) were asked for." in more["reason"]
     again = genobench(*command)
     assert again.out == first.out
     assert "more samples" in first.err
