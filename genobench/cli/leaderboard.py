@@ -53,7 +53,7 @@ def show(
 @app.command("compare")
 def compare(
     board: BoardArgument,
-    first: Annotated[str, typer.Argument(help="A row's label, or its generator where that names one row.")],
+    first: Annotated[str, typer.Argument(help="A row's label, or a part that names one row; or the id of one of its cells.")],
     second: Annotated[str, typer.Argument(help="Another row's.")],
     *,
     source: Annotated[Path | None, typer.Option("--from", help="A board's folder, or a folder of boards, instead of local cells.")] = None,
