@@ -166,6 +166,15 @@ class Dataset(ABC):
             Genotypes whose content hash is the card's.
         """
 
+    def causal(self) -> pd.DataFrame | None:
+        """The variants that make the traits, where these were simulated; None, the default, where nobody knows them.
+
+        Returns:
+            A row a variant: `id`, one of those of the genotypes, and `effect`, what one ALT allele adds to the trait, or to whatever the
+            trait is made from; other columns are passed over.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class FitContext:
@@ -413,6 +422,7 @@ class Comparison:
         results: What was asked for in `Metric.needs`, by request.
         groups: For each real part, a number per sample that relatives share (the unit the split kept together), shape (n_samples,);
             intervals are made by leaving out whole groups. Absent where the caller knows none: every sample then stands alone.
+        causal: What one ALT allele adds to the trait, by the id of each variant that makes it; None where the dataset names none.
     """
 
     trait: Trait
@@ -422,6 +432,7 @@ class Comparison:
     synthetic: Genotypes
     results: Mapping[Request, Any] = field(default_factory=dict)
     groups: Mapping[Part, NDArray[np.intp]] = field(default_factory=dict)
+    causal: Mapping[str, float] | None = None
 
     def part(self, name: Part) -> Genotypes:
         """The samples of one part."""

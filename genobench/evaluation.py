@@ -55,6 +55,7 @@ class RealParts:
         groups: For each of them, a number per sample that relatives share.
         has_families: Whether the split kept groups whole.
         seed: Of subsampling and draws: the split's.
+        causal: What one ALT allele adds to the trait, by the id of each variant that makes it; None where the dataset names none.
     """
 
     identity: str
@@ -64,6 +65,7 @@ class RealParts:
     groups: Mapping[str, list[int]]
     has_families: bool
     seed: int
+    causal: Mapping[str, float] | None = None
 
 
 def score_cell(
@@ -213,6 +215,7 @@ class _ScoringTask:
                 seed=parts.seed,
                 n_draws=self.n_draws,
                 n_synthetic=self.n_drawn,
+                causal=parts.causal,
                 settings={name: self.settings[name] for name in missing if name in self.settings},
             ).write(Path(folder) / "job.json")
             return run_worker(

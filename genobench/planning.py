@@ -148,6 +148,7 @@ class Prepared:
             },
             has_families=self.split.scheme in ("family", "kinship", "column"),
             seed=self.plan.split_seed,
+            causal=self.dataset.causal,
         )
 
     def comparison(self, synthetic: Path) -> Comparison:
@@ -162,6 +163,7 @@ class Prepared:
             nonmembers=read_store(self.store("nonmembers")),
             synthetic=read_store(synthetic),
             groups=groups,
+            causal=self.dataset.causal,
         )
 
     def cell_key(self, entry: Registered, generator: Generator, seed: int) -> CellKey:

@@ -67,6 +67,7 @@ class ScoringJob:
         n_draws: Draws of a band.
         n_synthetic: For a band: the synthetic samples of the cells that it is for, where they are fewer than the holdout's.
         settings: Of metrics, by qualified name, where they differ from the defaults.
+        causal: What one ALT allele adds to the trait, by the id of each variant that makes it; None where the dataset names none.
     """
 
     metrics: Mapping[str, str]
@@ -81,6 +82,7 @@ class ScoringJob:
     n_draws: int = N_DRAWS
     n_synthetic: int | None = None
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    causal: Mapping[str, float] | None = None
 
     def write(self, path: Path) -> Path:
         """Write the job as JSON."""
@@ -229,6 +231,7 @@ def _read_comparison(job: ScoringJob) -> Comparison:
         nonmembers=read_store(Path(job.nonmembers)) if job.nonmembers else nobody,
         synthetic=read_store(Path(job.synthetic)) if job.synthetic else train,
         groups=MappingProxyType(groups),  # What a metric took out of it would be lost to those after it.
+        causal=None if job.causal is None else MappingProxyType(dict(job.causal)),
     )
 
 

@@ -45,7 +45,7 @@ def files(tmp_path):
 def toys(monkeypatch):
     """A function that makes a registry with a dataset `toy`, loaded as often as its counter says."""
 
-    def make(genotypes, card=CARD):
+    def make(genotypes, card=CARD, causal=None):
         loads = []
 
         class Toy(Dataset):
@@ -56,6 +56,9 @@ def toys(monkeypatch):
             def load(self, cache):
                 loads.append(cache)
                 return genotypes
+
+            def causal(self):
+                return causal
 
         module = types.ModuleType("tests_toys")
         vars(module)["Toy"] = Toy
@@ -294,6 +297,18 @@ def test_an_offered_dataset_without_a_hash__is_loaded_each_time(home, toys):
     registry, loads = toys(made)
     assert open_dataset("toy", registry).sha256 == open_dataset("toy", registry).sha256 == content_sha256(made)
     assert len(loads) == 2
+
+
+def test_causal_variants__come_with_an_offered_dataset(home, toys):
+    named = pd.DataFrame({"id": ["variant0003", "variant0001"], "effect": [0.5, -2.0], "share": [0.1, 0.2]})
+    made = example_genotypes()
+    for card in (CARD, replace(CARD, sha256=content_sha256(made))):
+        registry, _ = toys(made, card, named)
+        for _ in range(2):  # Loaded, and from the cache.
+            assert open_dataset("toy", registry).causal == {"variant0003": 0.5, "variant0001": -2.0}
+    assert open_dataset("toy", toys(made)[0]).causal is None
+    with pytest.raises(DatasetError, match=r"causal variants of the dataset 'toy' of toys-dist 1\.0 could not be read: KeyError"):
+        open_dataset("toy", toys(made, causal=named[["id"]])[0])
 
 
 def test_other_bytes_than_the_card_says__are_an_error(home, toys):

@@ -14,7 +14,7 @@ from genobench.answers import Answers
 from genobench.containment import run_worker
 from genobench.contracts import Metric, Score, ScoreSpec
 from genobench.registry import load_registry
-from genobench.scoring import ScoringJob, _Bench, _draws, _fingerprint, _scored
+from genobench.scoring import ScoringJob, _Bench, _draws, _fingerprint, _read_comparison, _scored
 from genobench.storage import write_store
 from genobench.testing.examples import EXAMPLE_TRAITS
 
@@ -103,6 +103,15 @@ def test_draws__against_train_are_for_attacks_alone(comparison):
     bench = _Bench(job=job, comparison=comparison, answers=Answers(registry, comparison.train))
     drawn = {name: len(list(_draws(bench, registry.load("metric", name)()))) for name in ("dgg-fst", "membership-distance")}
     assert drawn == {"dgg-fst": 0, "membership-distance": 3}
+
+
+def test_job__hands_on_the_causal_variants(comparison, tmp_path):
+    part = str(write_store(comparison.holdout, tmp_path / "part"))
+    numbers = {name: list(range(comparison.holdout.n_samples)) for name in ("train", "holdout", "nonmembers")}
+    parts: dict[str, Any] = dict.fromkeys(("train", "holdout", "nonmembers", "synthetic"), part)
+    for causal in (None, {"variant0001": 0.5}):
+        job = ScoringJob(metrics={}, trait=asdict(WEIGHT), **parts, groups=numbers, has_families=False, seed=0, causal=causal)
+        assert _read_comparison(ScoringJob.read(job.write(tmp_path / "job.json"))).causal == causal
 
 
 class _Pairs(_Raises):

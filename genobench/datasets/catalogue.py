@@ -24,7 +24,7 @@ from genobench.home import genobench_home, write_json_atomically
 from genobench.storage import content_sha256, is_store, read_store, write_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from genobench.contracts import Dataset
     from genobench.registry import Registered, Registry
@@ -44,12 +44,14 @@ class OpenDataset:
         card: What it is.
         genotypes: Memory-mapped.
         sha256: `genobench.storage.content_sha256` of the genotypes.
+        causal: What one ALT allele adds to the trait, by the id of each variant that makes it; None where nobody knows them.
     """
 
     name: str
     card: DatasetCard
     genotypes: Genotypes
     sha256: str
+    causal: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _open_offered(name: str, entry: Registered, dataset: Dataset) -> OpenDataset
         if card.sha256 and is_store(folder / _STORE):
             genotypes = _whole_store(folder / _STORE, card.sha256)
             if genotypes is not None:
-                return OpenDataset(name=name, card=card, genotypes=genotypes, sha256=card.sha256)
+                return OpenDataset(name=name, card=card, genotypes=genotypes, sha256=card.sha256, causal=_causal(name, entry, dataset))
         loaded = _loaded(name, entry, dataset, folder)
         digest = content_sha256(loaded)
         if card.sha256 and digest != card.sha256:
@@ -186,7 +188,24 @@ def _open_offered(name: str, entry: Registered, dataset: Dataset) -> OpenDataset
                 "It was changed or damaged: install the distribution again."
             )
         write_store(loaded, folder / _STORE)
-        return OpenDataset(name=name, card=card, genotypes=read_store(folder / _STORE), sha256=digest)
+        genotypes = read_store(folder / _STORE)
+        return OpenDataset(name=name, card=card, genotypes=genotypes, sha256=digest, causal=_causal(name, entry, dataset))
+
+
+def _causal(name: str, entry: Registered, dataset: Dataset) -> Mapping[str, float] | None:
+    """The causal variants that a dataset names, as numbers."""
+    try:
+        table = dataset.causal()
+        if table is None:
+            return None
+        return dict(zip(table["id"].astype(str), table["effect"].to_numpy(dtype=float).tolist(), strict=True))
+    except (GenobenchError, OSError):
+        raise
+    except Exception as error:  # the plugin boundary: a dataset may raise anything
+        raise DatasetError(
+            f"The causal variants of the dataset '{name}' of {entry.distribution} {entry.version} could not be read: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _loaded(name: str, entry: Registered, dataset: Dataset, folder: Path) -> Genotypes:

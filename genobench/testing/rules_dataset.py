@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+import numpy as np
+
 from genobench.contracts import DatasetCard, TraitKind
 from genobench.genotypes import Genotypes
 from genobench.storage import content_sha256
@@ -131,6 +133,25 @@ def trait_values_fit_the_trait(subject: DatasetSubject) -> str | None:
     return None
 
 
+def causal_variants_are_variants(subject: DatasetSubject) -> str | None:
+    """`causal` returns None, or a table of `id` and `effect`: variants of the genotypes, each once, with effects that are numbers."""
+    table: Any = subject.dataset.causal()
+    if table is None:
+        return None
+    absent = {"id", "effect"} - set(getattr(table, "columns", ()))
+    if absent:
+        return f"causal returned {type(table).__name__} without the columns {sorted(absent)}."
+    known = set(subject.genotypes.variants["id"].astype(str))
+    named = table["id"].astype(str).tolist()
+    unknown = sorted(set(named) - known)
+    if unknown or len(set(named)) < len(named):
+        twice = sorted({name for name in named if named.count(name) > 1})
+        return f"causal names variants that are not among the genotypes' ({unknown[:3]}), or twice ({twice[:3]})."
+    if not np.isfinite(table["effect"].to_numpy(dtype=float)).all():
+        return "causal gives effects that are not finite."
+    return None
+
+
 def _values_fault(subject: DatasetSubject, trait: Trait) -> str | None:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
@@ -157,5 +178,6 @@ DATASET_RULES: Final[tuple[Rule, ...]] = (
     loading_again_gives_the_same,
     columns_of_the_card_exist,
     trait_values_fit_the_trait,
+    causal_variants_are_variants,
 )
 """The rules, cheap ones first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from genobench import Dataset, DatasetCard, Genotypes, Trait
@@ -103,6 +104,43 @@ class LoadsAgainDifferently(Honest):
         return example_genotypes(seed=sum(cache.name.encode()))
 
 
+class _Causal(Honest):
+    """Breaks a rule in `causal`."""
+
+    def causal(self) -> Any:
+        return pd.DataFrame(self.table)
+
+    table: ClassVar[dict[str, Any]] = {"id": ["variant0001", "variant0002"], "effect": [0.5, -1.0]}
+
+
+class NamesCausalVariants(_Causal):
+    """Keeps every rule."""
+
+
+class CausalWithoutEffects(_Causal):
+    """Breaks a rule."""
+
+    table: ClassVar[dict[str, Any]] = {"id": ["variant0001"]}
+
+
+class CausalElsewhere(_Causal):
+    """Breaks a rule."""
+
+    table: ClassVar[dict[str, Any]] = {"id": ["variant9999"], "effect": [0.5]}
+
+
+class CausalTwice(_Causal):
+    """Breaks a rule."""
+
+    table: ClassVar[dict[str, Any]] = {"id": ["variant0001", "variant0001"], "effect": [0.5, 0.5]}
+
+
+class CausalWithoutNumbers(_Causal):
+    """Breaks a rule."""
+
+    table: ClassVar[dict[str, Any]] = {"id": ["variant0001"], "effect": [np.nan]}
+
+
 BROKEN = [
     ("is_documented", Undocumented, "no docstring"),
     ("is_made_without_arguments", NeedsArgument, "missing 1 required positional argument: 'path'"),
@@ -125,6 +163,10 @@ BROKEN = [
     ("columns_of_the_card_exist", _with_card(birth_column="year"), "names the column 'year'"),
     ("trait_values_fit_the_trait", _with_trait(column="coat"), "quantitative trait coat is a column of"),
     ("trait_values_fit_the_trait", _with_card(traits=(Trait("coat", "categorical", ("red", "black")),)), r"holds \['red', 'white'\]"),
+    ("causal_variants_are_variants", CausalWithoutEffects, r"without the columns \['effect'\]"),
+    ("causal_variants_are_variants", CausalElsewhere, r"variants that are not among the genotypes' \(\['variant9999'\]\)"),
+    ("causal_variants_are_variants", CausalTwice, r"or twice \(\['variant0001'\]\)"),
+    ("causal_variants_are_variants", CausalWithoutNumbers, "effects that are not finite"),
 ]
 
 
@@ -138,7 +180,8 @@ def test_dataset_rules__catch_the_plugin_that_breaks_them(rule: str, plugin: Any
 
 
 def test_dataset_rules__pass_the_honest_dataset() -> None:
-    assert [check.message for check in check_plugin("dataset", Honest) if not check.ok] == []
+    for plugin in (Honest, NamesCausalVariants):
+        assert [check.message for check in check_plugin("dataset", plugin) if not check.ok] == []
 
 
 def test_dataset_rules__each_has_a_plugin_that_breaks_it() -> None:
