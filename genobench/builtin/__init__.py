@@ -24,6 +24,7 @@ def genobench_classifiers() -> list[Offer]:
         Offer("covariates", "genobench.builtin.linear.covariates_alone:CovariatesAlone", "covariates alone, without genotypes: any trait"),
         Offer("ridge", "genobench.builtin.linear.ridge:RidgeRegression", "GBLUP: ridge regression on calls, for quantitative traits"),
         Offer("lasso", "genobench.builtin.linear.lasso:Lasso", "lasso or elastic net on calls, for values and ordered classes"),
+        Offer("bayesr", "genobench.builtin.linear.bayesr:BayesR", "BayesR: four normal effects, for values and ordered classes"),
         Offer(
             "prs",
             "genobench.builtin.linear.prs:PolygenicScore",
