@@ -82,6 +82,7 @@ class FitResult:
         peak_gpu_memory_bytes: Of the GPU; None on the CPU.
         synthetic_sha256: Content hash of the synthetic samples; "" where there are none.
         processor_seconds: By phase, of all threads and processes; empty where not known.
+        model_sha256: Hash of each file that the sampler saved, by its path in the model's folder; empty where not known.
     """
 
     status: Status
@@ -92,6 +93,7 @@ class FitResult:
     peak_gpu_memory_bytes: int | None = None
     synthetic_sha256: str = ""
     processor_seconds: Mapping[str, float] = field(default_factory=dict)
+    model_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

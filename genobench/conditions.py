@@ -5,7 +5,7 @@ Quantitative values are smoothed, since an exact value would point at the animal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from genobench.errors import DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from genobench.contracts import Trait
 
@@ -57,6 +58,67 @@ def draw_condition(samples: pd.DataFrame, trait: Trait, *, n_samples: int, seed:
         for place, column in enumerate(quantitative):
             drawn[column] = smoothed[:, place] if complete[column].min() < complete[column].max() else drawn[column]
     return drawn
+
+
+def first_departure(samples: pd.DataFrame, condition: pd.DataFrame, own: pd.DataFrame) -> str:
+    """Where a sample table first says something else than was asked for.
+
+    Args:
+        samples: The sample table of what was generated.
+        condition: What was asked for, a row a sample.
+        own: Samples whose trait and covariates a row may have instead, all of them together: those that a generator may hand out.
+
+    Returns:
+        A sentence with the column and the values; "" where there is nothing to say. Numbers may differ by the rounding of float32.
+    """
+    columns = list(condition.columns)
+    for column in columns:
+        if column not in samples.columns:
+            return f"the sample table lacks the condition's column '{column}'."
+    is_same = np.array([_is_same(samples[column], condition[column]) for column in columns]).reshape(len(columns), len(condition))
+    places = np.flatnonzero(~is_same.all(axis=0))
+    if not len(places):
+        return ""
+    known = set(zip(*(_plain(own[column], condition[column]) for column in columns), strict=True))
+    rows = zip(*(_plain(samples[column].iloc[places], condition[column]) for column in columns), strict=True)
+    for place, row in zip(places, rows, strict=True):
+        if row not in known:
+            column = columns[int(np.argmin(is_same[:, place]))]
+            found, wanted = samples[column].iloc[place], condition[column].iloc[place]
+            return f"row {place} of the sample table has the {column} '{found}', the condition '{wanted}'."
+    return ""
+
+
+def _is_same(found: pd.Series, wanted: pd.Series) -> NDArray[np.bool_]:
+    """Whether values are those that were asked for, shape (n_samples,)."""
+    if not _is_number(wanted):
+        pairs = zip(_plain(found, wanted), _plain(wanted, wanted), strict=True)
+        return np.array([value == asked for value, asked in pairs], dtype=bool)
+    values, numbers = _numbers(found), _numbers(wanted)
+    rounding = np.finfo(np.float32).eps * np.abs(numbers).max(initial=0.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_same: NDArray[np.bool_] = (values == numbers) | (np.abs(values - numbers) <= rounding)
+    return is_same
+
+
+def _plain(column: pd.Series, like: pd.Series) -> list[Any]:
+    """Values to be compared with those of a column: float32 where that holds numbers, else text; None for missing."""
+    if _is_number(like):
+        with np.errstate(over="ignore"):
+            return [None if np.isnan(value) else value for value in _numbers(column).astype(np.float32).tolist()]
+    return [str(value) if is_known else None for value, is_known in zip(column, column.notna(), strict=True)]
+
+
+def _is_number(column: pd.Series) -> bool:
+    return column.dtype.kind in "iufb"
+
+
+def _numbers(column: pd.Series) -> NDArray[np.float64]:
+    """A column as float64, NaN where it holds no number."""
+    import pandas as pd
+
+    numbers: NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers
 
 
 def is_quantitative(values: pd.Series, trait: Trait, column: str) -> bool:

@@ -14,7 +14,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from genobench import Comparison, Generator, GenobenchError, Genotypes, Metric, Offer, Sampler, Score, ScoreSpec, hookimpl
+from genobench import (
+    Comparison,
+    Generator,
+    GenobenchError,
+    Genotypes,
+    Metric,
+    Offer,
+    Sampler,
+    Score,
+    ScoreSpec,
+    hookimpl,
+    read_store,
+    write_store,
+)
 
 
 @hookimpl
@@ -118,18 +131,18 @@ class Naughty(Generator):
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
-        return NaughtySampler(json.loads((folder / "sampler.json").read_text())["deed"], None)
+        return NaughtySampler(json.loads((folder / "sampler.json").read_text())["deed"], read_store(folder / "known"), is_loaded=True)
 
 
 class NaughtySampler(Sampler):
-    def __init__(self, deed: str, train: Genotypes | None) -> None:
+    def __init__(self, deed: str, train: Genotypes, *, is_loaded: bool = False) -> None:
         self.deed = deed
         self.train = train
+        self.is_loaded = is_loaded
 
     def generate(self, n_samples: int, *, seed: int, condition: Any = None) -> Genotypes:
         import pandas as pd
 
-        assert self.train is not None
         generator = np.random.default_rng(seed)
         calls: np.ndarray = generator.integers(0, 3, (n_samples, self.train.n_variants)).astype(np.int8)
         variants = self.train.variants
@@ -137,7 +150,7 @@ class NaughtySampler(Sampler):
             calls = calls[:-1]
         if self.deed == "nan":
             calls = calls.astype(float) * np.nan
-        if self.deed == "missing":
+        if self.deed == "missing" or (self.deed == "missing-later" and self.is_loaded):
             calls[0, 1] = -1
         if self.deed == "wrong-variants":
             variants = variants.assign(id=[f"other{i}" for i in range(len(variants))])
@@ -146,12 +159,15 @@ class NaughtySampler(Sampler):
         samples = pd.DataFrame({"id": [f"s{i}" for i in range(len(calls))]})
         if condition is not None:
             samples = pd.concat([samples, condition.iloc[: len(calls)].reset_index(drop=True)], axis=1)
+        if self.deed == "other-condition":
+            samples["height"] += 1.0
         return Genotypes(calls=calls, samples=samples, variants=variants)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         if self.deed == "save-nothing":
             return
         (folder / "sampler.json").write_text(json.dumps({"deed": self.deed}))
+        write_store(self.train, folder / "known")
 
 
 @hookimpl

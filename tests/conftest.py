@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genobench.contracts import Comparison
+    from genobench.fitting import FitRequest
 
 _BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -49,3 +52,48 @@ def comparison() -> Comparison:
         synthetic=synthetic,
         groups={"train": families, "holdout": families, "nonmembers": families},
     )
+
+
+@pytest.fixture
+def request_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FitRequest]:
+    """Makes a fit request for a plugin of broken_plugins.py."""
+    from genobench.cells import CellKey
+    from genobench.contracts import Trait
+    from genobench.fitting import FitRequest
+    from genobench.storage import write_store
+    from genobench.testing.examples import genotypes_of
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    generator = np.random.default_rng(0)
+    genotypes = genotypes_of(generator.integers(0, 3, (20, 10)).astype(np.int8))
+    genotypes = genotypes.with_samples(genotypes.samples[["id"]].assign(height=generator.normal(size=20)))
+    train = write_store(genotypes, tmp_path / "train")
+
+    def make(deed: str, *, touch: str = "", limit: float | None = 60.0, retry: bool = False, budget: str = "") -> FitRequest:
+        key = CellKey(
+            dataset="d",
+            dataset_sha256="0" * 64,
+            split_sha256="1" * 64,
+            trait="height",
+            generator="tests/naughty",
+            plugin_version="1",
+            code_sha256="2" * 64,
+            settings={"deed": deed, "touch": touch},
+            seed=1,
+            n_samples=6,
+            device="cpu",
+            budget=budget,
+        )
+        return FitRequest(
+            key=key,
+            target="broken_plugins:Naughty",
+            trait=Trait(column="height", kind="quantitative"),
+            train=train,
+            validation=train,
+            device="cpu",
+            time_limit_seconds=limit,
+            home=tmp_path / "home",
+            retry=retry,
+        )
+
+    return make

@@ -10,8 +10,8 @@ import pytest
 from genobench.benchmark import GeneratorPlan, Plan, prepare, run
 from genobench.datasets import TraitRequest, import_dataset
 from genobench.errors import GenobenchError, SettingsError, UnknownNameError
-from genobench.fitting import generate_from_cell
 from genobench.formats import write_genotypes
+from genobench.generating import generate_from_cell
 from genobench.leaderboard import standings
 from genobench.outcomes import Outcome, board_name, read_local_outcomes
 from genobench.registry import load_registry

@@ -12,66 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from genobench.calls import PackedCalls
-from genobench.cells import CellKey, find_cell
-from genobench.contracts import Trait
+from genobench.cells import find_cell
 from genobench.errors import CellError
-from genobench.fitting import FitRequest, fit_cell
-from genobench.genotypes import Genotypes
+from genobench.fitting import fit_cell
 from genobench.splitting import StoredParts, split_samples
-from genobench.storage import files_sha256, read_store, write_store
+from genobench.storage import files_sha256, read_store
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
-
-TRAIT = Trait(column="height", kind="quantitative")
-
-
-@pytest.fixture
-def request_for(tmp_path, monkeypatch):
-    """Makes a fit request for a plugin of broken_plugins.py."""
-    here = str(Path(__file__).parent)
-    monkeypatch.setenv("PYTHONPATH", here)
-    generator = np.random.default_rng(0)
-    genotypes = Genotypes(
-        calls=PackedCalls.from_calls(generator.integers(0, 3, (20, 10)).astype(np.int8)),
-        samples=pd.DataFrame({"id": [f"a{i}" for i in range(20)], "height": generator.normal(size=20)}),
-        variants=pd.DataFrame(
-            {"chromosome": "1", "position_bp": np.arange(10) + 1, "id": [f"v{i}" for i in range(10)], "ref": "A", "alt": "C"}
-        ),
-    )
-    train = write_store(genotypes, tmp_path / "train")
-
-    def make(deed: str, *, touch: str = "", limit: float | None = 60.0, retry: bool = False, budget: str = "") -> FitRequest:
-        key = CellKey(
-            dataset="d",
-            dataset_sha256="0" * 64,
-            split_sha256="1" * 64,
-            trait="height",
-            generator="tests/naughty",
-            plugin_version="1",
-            code_sha256="2" * 64,
-            settings={"deed": deed, "touch": touch},
-            seed=1,
-            n_samples=6,
-            device="cpu",
-            budget=budget,
-        )
-        return FitRequest(
-            key=key,
-            target="broken_plugins:Naughty",
-            trait=TRAIT,
-            train=train,
-            validation=train,
-            device="cpu",
-            time_limit_seconds=limit,
-            home=tmp_path / "home",
-            retry=retry,
-        )
-
-    return make
 
 
 def test_fit_cell__writes_samples_model_curves_and_log(request_for):
@@ -104,6 +52,7 @@ def test_fit_cell__finished_cell_is_not_fitted_again(request_for, tmp_path):
         ("wrong-rows", "invalid-output", "check", r"calls of shape (5, 10); (6, 10) were asked for"),
         ("wrong-variants", "invalid-output", "check", "column 'id' differs"),
         ("missing", "invalid-output", "check", "the call of sample 0 at variant 1 missing"),
+        ("other-condition", "invalid-output", "check", "row 0 of the sample table has the height"),
         ("nan", "failed", "generate", "calls[0, 0] is nan"),
         ("exit", "failed", "fit", "exit code 0"),
         ("save-nothing", "invalid-output", "save", "the sampler's save wrote nothing"),

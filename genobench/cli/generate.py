@@ -20,8 +20,8 @@ def generate(
     """Generate samples from the model of a finished cell and write them to a file."""
     from genobench.cli.progress import RunProgress
     from genobench.errors import FormatError
-    from genobench.fitting import generate_from_cell
     from genobench.formats import check_writable, write_genotypes
+    from genobench.generating import generate_from_cell
     from genobench.home import genobench_home, write_text_atomically
     from genobench.registry import load_registry
 

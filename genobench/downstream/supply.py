@@ -15,7 +15,7 @@ from genobench.conditions import draw_condition
 from genobench.downstream.arms import n_to_balance
 from genobench.downstream.predicting import Source
 from genobench.errors import CellError, GenobenchError
-from genobench.fitting import check_synthetic, generate_store
+from genobench.generating import generate_store
 from genobench.home import write_json_atomically
 from genobench.storage import read_store
 
@@ -128,9 +128,9 @@ class Supply:
         if failure.is_file() and not self.prepared.plan.retry:
             raise CellError(_reason(failure))
         failure.unlink(missing_ok=True)
-        unchecked, condition = self.folder / f"{name}.unchecked", self.folder / f"{name}.condition.parquet"
+        unchecked = self.folder / f"{name}.unchecked"
         seed = int(hash_json([self.cell.key.seed, name])[:7], 16)
-        draw_condition(rows, self.prepared.trait, n_samples=n_samples, seed=seed).to_parquet(condition, index=False)
+        condition = draw_condition(rows, self.prepared.trait, n_samples=n_samples, seed=seed)
         self.on_event({"event": "stage", "stage": f"generate {n_samples:,} more samples ({name})"})
         request = self.prepared.fit_request(self.entry, self.cell.key)
         # A phase may take as often what it may in a fit as there are as many samples.
@@ -140,24 +140,19 @@ class Supply:
         )
         ending = generate_store(
             self.cell,
-            condition,
             unchecked,
-            n_samples=n_samples,
+            train=train,
+            condition=condition,
             target=self.entry.target,
             seed=seed,
             limits=(seconds, processor_seconds),
             on_event=self.on_event,
         )
-        said = f"{self.entry.name} did not generate {n_samples:,} more samples ({ending.status} in {ending.phase}): {ending.message}"
         if ending.status == "ok":
-            try:
-                check_synthetic(read_store(unchecked), train, n_samples=n_samples, generator=self.cell.key.generator)
-            except GenobenchError as error:
-                said = str(error)
-            else:
-                shutil.rmtree(store, ignore_errors=True)
-                unchecked.rename(store)
-                return store
+            shutil.rmtree(store, ignore_errors=True)
+            unchecked.rename(store)
+            return store
+        said = f"{self.entry.name} did not generate {n_samples:,} more samples ({ending.status} in {ending.phase}): {ending.message}"
         shutil.rmtree(unchecked, ignore_errors=True)
         if ending.status != "preempted":
             write_json_atomically(failure, {"reason": said})
