@@ -37,7 +37,7 @@ def genobench_classifiers() -> list[Offer]:
 
 @hookimpl
 def genobench_metrics() -> list[Offer]:
-    """The first set of scores: fidelity, privacy, utility."""
+    """Scores of fidelity, privacy and utility."""
     return [
         Offer(
             "allele-frequency",
@@ -99,6 +99,15 @@ def genobench_metrics() -> list[Offer]:
             "tstr-values", "genobench.builtin.utility:TrainOnSyntheticValues", "utility: quantitative trait, trained on synthetic samples"
         ),
         Offer("tstr-classes", "genobench.builtin.utility:TrainOnSyntheticClasses", "utility: classes, trained on synthetic samples"),
+        Offer("gwas", "genobench.builtin.association.gwas:AssociationStudy", "utility: association studies agree, linear model"),
+        Offer(
+            "gwas-mixed", "genobench.builtin.association.gwas:MixedAssociationStudy", "utility: association studies agree, mixed model"
+        ),
+        Offer(
+            "variant-importance",
+            "genobench.builtin.association.importance:VariantImportance",
+            "utility: models put weight on the same windows of the genome",
+        ),
         *_published_by_discretegenogen(),
     ]
 
