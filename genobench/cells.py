@@ -124,6 +124,11 @@ class Cell:
         return self.folder / "log.txt"
 
     @property
+    def kills(self) -> Path:
+        """How often its fit was killed since it last came to an end; absent for never."""
+        return self.folder / "kills.json"
+
+    @property
     def curves(self) -> Path:
         """One JSON object a line: step and losses."""
         return self.folder / "curves.jsonl"
@@ -162,10 +167,20 @@ class Cell:
             return None
         return result if result.status in STATUSES else None
 
+    def add_kill(self) -> int:
+        """Count one more kill of its fit; what is returned is how many there were since it last came to an end."""
+        try:
+            before = int(json.loads(self.kills.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            before = 0
+        write_json_atomically(self.kills, before + 1)
+        return before + 1
+
     def finish(self, result: FitResult) -> None:
         """Write how the fit ended; checkpoints are dropped where the fit is good, or where a budget forbids to go on from them."""
         _write_key(self.folder, self.key)
         write_json_atomically(self.folder / "result.json", asdict(result))
+        self.kills.unlink(missing_ok=True)
         if result.status == "ok" or self.key.budget:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 

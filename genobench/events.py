@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     OnEvent = Callable[[Mapping[str, Any]], None]
     """Takes an event of a run. Its `event` is `stage`, `split`, `cell`, `reused`, `trial`, `trial-end` or `warning`; from a worker, with
     its `task` (`fit`, `score` or `band`), `phase` or `step`."""
+
+_MOST_CHARACTERS: Final = 2000
+"""Of an error's message; no plugin of ours says more than a few hundred."""
 
 SECONDS_BETWEEN_STEPS = 0.2
 """A worker reports at most five training steps a second; the last one of a burst may be dropped."""
@@ -57,6 +62,21 @@ class Events:
             self._last_step_at = now
             finite = {name: float(value) for name, value in losses.items() if math.isfinite(value)}
             self.send("step", step=int(step), losses=finite)
+
+
+def message_of(error: BaseException) -> str:
+    """One line: an error's class, and all that genobench or a plugin says on purpose, or the first line of what came from elsewhere."""
+    lines = str(error).splitlines() or [""]
+    text = " ".join(line.strip() for line in lines) if isinstance(error, GenobenchError) else lines[0]
+    return f"{type(error).__name__}: {sayable(text)}"
+
+
+def sayable(text: str) -> str:
+    """A text from elsewhere as records, pages and terminals can take it: no longer than a page, and escapes for what cannot be printed."""
+    n_more = len(text) - _MOST_CHARACTERS
+    if n_more > 0:
+        text = f"{text[:_MOST_CHARACTERS]} ... ({n_more:,} more characters)"
+    return "".join(char if char.isprintable() or char.isspace() else char.encode("unicode_escape").decode() for char in text)
 
 
 def end_with_parent() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock
 
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from genobench.containment import Ending
     from genobench.contracts import Trait
     from genobench.events import OnEvent
     from genobench.genotypes import Genotypes
+
+
+_MOST_KILLS: Final = 2
+"""A fit that is killed is run again this often before it counts as failed, as in scoring."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ class FitRequest:
 def fit_cell(request: FitRequest, on_event: OnEvent) -> tuple[Cell, FitResult]:
     """Fit, generate and check; or take what is there.
 
-    A fit that was killed (`preempted`) leaves the cell unfinished, so that the next call runs it again; every other ending is kept.
+    A fit that was killed (`preempted`) leaves the cell unfinished, so that the next call runs it again, until it was killed three times in
+    a row; every other ending is kept.
 
     Args:
         request: What to fit.
@@ -173,6 +179,7 @@ def _run_fit(cell: Cell, job: Path, request: FitRequest, on_event: OnEvent) -> F
             processor_seconds_per_phase=request.processor_seconds_per_phase,
             on_event=keep_curves,
         )
+    ending = _counted(cell, ending)
     said = ending.values  # noqa: PD011 - of an event, no table
     used = said.get("processor_seconds", {})
     limit = request.processor_seconds_per_phase
@@ -187,6 +194,18 @@ def _run_fit(cell: Cell, job: Path, request: FitRequest, on_event: OnEvent) -> F
         peak_memory_bytes=said.get("peak_memory_bytes"),
         peak_gpu_memory_bytes=said.get("peak_gpu_memory_bytes"),
     )
+
+
+def _counted(cell: Cell, ending: Ending) -> Ending:
+    """The ending; `failed` where the fit was killed too often: a plugin may kill itself, and would be run again for ever."""
+    # A worker that finds the disk full says so, and was not killed.
+    if ending.status != "preempted" or ending.values:  # noqa: PD011 - of an event, no table
+        return ending
+    n_kills = cell.add_kill()
+    if n_kills <= _MOST_KILLS:
+        return ending
+    message = f"{ending.message}. That happened {n_kills} times in a row, so that it is run again on demand only: add --retry"
+    return dataclasses.replace(ending, status="failed", message=message)
 
 
 def _checked(cell: Cell, train: Genotypes, condition: pd.DataFrame, result: FitResult) -> FitResult:

@@ -6,13 +6,17 @@ Nothing is written beside it unless a command asks for a path.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from genobench.errors import GenobenchError
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where a file finds no room: the disk is full, or a quota or a limit on files (`ulimit -f`) is reached."""
 
 
 def genobench_home() -> Path:
@@ -59,8 +63,8 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically."""
-    write_bytes_atomically(path, text.encode())
+    """Write `text` as UTF-8, atomically; half a surrogate pair, which UTF-8 has no form for, is written as its escape."""
+    write_bytes_atomically(path, text.encode(errors="backslashreplace"))
 
 
 def write_json_atomically(path: Path, value: Any) -> None:

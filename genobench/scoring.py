@@ -8,7 +8,6 @@ each metric's record is written as soon as it is there and the parent starts aga
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import sys
@@ -28,8 +27,8 @@ from genobench.comparing import limited, masked, matched, sizes
 from genobench.contracts import Comparison, FitContext, Score, Trait
 from genobench.declarations import check_demands, checked, declared
 from genobench.draws import N_DRAWS, exchange_check, real_draws, unseen_attacks
-from genobench.events import Events, end_with_parent
-from genobench.home import write_json_atomically
+from genobench.events import Events, end_with_parent, message_of
+from genobench.home import NO_ROOM, write_json_atomically
 from genobench.registry import Registry, load_registry
 from genobench.settings import with_settings
 from genobench.storage import read_store
@@ -332,7 +331,7 @@ def _open_metric(bench: _Bench, name: str) -> tuple[Metric | None, dict[str, Any
         applies = bool(metric.applies_to(bench.comparison.trait))
     except Exception as error:  # noqa: BLE001 - the plugin boundary: what cannot be opened costs its own scores, and says why
         traceback.print_exc()
-        record["error"] = f"{type(error).__name__}: {error}"
+        record["error"] = message_of(error)
         return None, record
     if not applies:
         return None, record
@@ -353,10 +352,10 @@ def _scored(metric: Metric, comparison: Comparison, answers: Answers, seed: int)
         return checked(metric.score(replace(comparison, results=results), seed=seed), metric)
     except Exception as error:
         # The plugin boundary: a metric that raises costs its own scores. A full disk is not its fault, and must not stand in its record.
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise
         traceback.print_exc()
-        return [Score(name=spec.name, value=math.nan, reason=f"{type(error).__name__}: {error}") for spec in metric.scores]
+        return [Score(name=spec.name, value=math.nan, reason=message_of(error)) for spec in metric.scores]
 
 
 def _without_nan(value: Any) -> Any:

@@ -6,8 +6,8 @@ it never learns where holdout and nonmembers are. It speaks through `genobench.e
 
 from __future__ import annotations
 
-import errno
 import json
+import signal
 import sys
 import time
 import traceback
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from genobench.contracts import FitContext, Sampler, Trait
-from genobench.errors import ContractError, GenobenchError
-from genobench.events import Events, end_with_parent, peak_memory_bytes, processor_seconds
+from genobench.errors import ContractError
+from genobench.events import Events, end_with_parent, message_of, peak_memory_bytes, processor_seconds
 from genobench.genotypes import Genotypes
+from genobench.home import NO_ROOM
 from genobench.settings import with_settings
 from genobench.storage import read_store, write_store
 
@@ -151,14 +152,14 @@ def _read_condition(path: str) -> pd.DataFrame | None:
     return pd.read_parquet(path)
 
 
-def _status_of(error: Exception) -> Status:
+def _status_of(error: BaseException) -> Status:
     """The status that an exception stands for; a full disk is nobody's fault, so the cell is left to be run again.
 
     A plugin may say in its own words that memory ran out, and what to do; then the error that it met is the cause of its own.
     """
     if any(isinstance(one, MemoryError) or any(text in str(one) for text in _OUT_OF_MEMORY) for one in (error, error.__cause__)):
         return "out-of-memory"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         return "preempted"
     return "invalid-output" if isinstance(error, ContractError) else "failed"
 
@@ -171,24 +172,19 @@ def _peak_gpu_memory_bytes(device: str) -> int | None:
     return int(torch.cuda.max_memory_allocated(device)) if torch.cuda.is_available() else None
 
 
-def _message_of(error: Exception) -> str:
-    """One line: all that genobench or a plugin says on purpose, the first line of what came from elsewhere."""
-    lines = str(error).splitlines() or [""]
-    text = " ".join(line.strip() for line in lines) if isinstance(error, GenobenchError) else lines[0]
-    return f"{type(error).__name__}: {text}"
-
-
 def main(arguments: list[str]) -> int:
     """Run the job in `arguments[0]`; the exit code is 0 when it is done, 1 when it failed (an event says how)."""
     events = Events.take_stdout()
     end_with_parent()
+    # A signal from outside ends the process at once, so that a KeyboardInterrupt is the plugin's own.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     job = Job.read(Path(arguments[0]))
     clock = _Clock(events)
     try:
         run_job(job, events, clock)
-    except Exception as error:  # noqa: BLE001 - the plugin boundary: a plugin may raise anything
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the plugin boundary: a plugin may raise anything
         traceback.print_exc()
-        status, phase, message = _status_of(error), clock.phase, _message_of(error)
+        status, phase, message = _status_of(error), clock.phase, message_of(error)
     else:
         status, phase, message = "ok", "done", ""
     events.send(

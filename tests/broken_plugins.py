@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -75,6 +77,11 @@ def _meddle_with_processes(deed: str, cell: Path) -> None:
                 while True:
                     pass
             time.sleep(600)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "interrupt-from-outside":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(600)
         case "be-killed-once":
             checkpoint = cell / "checkpoints" / "step"
             if not checkpoint.exists():
@@ -82,8 +89,10 @@ def _meddle_with_processes(deed: str, cell: Path) -> None:
                 os.kill(os.getpid(), 9)
 
 
-def _run_out_of_memory(deed: str) -> None:
-    """The system's error as it is, or under words of the plugin's own."""
+def _run_out_of_room(deed: str) -> None:
+    """On the disk, or in memory: the system's error as it is, or under words of the plugin's own."""
+    if deed == "full-disk":
+        raise OSError(errno.EFBIG, "File too large")
     if deed == "memory":
         raise MemoryError("Unable to allocate 1 TiB")
     if deed == "memory-in-its-own-words":
@@ -115,10 +124,12 @@ class Naughty(Generator):
             context.report(step + 1, {"loss": 1.0 / (step + 1), "total_steps": 3})
         _meddle(self.deed, self.touch, context.folder.parent)
         _meddle_with_processes(self.deed, context.folder.parent)
-        _run_out_of_memory(self.deed)
+        _run_out_of_room(self.deed)
         match self.deed:
             case "raise":
                 raise RuntimeError("the fit went wrong\nin two lines")
+            case "raise-unprintable":
+                raise RuntimeError("\ud800 \x1b[31m" + "y" * 5_000_000)
             case "hang":
                 time.sleep(600)
             case "die":

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from genobench.cells import find_cell
+from genobench.containment import Ending
 from genobench.errors import CellError
 from genobench.fitting import fit_cell
 from genobench.splitting import StoredParts, split_samples
@@ -44,6 +45,8 @@ def test_fit_cell__finished_cell_is_not_fitted_again(request_for, tmp_path):
     ("deed", "status", "phase", "message"),
     [
         ("raise", "failed", "fit", "RuntimeError: the fit went wrong"),
+        ("raise-unprintable", "failed", "fit", r"RuntimeError: \ud800 \x1b[31myyy"),
+        ("interrupt", "failed", "fit", "KeyboardInterrupt"),
         ("memory", "out-of-memory", "fit", "MemoryError"),
         ("memory-in-its-own-words", "out-of-memory", "fit", "The batch of 64 does not fit. Write --set batch_size=32."),
         ("die", "failed", "fit", "exit code 3"),
@@ -157,10 +160,31 @@ def test_fit_cell__damaged_cell_is_fitted_again(request_for, tmp_path):
     assert (tmp_path / "fits").read_text() == "xxxx", "the key alone is no reason to fit"
 
 
-def test_fit_cell__killed_worker_leaves_the_cell_unfinished(request_for):
-    cell, result = fit_cell(request_for("kill"), lambda _event: None)
+@pytest.mark.parametrize("deed", ["kill", "interrupt-from-outside", "full-disk"])
+def test_fit_cell__killed_worker_leaves_the_cell_unfinished(request_for, deed):
+    cell, result = fit_cell(request_for(deed), lambda _event: None)
     assert result.status == "preempted"
     assert cell.result is None
+
+
+def test_fit_cell__third_kill_in_a_row_is_a_failure_until_a_retry(request_for, monkeypatch):
+    """A program that kills its own process group would be run again for ever."""
+    killed = Ending("preempted", "fit", "the worker was killed (signal 9)", {}, 1.0)
+    monkeypatch.setattr("genobench.fitting.run_worker", lambda *_args, **_kwargs: killed)
+    endings = []
+    for retry in (False, False, False, False, True):
+        cell, result = fit_cell(request_for("kill", retry=retry), lambda _event: None)
+        endings.append((result.status, cell.result is not None))
+        if result.status == "failed":
+            assert result.message.endswith("That happened 3 times in a row, so that it is run again on demand only: add --retry")
+    assert endings == [("preempted", False)] * 2 + [("failed", True)] * 2 + [("preempted", False)]
+
+
+def test_fit_cell__full_disk_is_no_kill_however_often_it_is_found(request_for, monkeypatch):
+    full = Ending("preempted", "write", "OSError: [Errno 28] No space left on device", {"event": "end"}, 1.0)
+    monkeypatch.setattr("genobench.fitting.run_worker", lambda *_args, **_kwargs: full)
+    results = [fit_cell(request_for("behave"), lambda _event: None)[1] for _ in range(4)]
+    assert {result.status for result in results} == {"preempted"}
 
 
 def test_fit_cell__failed_cell_is_kept_until_a_retry(request_for, tmp_path):

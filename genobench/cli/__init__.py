@@ -16,6 +16,7 @@ import typer
 
 from genobench.cli import compare, data, downstream, generate, leaderboard, plugins, record, run, score
 from genobench.errors import GenobenchError, UnknownNameError
+from genobench.home import NO_ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_MACHINE_ERRORS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR}
+_MACHINE_ERRORS: Final = {*NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR}
 
 app = typer.Typer(
     name="genobench",

@@ -6,7 +6,6 @@ where the traits are. Each answer is written as soon as it is there, so that a c
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 import time
@@ -22,8 +21,8 @@ import numpy as np
 from genobench.contracts import FitContext, Predictor, Trait
 from genobench.downstream.arms import training_samples
 from genobench.errors import ContractError, GenobenchError
-from genobench.events import Events, end_with_parent
-from genobench.home import write_json_atomically
+from genobench.events import Events, end_with_parent, message_of, sayable
+from genobench.home import NO_ROOM, write_json_atomically
 from genobench.settings import with_settings
 from genobench.storage import read_store
 
@@ -146,10 +145,10 @@ def _answer(job: PredictingJob, task: PredictingTask, events: Events) -> dict[st
         return predict(job, task, events)
     except Exception as error:
         # The plugin boundary: what goes wrong costs this classifier on this arm. A full disk is not its fault.
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise
         traceback.print_exc()
-        said = str(error) if isinstance(error, GenobenchError) else f"{type(error).__name__}: {error}"
+        said = sayable(str(error)) if isinstance(error, GenobenchError) else message_of(error)
         return {"predicted": [], "classes": [], "reason": said}
 
 
