@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PYPROJECTS: Final = (ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml")))
-PIN: Final = re.compile(r"([a-z0-9][a-z0-9-]*)==(\d[A-Za-z0-9.]*)")
+PIN: Final = re.compile(r"([a-z0-9][a-z0-9-]*)==(\d[A-Za-z0-9.]*)(?:; sys_platform [!=]= \"linux\")?")
+"""A package with a name of its own on Linux (xgboost-cpu) is pinned under both."""
 
 
 def _lines(name: str) -> list[str]:
