@@ -1,4 +1,4 @@
-"""Neural generators of genotypes for genobench.
+"""Neural generators of genotypes, and neural classifiers, for genobench.
 
 This module holds the hook alone and imports nothing heavy: torch comes with the class that is asked for.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from genobench import Offer, hookimpl
 
-__all__ = ["genobench_generators"]
+__all__ = ["genobench_classifiers", "genobench_generators"]
 
 
 @hookimpl
@@ -63,5 +63,27 @@ def genobench_generators() -> list[Offer]:
             name="virtual-progeny",
             target="genobench_neural.virtual_progeny:VirtualProgeny",
             summary="Meiosis of parents inferred from large families, mated anew, and of parents made up from haplotype clusters.",
+        ),
+    ]
+
+
+@hookimpl
+def genobench_classifiers() -> list[Offer]:
+    """The classifiers of this distribution."""
+    return [
+        Offer(
+            name="mlp",
+            target="genobench_neural.mlp:Mlp",
+            summary="Multilayer perceptrons on all calls, added to a ridge regression where they help.",
+        ),
+        Offer(
+            name="cnn",
+            target="genobench_neural.cnn:Cnn",
+            summary="Convolutions along each chromosome, added to a ridge regression where they help.",
+        ),
+        Offer(
+            name="image-cnn",
+            target="genobench_neural.image_cnn:ImageCnn",
+            summary="The genome as an image along Hilbert's curve, and convolutions over it, without a linear part.",
         ),
     ]
