@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import tokenize
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -88,20 +89,46 @@ def read_store(folder: Path) -> Genotypes:
     """
     import pandas as pd
 
-    try:
-        description: dict[str, Any] = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-        if description["schema"] != SCHEMA:
-            raise FormatError(f"The store {folder} has schema {description['schema']}; this genobench reads {SCHEMA}.")
-        packed = np.load(folder / "calls.npy", mmap_mode="r", allow_pickle=False)
-        phase = None
-        if (folder / "phase.npy").exists():
-            phase = np.load(folder / "phase.npy", mmap_mode="r", allow_pickle=False)
-        samples = pd.read_parquet(folder / "samples.parquet")
-        variants = pd.read_parquet(folder / "variants.parquet")
-        calls = PackedCalls(packed=packed, n_variants=int(description["n_variants"]))
+    with _whole_store(folder, "store.json") as path:
+        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schema, n_variants = description["schema"], int(description["n_variants"])
+    if schema != SCHEMA:
+        raise FormatError(f"The store {folder} has schema {schema}; this genobench reads {SCHEMA}.")
+    with _whole_store(folder, "calls.npy") as path:
+        calls = PackedCalls(packed=np.load(path, mmap_mode="r", allow_pickle=False), n_variants=n_variants)
+    phase = None
+    if (folder / "phase.npy").exists():
+        with _whole_store(folder, "phase.npy") as path:
+            phase = np.load(path, mmap_mode="r", allow_pickle=False)
+    with _whole_store(folder, "samples.parquet") as path:
+        samples = pd.read_parquet(path)
+    with _whole_store(folder, "variants.parquet") as path:
+        variants = pd.read_parquet(path)
+    with _whole_store(folder):
         return Genotypes(calls=calls, samples=samples, variants=variants, phase=phase)
-    except (OSError, EOFError, KeyError, ValueError) as error:
-        raise FormatError(f"The folder {folder} is not a whole genobench store: {error}") from error
+
+
+@contextmanager
+def _whole_store(folder: Path, file: str = "") -> Iterator[Path]:
+    """Whatever a damaged file makes numpy, pandas and pyarrow raise, as one error that names the file.
+
+    Args:
+        folder: The store.
+        file: The file in it that is read; "" for all together.
+    """
+    try:
+        yield folder / file
+    except _of_damage() as error:
+        place = f", by its file {file}" if file else ""
+        raise FormatError(f"The folder {folder} is not a whole genobench store{place}: {error}") from error
+
+
+def _of_damage() -> tuple[type[Exception], ...]:
+    """What damaged files make numpy, pandas and pyarrow raise; tried with a thousand changed bytes in each file of a store."""
+    from pyarrow import ArrowException
+
+    of_python = (OSError, EOFError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+    return (*of_python, tokenize.TokenError, ArrowException)
 
 
 def is_store(folder: Path) -> bool:
@@ -115,15 +142,14 @@ def whole_sampler(folder: Path, *also: type[Exception]) -> Iterator[None]:
 
     Args:
         folder: Where the sampler is.
-        also: Errors of the reading library, beside those of a file that is absent, cut short, or says something else.
+        also: Errors of another reading library than numpy, pandas and pyarrow.
 
     Raises:
         GenobenchError: From any of them.
     """
-    expected: tuple[type[Exception], ...] = (OSError, EOFError, KeyError, TypeError, ValueError, *also)
     try:
         yield
-    except expected as error:
+    except (*_of_damage(), *also) as error:
         found = f"it lacks {error}; another generator may have written it." if isinstance(error, KeyError) else error
         raise GenobenchError(f"The folder {folder} holds no whole sampler of this kind: {found}") from error
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import ArrowException
 
-from genobench.errors import FormatError
-from genobench.storage import content_sha256, is_store, read_store, write_store
+from genobench.errors import FormatError, GenobenchError
+from genobench.storage import content_sha256, is_store, read_store, whole_sampler, write_store
 from genobench.testing.examples import example_genotypes
 
 if TYPE_CHECKING:
@@ -100,3 +101,44 @@ def test_cut_off_calls__are_an_error(tmp_path, genotypes):
     calls.write_bytes(calls.read_bytes()[:-5])
     with pytest.raises(FormatError, match="is not a whole genobench store"):
         read_store(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("store.json", b'{"schema": 1', b"[1, 2"),
+        ("store.json", b'"n_variants": 15', b'"n_variants": []'),
+        # A bracket that stays open makes the parser of the header raise TokenError.
+        ("calls.npy", b"(24, 4)", b"((24, 4"),
+        ("phase.npy", b"(24, 2)", b"((24, 2"),
+        ("samples.parquet", b"PAR1", b"PAR2"),
+        ("variants.parquet", b"PAR1", b"PAR2"),
+    ],
+)
+def test_a_damaged_file__is_named(genotypes, tmp_path, file, old, new):
+    path = write_store(genotypes, tmp_path / "store") / file
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(FormatError, match=f"is not a whole genobench store, by its file {file}: "):
+        read_store(tmp_path / "store")
+
+
+def test_an_exception_of_pyarrow__is_an_error_of_the_store(genotypes, tmp_path, monkeypatch):
+    """Of text that is no UTF-8, among others; it is no ValueError."""
+
+    def damaged(*_args: object):
+        raise ArrowException("Unknown error: Wrapping failed")
+
+    store = write_store(genotypes, tmp_path / "store")
+    monkeypatch.setattr(pd, "read_parquet", damaged)
+    with pytest.raises(FormatError, match="is not a whole genobench store, by its file samples.parquet: Unknown error"):
+        read_store(store)
+
+
+def test_whole_sampler__takes_what_damaged_arrays_and_tables_raise(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 3)))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(2, 3)", b"((2, 3"))
+    with pytest.raises(GenobenchError, match="holds no whole sampler of this kind"), whole_sampler(tmp_path):
+        np.load(tmp_path / "a.npy")
