@@ -226,6 +226,30 @@ def test_which_column_is_the_trait__is_asked_where_it_is_not_plain(home, files):
     assert [trait.column for trait in import_dataset("mine", bed, phenotypes=table).traits] == ["weight"]
 
 
+@pytest.mark.parametrize(
+    ("scale", "values", "message"),
+    [
+        (
+            1.0,
+            [1e200],
+            r"phenotypes\.csv: the column 'weight' is 1e\+200 in sample '\S+', and .* the variance inf\.",
+        ),
+        (1.0, [-1e200, 1e190], r"the column 'weight' is -1e\+200 in sample"),
+        (1e-200, [], "has the variance 0"),
+    ],
+)
+def test_a_variance_that_no_number_holds__is_an_error_with_file_column_and_value(home, files, scale, values, message):
+    _, bed, table = files
+    rows = pd.read_csv(table)
+    weight = np.array(rows["weight"] * scale)
+    weight[: len(values)] = values
+    rows.assign(weight=weight).to_csv(table, index=False)
+    for request in (TraitRequest(columns=("weight",)), TraitRequest(columns=("coat",), covariates=("weight",))):
+        with pytest.raises(DatasetError, match=message):
+            import_dataset("mine", bed, phenotypes=table, traits=request)
+    assert "mine" not in {entry.name for entry in list_datasets(NOTHING)}
+
+
 def test_a_birth_column_that_is_not_there__is_an_error(home, files):
     _, bed, table = files
     with pytest.raises(DatasetError, match="There is no column 'born'; the columns are id, sex"):

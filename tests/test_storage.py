@@ -132,7 +132,7 @@ def test_an_exception_of_pyarrow__is_an_error_of_the_store(genotypes, tmp_path, 
 
     store = write_store(genotypes, tmp_path / "store")
     monkeypatch.setattr(pd, "read_parquet", damaged)
-    with pytest.raises(FormatError, match="is not a whole genobench store, by its file samples.parquet: Unknown error"):
+    with pytest.raises(FormatError, match=r"is not a whole genobench store, by its file samples\.parquet: Unknown error"):
         read_store(store)
 
 

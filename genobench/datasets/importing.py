@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from genobench.contracts import DatasetCard, Trait
 from genobench.datasets.catalogue import check_name, is_imported, save_dataset
 from genobench.datasets.description import count_constant_variants
@@ -138,6 +140,8 @@ def import_dataset(
         samples = samples.assign(**{column: values})
         made.append(trait)
         notes.extend(_rare_classes(trait, values))
+    for column in dict.fromkeys((*columns, *asked.covariates)):
+        _check_spread(samples, column, phenotypes if join is not None and phenotypes is not None and column in join.columns else path)
     notes.extend(_beyond_autosomes(genotypes.variants["chromosome"]))
     n_constant = count_constant_variants(genotypes)
     if n_constant == genotypes.n_variants:
@@ -173,6 +177,23 @@ def _trait_columns(samples: pd.DataFrame, asked: TraitRequest, join: JoinReport 
         listed = ", ".join(candidates) or "none"
         raise DatasetError(f"Which column of {join.path} is the trait? It could be: {listed}. Name it.")
     return candidates
+
+
+def _check_spread(samples: pd.DataFrame, column: str, path: Path) -> None:
+    """Raise DatasetError if the numbers of a column have no variance that float64 can hold."""
+    known = samples[column].dropna()
+    if known.dtype.kind not in "iuf" or not len(known):
+        return
+    numbers = known.to_numpy(dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        variance = float(np.var(numbers))
+    if np.isfinite(variance) and (variance > 0 or numbers.min() == numbers.max()):
+        return
+    place = int(np.argmax(np.abs(numbers)))
+    raise DatasetError(
+        f"{path}: the column '{column}' is {numbers[place]:g} in sample '{samples['id'].loc[known.index[place]]}', and in double precision "
+        f"the column has the variance {variance:g}. Correct the value, or give the column in another unit."
+    )
 
 
 def _rare_classes(trait: Trait, values: pd.Series[str]) -> list[str]:
