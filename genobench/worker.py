@@ -1,7 +1,8 @@
 """What runs in the worker process of a cell: load → fit → save → generate → write, then report.
 
-`python -m genobench.worker JOB.json`. The worker is handed the stores of train and validation and a condition table, and nothing else;
-it never learns where holdout and nonmembers are. It speaks through `genobench.events`; its stderr is the cell's log.
+`python -m genobench.worker JOB.json`. The worker is handed the stores of train and validation and a condition table, and nothing else.
+It is no sandbox: the stores of holdout and nonmembers lie beside those, and a plugin that looks for them finds them; what it changes in any
+is seen and undone (`genobench.fitting`). It speaks through `genobench.events`; its stderr is the cell's log.
 """
 
 from __future__ import annotations
