@@ -130,8 +130,9 @@ class AssociationStudy(_Study):
     against its band. A locus is a clump of significant variants (r2 of at most .1 between the most significant ones of two, or 5 Mb); it
     stands for a locus of the other study, or for a causal variant, within 5 Mb and with an r2 of at least .2 among training samples.
 
-    Correlation and inflation have their noise from leaving out blocks of the genome, because the errors of estimates
-    far apart on the genome are independent of one another; shares of loci have Wilson's interval, because loci are unlinked.
+    Correlation and inflation have their noise from leaving out blocks of the genome: errors of estimates far apart on the genome are
+    independent of one another where the studies have no samples in common. Shares of loci have Wilson's interval, because loci are
+    unlinked.
 
     Args:
         n_components: Principal components beside the covariates.

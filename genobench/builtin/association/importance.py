@@ -29,8 +29,11 @@ class VariantImportance(Metric):
     """Which windows of the genome ridge regression on calls names predictive, from synthetic and from training samples.
 
     The model is GBLUP beside the trait's covariates, learned from as many samples of each. It spreads the effect of a causal variant over
-    all that are linked with it, so that a single weight says little; a window's importance is the variance, among the samples of the
-    model, of the sum of its calls times their weights. Of classes that are neither two nor ordered each is learned against the rest, and
+    all that are linked with it, so that a single weight says little; what counts is the variance, among the samples of the model, of the
+    sum of a window's calls times their weights. A window of many linked variants has much of that even if the trait is noise, so that any
+    two models would agree; a window's importance is therefore that variance over what noise gives it. With Z its centred calls and
+    residuals e that are dealt out among unrelated samples, weights are Z'e but for a factor, and Z Z'e has a variance proportional to the
+    sum of squares of Z'Z. Of classes that are neither two nor ordered each is learned against the rest, and
     the variances are added up.
 
     The share of top windows that both models name is corrected for chance as by Kuncheva: 0 is what two models name in common that know
@@ -104,7 +107,7 @@ def _windows(genome: Genome, window_bp: float) -> tuple[Places, NDArray[np.objec
 
 
 def _importance(cohort: Cohort, trait: Trait, windows: Places) -> Floats:
-    """Variance of the weighted calls of each window, summed over contrasts, shape (n_windows,).
+    """Variance of the weighted calls of each window, summed over contrasts, over that of noise; shape (n_windows,).
 
     Raises:
         DatasetError: If there are too few samples, the trait does not vary, or no variant does.
@@ -117,9 +120,10 @@ def _importance(cohort: Cohort, trait: Trait, windows: Places) -> Floats:
     order = np.argsort(windows, kind="stable")[np.count_nonzero(windows < 0) :]
     for places in np.split(order, np.flatnonzero(np.diff(windows[order])) + 1):
         calls = genotypes.calls.columns(places)
-        for model in models:
-            centred = np.where(calls < 0, 0.0, calls - model.means[places])
-            importance[windows[places[0]]] += float((centred @ model.weights[places]).var())
+        centred = np.where(calls < 0, 0.0, calls - models[0].means[places])
+        of_noise = np.square(centred.T @ centred).sum()
+        if of_noise > 0:
+            importance[windows[places[0]]] = sum(float((centred @ model.weights[places]).var()) for model in models) / of_noise
     return importance
 
 

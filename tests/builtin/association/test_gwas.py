@@ -1,0 +1,299 @@
+"""Agreement of association studies, against closed forms and simulations of unlinked variants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom, linregress, nct, poisson, t
+
+from genobench import Comparison, Genotypes, PackedCalls, Trait
+from genobench.builtin.association.gwas import AssociationStudy, MixedAssociationStudy
+from genobench.testing import example_comparison
+
+ALONE = AssociationStudy(n_components=0)
+VALUES = Trait("weight", "quantitative")
+PER_CHROMOSOME = 20
+SPACING_BP = 6_000_000
+N_VARIANTS = 200
+LARGE = np.zeros(N_VARIANTS)
+LARGE[::20] = 0.8
+
+
+def genotypes_with(calls: np.ndarray[Any, Any], prefix: str, **columns: Any) -> Genotypes:
+    """Twenty variants a chromosome, farther apart than a locus reaches."""
+    places = np.arange(calls.shape[1])
+    variants = pd.DataFrame(
+        {
+            "chromosome": (1 + places // PER_CHROMOSOME).astype(str),
+            "position_bp": 1 + SPACING_BP * (places % PER_CHROMOSOME),
+            "id": [f"v{place}" for place in places],
+            "ref": "A",
+            "alt": "G",
+        }
+    )
+    samples = pd.DataFrame({"id": [f"{prefix}{row:05d}" for row in range(len(calls))], **columns})
+    return Genotypes(PackedCalls.from_calls(calls), samples, variants)
+
+
+def compared(train: Genotypes, synthetic: Genotypes, *, trait: Trait = VALUES, causal: dict[str, float] | None = None) -> Comparison:
+    """A comparison of these two parts; association looks at no other."""
+    return Comparison(trait=trait, train=train, holdout=train, nonmembers=train, synthetic=synthetic, causal=causal)
+
+
+def with_values(calls: Any, effects: Any, noise: float, rng: np.random.Generator, prefix: str) -> Genotypes:
+    """The trait `weight`: calls times effects, and normal noise of this standard deviation."""
+    return genotypes_with(calls, prefix, weight=calls @ effects + noise * rng.normal(size=len(calls)))
+
+
+def _scores(comparison: Comparison, metric: Any = ALONE, *, seed: int = 0) -> dict[str, Any]:
+    return {score.name.replace("gwas_", "").replace("mixed_", ""): score for score in metric.score(comparison, seed=seed)}
+
+
+def _population(n_samples: int, seed: int, prefix: str = "a", effects: Any = LARGE) -> Genotypes:
+    """Ten causal variants, one a chromosome; frequencies are the same for every seed."""
+    rng = np.random.default_rng(seed)
+    frequencies = np.random.default_rng(99).uniform(0.2, 0.5, N_VARIANTS)
+    return with_values(rng.binomial(2, frequencies, (n_samples, N_VARIANTS)).astype(np.int8), effects, 1.0, rng, prefix)
+
+
+@pytest.mark.parametrize("metric", [AssociationStudy(), ALONE, MixedAssociationStudy()])
+def test_the_same_samples__agree_in_everything(metric: Any) -> None:
+    train = _population(200, 1)
+    found = _scores(compared(train, train, causal={f"v{k}": 0.8 for k in np.flatnonzero(LARGE)}), metric)
+    assert found["effect_correlation"].value == pytest.approx(1.0, abs=1e-12)
+    assert found["sign_agreement"].value == found["locus_overlap"].value == 1.0
+    assert found["lambda_difference"].value == 0.0
+    assert found["power"].value > 0
+    assert found["false_discovery"].value == 0.0
+
+
+def test_the_opposite_trait__has_the_same_loci_and_no_sign_in_common() -> None:
+    train = _population(200, 1)
+    other = train.with_samples(train.samples.assign(weight=-train.samples["weight"]))
+    found = _scores(compared(train, other))
+    assert found["effect_correlation"].value == pytest.approx(-1.0, abs=1e-12)
+    assert found["sign_agreement"].value == 0.0
+    assert found["locus_overlap"].value == 1.0
+    assert found["lambda_difference"].value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_which_allele_is_counted__does_not_matter() -> None:
+    train, synthetic = _population(200, 1), _population(200, 2, "s")
+    is_swapped = np.arange(N_VARIANTS) % 3 == 0
+    swapped = [
+        replace(part, calls=PackedCalls.from_calls(np.where(is_swapped, 2 - part.to_array(), part.to_array()).astype(np.int8)))
+        for part in (train, synthetic)
+    ]
+    before, after = _scores(compared(train, synthetic)), _scores(compared(*swapped))
+    names = ("effect_correlation", "sign_agreement", "locus_overlap", "lambda_difference")
+    assert [after[name].value for name in names] == pytest.approx([before[name].value for name in names], abs=1e-9)
+
+
+def test_effect_correlation__is_that_of_regressions_by_scipy() -> None:
+    """Variants below the limit of frequency are left out, those that do not vary in synthetic samples count as 0."""
+    rng = np.random.default_rng(5)
+    train, synthetic = _population(150, 3), _population(150, 4, "s")
+    calls, others = train.to_array().copy(), synthetic.to_array().copy()
+    calls[:, :30] = rng.binomial(2, 0.02, (150, 30))
+    others[:, 40:50] = 1
+    train, synthetic = replace(train, calls=PackedCalls.from_calls(calls)), replace(synthetic, calls=PackedCalls.from_calls(others))
+    frequency = calls.mean(axis=0) / 2
+    is_common = np.minimum(frequency, 1 - frequency) >= 0.05
+    one, other = (
+        np.array([linregress(part[:, k], values).slope if np.ptp(part[:, k]) else 0.0 for k in np.flatnonzero(is_common)])
+        for part, values in ((calls, train.samples["weight"]), (others, synthetic.samples["weight"]))
+    )
+    weight = (2 * frequency * (1 - frequency))[is_common]
+    expected = (weight * one * other).sum() / np.sqrt((weight * one**2).sum() * (weight * other**2).sum())
+    assert is_common.sum() < N_VARIANTS - 20
+    assert _scores(compared(train, synthetic))["effect_correlation"].value == pytest.approx(expected, rel=1e-9)
+
+
+def test_effect_correlation__of_two_real_studies_is_attenuated_as_documented() -> None:
+    """1 - 1 / (mean chi-squared), where all variants have small effects; over 20 pairs of studies of 200 samples."""
+    rng = np.random.default_rng(6)
+    effects = rng.normal(size=N_VARIANTS)
+    found, chi_squared = [], []
+    for pair in range(20):
+        train, synthetic = (_population(200, 1_000 + 2 * pair + k, "ab"[k], effects / 10) for k in (0, 1))
+        found.append(_scores(compared(train, synthetic))["effect_correlation"].value)
+        chi_squared.append(_chi_squared(train).mean())
+    expected = 1 - 1 / np.mean(chi_squared)
+    assert 0.2 < expected < 0.9
+    assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found, ddof=1) / np.sqrt(20))
+
+
+def _chi_squared(train: Genotypes) -> Any:
+    """Of each variant's test: (n - 2) r^2 / (1 - r^2)."""
+    r = np.corrcoef(train.to_array().T, train.samples["weight"])[-1, :-1]
+    return (train.n_samples - 2) * r**2 / (1 - r**2)
+
+
+def test_a_trait_dealt_out_at_random__is_near_chance_and_the_intervals_know_it() -> None:
+    """Intervals at 95 % over 60 deals hold 0 as often as a binomial count may; inflation is compared where neither trait has effects."""
+    correlations, gaps, signs = [], [], []
+    for deal in range(60):
+        rng = np.random.default_rng(deal)
+        train, other = _population(120, 5_000 + deal), _population(120, 9_000 + deal, "s")
+        dealt = [part.with_samples(part.samples.assign(weight=rng.permutation(part.samples["weight"]))) for part in (train, other)]
+        found = _scores(compared(train, dealt[1]))
+        correlations.append(found["effect_correlation"])
+        signs.append(found["sign_agreement"])
+        gaps.append(_scores(compared(*dealt))["lambda_difference"])
+    for scores in (correlations, gaps):
+        values = np.array([score.value for score in scores])
+        assert abs(values.mean()) < 4 * values.std(ddof=1) / np.sqrt(60)
+        assert sum(score.interval[0] <= 0 <= score.interval[1] for score in scores) >= binom.ppf(0.001, 60, 0.95)
+    # The sd of a correlation about 0 of m independent pairs is 1 / sqrt(m).
+    assert np.mean([score.standard_error for score in correlations]) == pytest.approx(1 / np.sqrt(N_VARIANTS), rel=0.1)
+    agree = np.array([score.value for score in signs if np.isfinite(score.value)])
+    assert len(agree) > 40
+    assert agree.mean() == pytest.approx(0.5, abs=4 * agree.std(ddof=1) / np.sqrt(len(agree)))
+
+
+def test_power__is_that_of_the_noncentral_t() -> None:
+    """Causal variants of equal shares q of the trait: t with n - 2 degrees and noncentrality sqrt(n q / (1 - q)), 20 studies."""
+    n_samples, n_causal, share, n_studies = 300, 20, 0.03, 20
+    degrees = n_samples - 2
+    limit = t.isf(0.05 / N_VARIANTS / 2, degrees)
+    noncentrality = np.sqrt(n_samples * share / (1 - share))
+    power = nct.sf(limit, degrees, noncentrality) + nct.cdf(-limit, degrees, noncentrality)
+    assert 0.2 < power < 0.8
+    found, n_false, n_loci = [], 0.0, 0
+    frequencies = np.random.default_rng(99).uniform(0.2, 0.5, N_VARIANTS)
+    causal = np.arange(0, N_VARIANTS, N_VARIANTS // n_causal)
+    effects = np.zeros(N_VARIANTS)
+    effects[causal] = np.sqrt(share / (2 * frequencies * (1 - frequencies))[causal])
+    named = {f"v{place}": effects[place] for place in causal}
+    noise = np.sqrt(1 - n_causal * share)
+    for study in range(n_studies):
+        parts = []
+        for k in (0, 1):
+            rng = np.random.default_rng([study, k])
+            parts.append(with_values(rng.binomial(2, frequencies, (n_samples, N_VARIANTS)).astype(np.int8), effects, noise, rng, "ab"[k]))
+        scores = _scores(compared(parts[0], parts[1], causal=named))
+        found.append(scores["power"].value)
+        loci = round(scores["power"].value * n_causal / (1 - scores["false_discovery"].value))
+        n_loci, n_false = n_loci + loci, n_false + scores["false_discovery"].value * loci
+    # Variants that do not share a locus are found one by one; 0.05 false ones a study are allowed for.
+    assert np.mean(found) == pytest.approx(power, abs=4 * np.sqrt(power * (1 - power) / (n_causal * n_studies)))
+    assert n_loci > 0
+    assert n_false <= poisson.ppf(0.999, 0.05 * n_studies)
+
+
+def test_large_causal_variants__are_those_with_the_share_asked_for() -> None:
+    """One causal variant makes nine tenths of the genetic variance: it alone is asked for, and found."""
+    rng = np.random.default_rng(7)
+    effects = np.zeros(N_VARIANTS)
+    effects[[0, 20, 40]] = 3.0, 1.0, 0.1
+    train, synthetic = (with_values(rng.binomial(2, 0.5, (200, N_VARIANTS)).astype(np.int8), effects, 1.0, rng, name) for name in "ab")
+    named = {"v0": 3.0, "v20": 1.0, "v40": 0.1, "elsewhere": 1.0}
+    for least, n_large in ((0.5, 1), (0.05, 2)):
+        score = _scores(compared(train, synthetic, causal=named), AssociationStudy(n_components=0, least_share=least))["power"]
+        assert (score.value, score.interval) == (1.0, pytest.approx((n_large / (n_large + 1.959963984540054**2), 1.0)))
+    assert (
+        "the largest explains 0.8" in _scores(compared(train, synthetic, causal=named), AssociationStudy(least_share=0.99))["power"].reason
+    )
+
+
+def test_false_loci__are_those_that_no_causal_variant_is_linked_with() -> None:
+    """The variants of large effect are not those that are named: every locus is false, and no named variant is found."""
+    train, synthetic = _population(200, 1), _population(200, 2, "s")
+    found = _scores(compared(train, synthetic, causal={f"v{k + 1}": 0.8 for k in np.flatnonzero(LARGE)}))
+    assert found["false_discovery"].value == 1.0
+    assert found["power"].value == 0.0
+
+
+def test_a_trait_without_effects__gives_reasons() -> None:
+    train, synthetic = (_population(100, seed, name, np.zeros(N_VARIANTS)) for seed, name in ((11, "a"), (12, "s")))
+    found = _scores(compared(train, synthetic), AssociationStudy(n_components=0, level=1e-6))
+    for name in ("sign_agreement", "locus_overlap"):
+        assert np.isnan(found[name].value)
+        assert "No variant is significant (p at most 5e-09) among 100 training" in found[name].reason
+    assert found["power"].reason == found["false_discovery"].reason == "The dataset names no causal variant of this trait."
+    assert np.isfinite(found["lambda_difference"].value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"weight": 3.0}, "No association in 100 synthetic samples: The values of all 100 samples are 3"),
+        ({"weight": np.nan}, "The trait 'weight' is known of no synthetic sample"),
+        ({"weight": None}, "The synthetic samples carry no 'weight', which an association needs"),
+        ({"sex": None}, "The synthetic samples carry no 'sex', which an association needs"),
+    ],
+)
+def test_synthetic_samples_without_what_it_takes__give_the_reason(changes: dict[str, Any], reason: str) -> None:
+    train = _population(100, 1)
+    train = train.with_samples(train.samples.assign(sex=["f", "m"] * 50))
+    table = train.samples.drop(columns=[name for name, value in changes.items() if value is None])
+    table = table.assign(**{name: value for name, value in changes.items() if value is not None})
+    scores = AssociationStudy().score(compared(train, train.with_samples(table), trait=replace(VALUES, covariates=("sex",))), seed=0)
+    assert len(scores) == 6
+    assert all(np.isnan(score.value) and reason in (score.reason or "") for score in scores)
+
+
+def test_two_classes_and_ordered_ones__are_numbers() -> None:
+    train, synthetic = _population(200, 1), _population(200, 2, "s")
+    for trait in (Trait("grade", "categorical", ("low", "high")), Trait("grade", "ordinal", ("low", "middle", "high"))):
+        parts, numbered = [], []
+        for part in (train, synthetic):
+            weight = part.samples["weight"]
+            number = pd.qcut(weight, len(trait.classes), labels=False)
+            parts.append(part.with_samples(part.samples.assign(grade=[trait.classes[k] for k in number])))
+            numbered.append(part.with_samples(part.samples.assign(weight=number.astype(float))))
+        assert {name: score.value for name, score in _scores(compared(*parts, trait=trait)).items() if score.reason is None} == {
+            name: score.value for name, score in _scores(compared(*numbered)).items() if score.reason is None
+        }
+
+
+def _slopes(calls: Any, values: Any) -> Any:
+    return np.array([linregress(column, values.astype(float)).slope for column in calls.T])
+
+
+def test_three_classes__are_each_tested_against_the_rest() -> None:
+    """The correlation is over the tests of all classes: sums of products add up over them."""
+    classes = ("red", "white", "roan")
+    trait = Trait("coat", "categorical", classes)
+    train, synthetic = _population(150, 1), _population(150, 2, "s")
+    parts = [
+        part.with_samples(part.samples.assign(coat=np.array(classes)[pd.qcut(part.samples["weight"], 3, labels=False)]))
+        for part in (train, synthetic)
+    ]
+    frequency = train.to_array().mean(axis=0) / 2
+    weight = 2 * frequency * (1 - frequency)
+    sums = np.zeros(3)
+    for label in classes:
+        one, other = (
+            np.array([linregress(calls, (part.samples["coat"] == label).astype(float)).slope for calls in part.to_array().T])
+            for part in parts
+        )
+        sums += [(weight * a * b).sum() for a, b in ((one, other), (one, one), (other, other))]
+    found = _scores(compared(*parts, trait=trait))
+    assert found["effect_correlation"].value == pytest.approx(sums[0] / np.sqrt(sums[1] * sums[2]), rel=1e-9)
+
+
+def test_example__order_and_numbers_of_samples() -> None:
+    """With more training samples so many are drawn, the same whatever the order they come in."""
+    comparison = example_comparison()
+    turned = replace(comparison, train=comparison.train.take_samples(np.arange(comparison.train.n_samples)[::-1]))
+    assert repr(AssociationStudy().score(turned, seed=3)) == repr(AssociationStudy().score(comparison, seed=3))
+    assert repr(AssociationStudy().score(comparison, seed=4)) != repr(AssociationStudy().score(comparison, seed=3))
+
+
+def test_families__inflate_the_linear_model_and_not_the_mixed_one() -> None:
+    """Full sibs of 25 families that have a trait in common and no causal variant; the other study has the trait dealt out at random."""
+    rng = np.random.default_rng(8)
+    parents = rng.binomial(1, rng.uniform(0.2, 0.5, 400), (2, 25, 2, 400))
+    family = np.repeat(np.arange(25), 12)
+    gametes = [np.where(rng.integers(2, size=(300, 400)) == 0, side[family, 0], side[family, 1]) for side in parents]
+    weight = rng.normal(size=25)[family] + 0.5 * rng.normal(size=300)
+    train = genotypes_with((gametes[0] + gametes[1]).astype(np.int8), "a", weight=weight)
+    dealt = train.with_samples(train.samples.assign(weight=rng.permutation(weight)))
+    linear, mixed = (_scores(compared(dealt, train), metric)["lambda_difference"] for metric in (ALONE, MixedAssociationStudy()))
+    assert linear.value > 4 * linear.standard_error
+    assert abs(mixed.value) < 3 * mixed.standard_error

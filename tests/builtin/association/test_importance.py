@@ -1,0 +1,155 @@
+"""Important windows, against closed forms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import hypergeom, spearmanr
+
+from genobench import Comparison, Genotypes, PackedCalls, Trait
+from genobench.builtin.association.cohorts import paired_cohorts
+from genobench.builtin.association.importance import VariantImportance, _importance, _overlap, _rank_correlation
+from genobench.statgen import fit_gblup
+
+VALUES = Trait("weight", "quantitative")
+PER_CHROMOSOME = 20
+SPACING_BP = 6_000_000
+N_VARIANTS = 200
+METRIC = VariantImportance(top_share=0.1)
+"""Variants lie 6 Mb apart, so that each has a window of its own: 20 of 200 are named."""
+
+
+def genotypes_with(calls: np.ndarray[Any, Any], prefix: str, **columns: Any) -> Genotypes:
+    """Twenty variants a chromosome, farther apart than a locus reaches."""
+    places = np.arange(calls.shape[1])
+    variants = pd.DataFrame(
+        {
+            "chromosome": (1 + places // PER_CHROMOSOME).astype(str),
+            "position_bp": 1 + SPACING_BP * (places % PER_CHROMOSOME),
+            "id": [f"v{place}" for place in places],
+            "ref": "A",
+            "alt": "G",
+        }
+    )
+    samples = pd.DataFrame({"id": [f"{prefix}{row:05d}" for row in range(len(calls))], **columns})
+    return Genotypes(PackedCalls.from_calls(calls), samples, variants)
+
+
+def compared(train: Genotypes, synthetic: Genotypes, *, trait: Trait = VALUES, causal: dict[str, float] | None = None) -> Comparison:
+    """A comparison of these two parts; association looks at no other."""
+    return Comparison(trait=trait, train=train, holdout=train, nonmembers=train, synthetic=synthetic, causal=causal)
+
+
+def _scores(train: Any, synthetic: Any, metric: VariantImportance = METRIC) -> dict[str, Any]:
+    return {score.name: score for score in metric.score(compared(train, synthetic), seed=0)}
+
+
+def _population(seed: int, prefix: str, effects: Any, n_samples: int = 300) -> Any:
+    rng = np.random.default_rng(seed)
+    calls = rng.binomial(2, 0.5, (n_samples, N_VARIANTS)).astype(np.int8)
+    return genotypes_with(calls, prefix, weight=calls @ effects + rng.normal(size=n_samples))
+
+
+def test_the_same_samples__name_the_same_windows() -> None:
+    train = _population(1, "a", np.random.default_rng(0).normal(size=N_VARIANTS) / 10)
+    found = _scores(train, train)
+    assert found["importance_overlap"].value == pytest.approx(1.0)
+    assert found["importance_correlation"].value == pytest.approx(1.0)
+
+
+def test_large_effects__are_named_from_both() -> None:
+    """Twenty variants explain a twenty-fifth of the trait each; with 2,000 samples an estimate is nine errors from 0."""
+    effects = np.zeros(N_VARIANTS)
+    effects[::10] = 0.63
+    found = _scores(_population(2, "a", effects, 2_000), _population(3, "s", effects, 2_000))
+    assert found["importance_overlap"].value == 1.0
+    assert 0 < found["importance_correlation"].value < 1
+
+
+def test_a_trait_dealt_out_at_random__shares_what_chance_shares() -> None:
+    """Of variants of one frequency; the overlap of 20 with 20 of 200 is hypergeometric."""
+    effects = np.random.default_rng(4).normal(size=N_VARIANTS) / 10
+    overlaps, correlations, n_held = [], [], 0
+    for deal in range(30):
+        train = _population(100 + deal, "a", effects, 120)
+        weight = np.random.default_rng(deal).permutation(train.samples["weight"])
+        found = _scores(train, train.with_samples(train.samples.assign(weight=weight)))
+        overlaps.append(found["importance_overlap"].value)
+        correlations.append(found["importance_correlation"].value)
+        low, high = found["importance_correlation"].interval
+        n_held += low <= 0 <= high
+    error = hypergeom(200, 20, 20).std() / 20 / 0.9 / np.sqrt(30)
+    assert np.mean(overlaps) == pytest.approx(0.0, abs=4 * error)
+    assert np.mean(correlations) == pytest.approx(0.0, abs=4 / np.sqrt(30 * (N_VARIANTS - 1)))
+    assert n_held >= 24  # .001 quantile of a binomial count of 30 at .95
+
+
+def test_overlap__is_kunchevas_index() -> None:
+    """(r n - k^2) / (k (n - k)), with r of k windows shared out of n."""
+    train, synthetic = np.arange(50.0), np.arange(50.0)
+    synthetic[[48, 49]] = -1.0
+    n, k, r = 50, 5, 3
+    score = _overlap("importance_overlap", train, synthetic, k)
+    assert score.value == pytest.approx((r * n - k**2) / (k * (n - k)))
+    assert score.interval is not None
+    assert score.interval[0] < score.value < score.interval[1]
+
+
+def test_rank_correlation__is_spearmans() -> None:
+    rng = np.random.default_rng(5)
+    one, other = rng.normal(size=60), rng.integers(5, size=60).astype(float)
+    score = _rank_correlation("importance_correlation", one, other, np.repeat(["1", "2", "3"], 20))
+    assert score.value == pytest.approx(spearmanr(one, other).statistic)
+    constant = _rank_correlation("importance_correlation", one, np.ones(60), np.repeat(["1", "2", "3"], 20))
+    assert constant.reason == "All windows are of one importance in one of the two models."
+
+
+def test_importance__of_one_window_is_the_variance_of_what_the_model_predicts_over_that_of_noise() -> None:
+    """Also with calls missing, which stand at the mean. Noise is had by dealing it out ten thousand times."""
+    rng = np.random.default_rng(6)
+    calls = rng.binomial(2, 0.4, (150, 10)).astype(np.int8)
+    calls[:, 1:4] = calls[:, :1]  # Linked variants in the first window.
+    calls[rng.random(calls.shape) < 0.1] = -1
+    train = genotypes_with(calls, "a", weight=rng.normal(size=150) + np.maximum(calls[:, 0], 0))
+    cohort, _ = paired_cohorts(compared(train, train), seed=0)
+    model = fit_gblup(cohort.genotypes.calls, cohort.responses[0])
+    windows = np.array([0] * 5 + [-1] * 3 + [1] * 2)
+    centred = np.where(calls < 0, 0.0, calls - model.means)
+    assert model.intercept + centred @ model.weights == pytest.approx(model.predict(cohort.genotypes.calls))
+    expected, errors = [], []
+    for window in (0, 1):
+        columns = centred[:, windows == window]
+        noise = (columns @ (columns.T @ rng.normal(size=(150, 10_000)))).var(axis=0)
+        expected.append((columns @ model.weights[windows == window]).var() / noise.mean())
+        errors.append(noise.std() / noise.mean() / 100)
+    found = _importance(cohort, VALUES, windows)
+    assert found[0] / found[1] == pytest.approx(expected[0] / expected[1], rel=4 * np.hypot(*errors))
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "metric", "reason"),
+    [
+        ("alike", METRIC, "varies"),
+        ("none", METRIC, "carry no 'weight'"),
+        ("same", VariantImportance(window_bp=1e9), None),
+    ],
+)
+def test_what_cannot_be_compared__gives_the_reason(synthetic: str, metric: VariantImportance, reason: str | None) -> None:
+    train = _population(7, "a", np.zeros(N_VARIANTS), 60)
+    others = {
+        "alike": replace(train, calls=PackedCalls.from_calls(np.ones((60, N_VARIANTS), dtype=np.int8))),
+        "none": train.with_samples(train.samples[["id"]]),
+        "same": train,
+    }
+    scores = _scores(train, others[synthetic], metric)
+    assert all(reason in (score.reason or "") if reason else score.value == pytest.approx(1.0) for score in scores.values())
+
+
+def test_few_windows__are_not_compared() -> None:
+    train = genotypes_with(np.random.default_rng(8).binomial(2, 0.5, (40, 20)).astype(np.int8), "a", weight=np.arange(40.0))
+    scores = _scores(train, train, VariantImportance(window_bp=1e9))
+    assert all(score.reason == "Variants with a known position lie in 1 windows; a comparison needs 3." for score in scores.values())
