@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from genobench.events import sayable
 from genobench.outcomes import STATUSES
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def _last_line(log: Path, log_start: int) -> str:
             written = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return "the log is gone"
-    return written[-1] if written else "none"
+    return sayable(written[-1]) if written else "none"
 
 
 def _stop(process: subprocess.Popen[bytes], patience_seconds: float, mark: str) -> None:

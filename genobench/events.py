@@ -68,7 +68,7 @@ def message_of(error: BaseException) -> str:
     """One line: an error's class, and all that genobench or a plugin says on purpose, or the first line of what came from elsewhere."""
     lines = str(error).splitlines() or [""]
     text = " ".join(line.strip() for line in lines) if isinstance(error, GenobenchError) else lines[0]
-    return f"{type(error).__name__}: {sayable(text)}"
+    return f"{type(error).__name__}: {sayable(text)}" if text else type(error).__name__
 
 
 def sayable(text: str) -> str:

@@ -133,6 +133,8 @@ class Naughty(Generator):
             case "hang":
                 time.sleep(600)
             case "die":
+                sys.stderr.write("\x1b[31m" + "y" * 60_000)
+                sys.stderr.flush()
                 os._exit(3)
             case "kill":
                 os.kill(os.getpid(), 9)

@@ -11,7 +11,7 @@ from genobench.events import message_of, sayable
     [
         (ValueError("one\ntwo"), "ValueError: one"),
         (GenobenchError("one\n  two"), "GenobenchError: one two"),
-        (KeyboardInterrupt(), "KeyboardInterrupt: "),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
         (ValueError("Größe \ud800 \x1b[31m"), r"ValueError: Größe \ud800 \x1b[31m"),
     ],
 )

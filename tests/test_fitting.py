@@ -49,7 +49,7 @@ def test_fit_cell__finished_cell_is_not_fitted_again(request_for, tmp_path):
         ("interrupt", "failed", "fit", "KeyboardInterrupt"),
         ("memory", "out-of-memory", "fit", "MemoryError"),
         ("memory-in-its-own-words", "out-of-memory", "fit", "The batch of 64 does not fit. Write --set batch_size=32."),
-        ("die", "failed", "fit", "exit code 3"),
+        ("die", "failed", "fit", r"exit code 3; the last line of its log: \x1b[31myyy"),
         ("no-sampler", "invalid-output", "fit", "must return a genobench.Sampler"),
         ("no-genotypes", "invalid-output", "generate", "must return genobench.Genotypes"),
         ("wrong-rows", "invalid-output", "check", r"calls of shape (5, 10); (6, 10) were asked for"),
@@ -66,6 +66,7 @@ def test_fit_cell__bad_plugin_ends_as_a_status(request_for, deed, status, phase,
     _, result = fit_cell(request_for(deed), lambda _event: None)
     assert (result.status, result.phase) == (status, phase)
     assert message in result.message
+    assert len(result.message) < 2200
 
 
 def test_fit_cell__plugin_that_writes_to_the_stored_parts_ends_its_own_cell_alone(request_for, tmp_path):
