@@ -30,8 +30,8 @@ _WEAK: Final = 1e-3
 """Penalty on covariates and constants: far below what samples say, but finite where these separate classes."""
 
 _MOST_ITERATIONS: Final = 100
-_GRADIENT: Final = 1e-6
-_CHANGE: Final = 1e-10
+_GRADIENT: Final = 1e-5
+_CHANGE: Final = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
