@@ -147,7 +147,7 @@ class AssociationStudy(_Study):
     """
 
     scores: ClassVar = _specs("gwas", "linear model")
-    most_samples: ClassVar = 2_000
+    most_samples: ClassVar = 1_000
 
     def scan(self, cohort: Cohort, trait: Trait) -> Scan:
         """By least squares."""
