@@ -185,3 +185,14 @@ def test_prepare__wrong_name_ends_before_anything_is_fitted(walked, change, erro
     home, plan, _ = walked
     with pytest.raises(error, match=message):
         prepare(dataclasses.replace(plan, **change), registry=load_registry(), home=home)
+
+
+def test_prepared__hands_on_causal_variants_and_stays_the_same_split(walked):
+    """What is named beside genotypes changes no identity, so that cells, records and bands stay valid."""
+    home, plan, _ = walked
+    prepared = prepare(plan, registry=load_registry(), home=home)
+    named = dataclasses.replace(prepared, dataset=dataclasses.replace(prepared.dataset, causal={"variant0001": 0.5}))
+    assert prepared.real_parts().causal is None
+    assert named.real_parts().causal == {"variant0001": 0.5}
+    assert named.real_parts().identity == prepared.real_parts().identity
+    assert named.comparison(prepared.store("train")).causal == {"variant0001": 0.5}
