@@ -40,7 +40,7 @@ class TrainOnSyntheticValues(Metric):
             unit="correlation",
             direction="higher",
             ideal=1.0,
-            version=1,
+            version=2,
             is_primary=True,
         ),
         ScoreSpec(
@@ -49,7 +49,7 @@ class TrainOnSyntheticValues(Metric):
             unit="share of variance",
             direction="higher",
             ideal=1.0,
-            version=1,
+            version=2,
         ),
     )
 
@@ -97,7 +97,7 @@ class TrainOnSyntheticClasses(Metric):
             unit="share",
             direction="higher",
             ideal=1.0,
-            version=1,
+            version=2,
             is_primary=True,
         ),
         ScoreSpec(
@@ -106,7 +106,7 @@ class TrainOnSyntheticClasses(Metric):
             unit="nat",
             direction="lower",
             ideal=0.0,
-            version=1,
+            version=2,
         ),
     )
 

@@ -56,7 +56,7 @@ class ConditionalValues(Metric):
             unit="correlation",
             direction="target",
             ideal=0.0,
-            version=1,
+            version=2,
         ),
     )
 
@@ -97,7 +97,7 @@ class ConditionalClasses(Metric):
             unit="AUC",
             direction="target",
             ideal=0.0,
-            version=1,
+            version=2,
         ),
     )
 
