@@ -6,14 +6,19 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import numpy as np
+
 from genobench import DatasetError, GenotypesError, Metric, Score, ScoreSpec, check_below, check_lowest, check_positive, check_share
 from genobench.builtin.association.agreement import Agreement
 from genobench.builtin.association.cohorts import paired_cohorts
 from genobench.builtin.association.loci import Genome
 from genobench.builtin.association.scans import Scan
 from genobench.builtin.estimates import all_missing
+from genobench.statgen import alt_frequency
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from genobench import Comparison, Trait
     from genobench.builtin.association.cohorts import Cohort
 
@@ -78,6 +83,7 @@ class _Study(Metric):
     """What the two metrics have in common: all but the test of a variant."""
 
     n_components: int = 10
+    component_spacing_bp: float = 1_000_000.0
     level: float = 0.05
     least_frequency: float = 0.05
     least_share: float = 0.01
@@ -86,13 +92,13 @@ class _Study(Metric):
 
     def __post_init__(self) -> None:
         check_lowest(self, {"n_components": 0, "least_frequency": 0})
-        check_positive(self, ["level"])
+        check_positive(self, ["level", "component_spacing_bp"])
         check_share(self, ["level", "least_share"])
         check_below(self, {"least_frequency": 0.5})
 
     @abstractmethod
-    def scan(self, cohort: Cohort, trait: Trait) -> Scan:
-        """The association of every variant with the trait."""
+    def scan(self, cohort: Cohort, trait: Trait, component_variants: NDArray[np.intp]) -> Scan:
+        """The association of every variant with the trait, beside components of some variants."""
 
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
         """All six scores, or why there is none."""
@@ -101,13 +107,16 @@ class _Study(Metric):
             train, synthetic = paired_cohorts(comparison, seed=seed)
         except DatasetError as error:
             return all_missing(names, str(error))
+        genome = Genome.of(comparison.train)
+        frequency = np.nan_to_num(alt_frequency(train.genotypes.calls))
+        component_variants = genome.thinned(frequency * (1 - frequency), self.component_spacing_bp)
         scans = []
         for side, cohort in (("training", train), ("synthetic", synthetic)):
             try:
-                scans.append(self.scan(cohort, comparison.trait))
+                scans.append(self.scan(cohort, comparison.trait, component_variants))
             except (DatasetError, GenotypesError) as error:
                 return all_missing(names, f"No association in {cohort.genotypes.n_samples} {side} samples: {error}")
-        agreement = Agreement(real=scans[0], synthetic=scans[1], genome=Genome.of(comparison.train), level=self.level)
+        agreement = Agreement(real=scans[0], synthetic=scans[1], genome=genome, level=self.level)
         return (
             agreement.effect_correlation(names[0], least_frequency=self.least_frequency),
             agreement.sign_agreement(names[1]),
@@ -123,8 +132,10 @@ class AssociationStudy(_Study):
     """Agreement of association studies in synthetic and in training samples, by least squares beside covariates.
 
     Both studies have the same number of samples; of the part that has more so many are drawn. Each variant is tested beside the trait's
-    covariates and principal components, both learned from the samples that are tested. Two or ordered classes are tested as 0, 1, 2, ...,
-    other classes each against the rest; correlation and inflation are then over all of these tests, and a variant's p-value is the lowest.
+    covariates and principal components, both learned from the samples that are tested; components of variants that lie apart, as those of
+    all would stand for the longest stretch of linked variants and take its effect away (Price et al. 2008). Two or ordered classes are
+    tested as 0, 1, 2, ..., other classes each against the rest; correlation and inflation are then over all of these tests, and a
+    variant's p-value is the lowest.
 
     Effects are noisy: with n samples the correlation of two real studies is about 1 - 1 / (mean chi-squared), far from 1, so it is read
     against its band. A locus is a clump of significant variants (r2 of at most .1 between the most significant ones of two, or 5 Mb); it
@@ -136,6 +147,7 @@ class AssociationStudy(_Study):
 
     Args:
         n_components: Principal components beside the covariates.
+        component_spacing_bp: Components are made of one variant in each stretch of this length, the most common in training samples.
         level: A variant is significant whose p-value is at most this over the number of tests in training samples (Bonferroni).
         least_frequency: Minor allele frequency in training samples from which effects are compared.
         least_share: Of the genetic variance, beside covariates and components: causal variants that explain as much should be found.
@@ -143,15 +155,17 @@ class AssociationStudy(_Study):
     References:
         Inflation: Devlin B., Roeder K. 1999. Biometrics 55: 997-1004. https://doi.org/10.1111/j.0006-341X.1999.00997.x.
         Components: Price A.L. et al. 2006. Nature Genetics 38: 904-909. https://doi.org/10.1038/ng1847.
+        Long-range linkage: Price A.L. et al. 2008. American Journal of Human Genetics 83: 132-135.
+        https://doi.org/10.1016/j.ajhg.2008.06.005.
         Overlap: Jaccard P. 1912. New Phytologist 11: 37-50. https://doi.org/10.1111/j.1469-8137.1912.tb05611.x
     """
 
     scores: ClassVar = _specs("gwas", "linear model")
     most_samples: ClassVar = 1_000
 
-    def scan(self, cohort: Cohort, trait: Trait) -> Scan:
+    def scan(self, cohort: Cohort, trait: Trait, component_variants: NDArray[np.intp]) -> Scan:
         """By least squares."""
-        return Scan.linear(cohort, trait, n_components=self.n_components)
+        return Scan.linear(cohort, trait, n_components=self.n_components, component_variants=component_variants)
 
 
 @dataclass(frozen=True)
@@ -163,6 +177,7 @@ class MixedAssociationStudy(_Study):
 
     Args:
         n_components: Principal components beside the covariates.
+        component_spacing_bp: Components are made of one variant in each stretch of this length, the most common in training samples.
         level: A variant is significant whose p-value is at most this over the number of tests in training samples (Bonferroni).
         least_frequency: Minor allele frequency in training samples from which effects are compared.
         least_share: Of the genetic variance, beside covariates and components: causal variants that explain as much should be found.
@@ -177,6 +192,6 @@ class MixedAssociationStudy(_Study):
     is_on_request: ClassVar = True
     most_samples: ClassVar = 500
 
-    def scan(self, cohort: Cohort, trait: Trait) -> Scan:
+    def scan(self, cohort: Cohort, trait: Trait, component_variants: NDArray[np.intp]) -> Scan:
         """By the mixed model."""
-        return Scan.mixed(cohort, trait, n_components=self.n_components)
+        return Scan.mixed(cohort, trait, n_components=self.n_components, component_variants=component_variants)

@@ -81,7 +81,7 @@ class VariantImportance(Metric):
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
         """Overlap and rank correlation."""
         names = [spec.name for spec in self.scores]
-        windows, chromosomes = _windows(Genome.of(comparison.train), self.window_bp)
+        windows, chromosomes = Genome.of(comparison.train).windows(self.window_bp)
         if len(chromosomes) < 3:
             return all_missing(names, f"Variants with a known position lie in {len(chromosomes)} windows; a comparison needs 3.")
         try:
@@ -91,19 +91,6 @@ class VariantImportance(Metric):
             return all_missing(names, str(error))
         n_top = min(max(1, round(self.top_share * len(train))), len(train) - 1)
         return _overlap(names[0], train, synthetic, n_top), _rank_correlation(names[1], train, synthetic, chromosomes)
-
-
-def _windows(genome: Genome, window_bp: float) -> tuple[Places, NDArray[np.object_]]:
-    """The window of each variant in the order of the genome, shape (n_variants,), -1 for none; and the chromosome of each window."""
-    is_placed = np.isfinite(genome.positions_bp)
-    windows = np.full(len(is_placed), -1, dtype=np.intp)
-    chromosomes: list[object] = []
-    for name in dict.fromkeys(genome.chromosomes):
-        places = np.flatnonzero(is_placed & (genome.chromosomes == name))
-        found, number = np.unique(np.floor((genome.positions_bp[places] - 1) / window_bp), return_inverse=True)
-        windows[places] = len(chromosomes) + number
-        chromosomes.extend([name] * len(found))
-    return windows, np.array(chromosomes, dtype=object)
 
 
 def _importance(cohort: Cohort, trait: Trait, windows: Places) -> Floats:

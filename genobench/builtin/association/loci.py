@@ -69,6 +69,39 @@ class Genome:
             reach_bp=REACH_BP,
         ).index
 
+    def windows(self, window_bp: float) -> tuple[Places, NDArray[np.object_]]:
+        """Stretches of the genome that hold variants, in its order.
+
+        Args:
+            window_bp: Length of each.
+
+        Returns:
+            The window of each variant, shape (n_variants,), -1 where its position is not known; and the chromosome of each window.
+        """
+        is_placed = np.isfinite(self.positions_bp)
+        windows = np.full(len(is_placed), -1, dtype=np.intp)
+        chromosomes: list[object] = []
+        for name in dict.fromkeys(self.chromosomes):
+            places = np.flatnonzero(is_placed & (self.chromosomes == name))
+            found, number = np.unique(np.floor((self.positions_bp[places] - 1) / window_bp), return_inverse=True)
+            windows[places] = len(chromosomes) + number
+            chromosomes.extend([name] * len(found))
+        return windows, np.array(chromosomes, dtype=object)
+
+    def thinned(self, weights: NDArray[np.float64], window_bp: float) -> Places:
+        """The variant with the largest weight in each window, and all without a position, in the order of the file.
+
+        Args:
+            weights: Shape (n_variants,).
+            window_bp: Length of a window.
+        """
+        windows, _ = self.windows(window_bp)
+        order = np.lexsort((-weights, windows))
+        _, first = np.unique(windows[order], return_index=True)
+        heaviest = order[first]
+        thinned: Places = np.union1d(heaviest, np.flatnonzero(windows < 0))
+        return thinned
+
     def is_same_locus(self, variants: Places, others: Places) -> NDArray[np.bool_]:
         """Whether variants stand for one locus, shape (n_variants, n_others)."""
         near: NDArray[np.bool_] = (self.chromosomes[variants][:, None] == self.chromosomes[others]) & (

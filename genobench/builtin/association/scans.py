@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from genobench.statgen import Association, MixedAssociation
 
     Floats = NDArray[np.float64]
+    Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,26 +42,38 @@ class Scan:
     alt_frequency: Floats
 
     @classmethod
-    def linear(cls, cohort: Cohort, trait: Trait, *, n_components: int) -> Self:
+    def linear(cls, cohort: Cohort, trait: Trait, *, n_components: int, component_variants: Places) -> Self:
         """By least squares, beside the trait's covariates and principal components of these very samples.
+
+        Args:
+            cohort: The samples.
+            trait: Its covariates are taken.
+            n_components: How many components.
+            component_variants: The variants that these are made of, shape (n_chosen,).
 
         Raises:
             DatasetError: If there are too few samples, or the trait does not vary beside its covariates.
             GenotypesError: If no variant varies.
         """
-        columns = _columns(cohort, trait, n_components)
+        columns = _columns(cohort, trait, n_components, component_variants)
         tests = [linear_association(cohort.genotypes.calls, response, columns) for response in cohort.responses]
         return cls._of(cohort, columns, tests)
 
     @classmethod
-    def mixed(cls, cohort: Cohort, trait: Trait, *, n_components: int) -> Self:
+    def mixed(cls, cohort: Cohort, trait: Trait, *, n_components: int, component_variants: Places) -> Self:
         """By a mixed model with the relationships that all autosomes but the variant's own give, and the variances of that without it.
+
+        Args:
+            cohort: The samples.
+            trait: Its covariates are taken.
+            n_components: How many principal components.
+            component_variants: The variants that these are made of, shape (n_chosen,).
 
         Raises:
             DatasetError: As for `linear`, and if fewer than two chromosomes have variants that vary.
             GenotypesError: If no variant varies.
         """
-        columns = _columns(cohort, trait, n_components)
+        columns = _columns(cohort, trait, n_components, component_variants)
         chromosomes = cohort.genotypes.variants["chromosome"].to_numpy(dtype=object)
         is_used = is_autosome(chromosomes)
         tests = [
@@ -98,5 +111,6 @@ class Scan:
         return lowest
 
 
-def _columns(cohort: Cohort, trait: Trait, n_components: int) -> Floats:
-    return Covariates.fit(cohort.genotypes, trait, n_components=n_components).matrix(cohort.genotypes)
+def _columns(cohort: Cohort, trait: Trait, n_components: int, component_variants: Places) -> Floats:
+    chosen = cohort.genotypes.take_variants(component_variants)
+    return Covariates.fit(chosen, trait, n_components=n_components).matrix(chosen)

@@ -54,3 +54,14 @@ def test_shared_loci__counts_distinct_ones(same: list[list[int]], expected: tupl
 
 def test_shared_loci__of_nothing_are_none() -> None:
     assert shared_loci(np.zeros((0, 3), dtype=bool)) == (0, 3)
+
+
+def test_thinned__keeps_the_heaviest_variant_of_each_window() -> None:
+    genotypes = _genome().genotypes
+    chromosomes = np.array(["1", "1", "2", "1", "2"], dtype=object)
+    genome = Genome(genotypes, chromosomes, np.array([1.0, 1_000_000.0, 5.0, 1_000_001.0, np.nan]))
+    windows, of_windows = genome.windows(1_000_000.0)
+    assert windows.tolist() == [0, 0, 2, 1, -1]
+    assert of_windows.tolist() == ["1", "1", "2"]
+    assert genome.thinned(np.array([0.1, 0.2, 0.0, 0.3, 0.0]), 1_000_000.0).tolist() == [1, 2, 3, 4]
+    assert genome.thinned(np.array([0.2, 0.1, 0.0, 0.3, 0.0]), 1e9).tolist() == [2, 3, 4]
