@@ -297,3 +297,18 @@ def test_families__inflate_the_linear_model_and_not_the_mixed_one() -> None:
     linear, mixed = (_scores(compared(dealt, train), metric)["lambda_difference"] for metric in (ALONE, MixedAssociationStudy()))
     assert linear.value > 4 * linear.standard_error
     assert abs(mixed.value) < 3 * mixed.standard_error
+
+
+def test_components__do_not_take_away_the_effect_of_a_long_stretch_of_linked_variants() -> None:
+    """150 variants within 1 Mb that are one but for errors, and that one is causal; made of all variants, a component stands for it."""
+    rng = np.random.default_rng(9)
+    causal = rng.binomial(2, 0.5, 300)
+    linked = np.where(rng.random((300, 150)) < 0.05, rng.binomial(2, 0.5, (300, 150)), causal[:, None])
+    calls = np.concatenate([linked, rng.binomial(2, 0.4, (300, 100))], axis=1).astype(np.int8)
+    made = genotypes_with(calls, "a", weight=causal + rng.normal(size=300))
+    variants = made.variants.assign(chromosome=np.where(np.arange(250) < 150, "1", made.variants["chromosome"]))
+    variants.loc[:149, "position_bp"] = 1 + 6_000 * np.arange(150)
+    train = replace(made, variants=variants)
+    for spacing, power in ((1.0, 0.0), (1e6, 1.0)):
+        metric = AssociationStudy(n_components=3, component_spacing_bp=spacing)
+        assert _scores(compared(train, train, causal={"v0": 1.0}), metric)["power"].value == power
