@@ -100,9 +100,7 @@ def genobench_metrics() -> list[Offer]:
         ),
         Offer("tstr-classes", "genobench.builtin.utility:TrainOnSyntheticClasses", "utility: classes, trained on synthetic samples"),
         Offer("gwas", "genobench.builtin.association.gwas:AssociationStudy", "utility: association studies agree, linear model"),
-        Offer(
-            "gwas-mixed", "genobench.builtin.association.gwas:MixedAssociationStudy", "utility: association studies agree, mixed model"
-        ),
+        Offer("gwas-mixed", "genobench.builtin.association.gwas:MixedAssociationStudy", "utility: association studies agree, mixed model"),
         Offer(
             "variant-importance",
             "genobench.builtin.association.importance:VariantImportance",
