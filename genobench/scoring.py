@@ -24,7 +24,7 @@ import numpy as np
 
 from genobench.answers import Answers
 from genobench.comparing import limited, masked, matched, sizes
-from genobench.contracts import Comparison, FitContext, Score, Trait
+from genobench.contracts import Comparison, FitContext, Predictions, Score, Trait
 from genobench.declarations import check_demands, checked, declared
 from genobench.draws import N_DRAWS, exchange_check, real_draws, unseen_attacks
 from genobench.events import Events, end_with_parent, message_of
@@ -268,7 +268,9 @@ def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
         events.step(draw + 1, {"total_steps": bench.job.n_draws})
     record["bands"] = {key: _summary(drawn_values) for key, drawn_values in values.items()}
     record["reasons"] = reasons
-    if metric.family == "utility":
+    # Of what a classifier predicts; a metric that compares synthetic samples with train itself would compare train with train.
+    requests = metric.needs(bench.comparison.trait) if metric.family == "utility" else ()
+    if any(isinstance(request, Predictions) for request in requests):
         whole = replace(bench.comparison, synthetic=bench.comparison.train)
         record["ceilings"] = _values(_scored(metric, whole, bench.answers, seed))
     if metric.family in _ANCHORS:

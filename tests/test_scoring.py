@@ -85,6 +85,26 @@ def test_main__band_of_copies_of_the_holdout_is_zero(comparison, tmp_path):
     assert (band["mean"], band["standard_deviation"], band["n_draws"]) == (0.0, 0.0, 5)
 
 
+def test_main__only_what_a_classifier_predicts_has_a_ceiling(comparison, tmp_path):
+    """An association study of all training samples agrees with itself: that is no score to reach."""
+    files = {name: tmp_path / f"{name}.json" for name in ("tstr-values", "gwas")}
+    stores: dict[str, Any] = {part: str(write_store(comparison.part(part), tmp_path / part)) for part in ("train", "holdout", "nonmembers")}
+    job = ScoringJob(
+        metrics={f"genobench/{name}": str(file) for name, file in files.items()},
+        trait=asdict(WEIGHT),
+        **stores,
+        synthetic="",
+        groups={part: list(range(comparison.part(part).n_samples)) for part in stores},
+        has_families=False,
+        seed=0,
+        n_draws=2,
+    )
+    run_worker("genobench.scoring", job.write(tmp_path / "job.json"), log=tmp_path / "log", seconds_per_phase=60.0, on_event=lambda _: None)
+    ceilings = {name: json.loads(file.read_text())["ceilings"] for name, file in files.items()}
+    assert set(ceilings["tstr-values"]) == {"tstr_pearson_r", "tstr_r2"}
+    assert ceilings["gwas"] == {}
+
+
 def test_draws__against_train_are_for_attacks_alone(comparison):
     """Fidelity to train depends on how many samples there are, and the draws have fewer: their band would say nothing."""
     registry = load_registry()
