@@ -34,7 +34,7 @@ def without_places(outcome: Outcome) -> Outcome:
 def named_files(text: str) -> str:
     """A text with the file's name in place of each absolute path; relative paths and placeholders stay.
 
-    >>> named_files("Rscript /home/ana/models/fit.R {train}")
+    >>> named_files("Rscript /Users/ana/models/fit.R {train}")
     'Rscript fit.R {train}'
     """
     if _is_path(text):

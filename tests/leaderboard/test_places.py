@@ -14,17 +14,17 @@ from genobench.leaderboard.places import named_files
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("/home/ana/data/synthetic.bed", "synthetic.bed"),
-        ("/home/ana/my data/synthetic.bed", "synthetic.bed"),
+        ("/Users/ana/data/synthetic.bed", "synthetic.bed"),
+        ("/Users/ana/my data/synthetic.bed", "synthetic.bed"),
         ("~/data/x.vcf.gz", "x.vcf.gz"),
-        ("/opt/R/bin/Rscript --vanilla /home/ana/fit.R {train} {model}/weights.rds", "Rscript --vanilla fit.R {train} {model}/weights.rds"),
-        ("sh '/home/ana/my models/fit.sh' --out={synthetic} --map=/data/map.txt", "sh 'fit.sh' --out={synthetic} --map=map.txt"),
+        ("/usr/local/bin/Rscript --vanilla /Users/ana/fit.R {train} {model}/weights.rds", "Rscript --vanilla fit.R {train} {model}/weights.rds"),
+        ("sh '/Users/ana/my models/fit.sh' --out={synthetic} --map=/data/map.txt", "sh 'fit.sh' --out={synthetic} --map=map.txt"),
         (
-            "docker run -v /home/ana:/data -v/srv/maps:/maps ghcr.io/ana/model:2 fit",
+            "docker run -v /Users/ana:/data -v/srv/maps:/maps ghcr.io/ana/model:2 fit",
             "docker run -v ~:data -vmaps:maps ghcr.io/ana/model:2 fit",
         ),
         ("python scripts/fit.py https://example.org/map.txt {train}", "python scripts/fit.py https://example.org/map.txt {train}"),
-        ("the program '/home/ana/fit' (fit) ended with exit code 3.", "the program 'fit' (fit) ended with exit code 3."),
+        ("the program '/Users/ana/fit' (fit) ended with exit code 3.", "the program 'fit' (fit) ended with exit code 3."),
         ("either 3/4 or w/o them", "either 3/4 or w/o them"),
         ("published", "published"),
     ],
@@ -33,19 +33,24 @@ def test_named_files__keeps_names_and_drops_folders(text, said):
     assert named_files(text) == said
 
 
+@pytest.mark.parametrize("folder", ["home", "Users"])
+def test_named_files__a_home_folder_is_nameless(folder):
+    assert named_files(f"docker run -v /{folder}/ana:/data fit") == "docker run -v ~:data fit"
+
+
 @pytest.fixture
 def outcome(make_outcome, make_score):
     return make_outcome(
         "command",
         scores=(make_score("membership_auc", 0.52, error=0.02),),
-        settings={"program": "python /home/ana/secret/gen.py {synthetic}", "files_sha256": "0123456789ab", "more": ["/home/ana/x.txt"]},
+        settings={"program": "python /Users/ana/secret/gen.py {synthetic}", "files_sha256": "0123456789ab", "more": ["/Users/ana/x.txt"]},
         cell_id="c" * 16,
-        message="/home/ana/secret/x is full",
+        message="/Users/ana/secret/x is full",
     )
 
 
 def test_publish__names_no_local_folder_in_evidence_or_pages(tmp_path, outcome, make_outcome):
-    failed = make_outcome("file", 1, settings={"path": "/home/ana/secret/x.bed"}, status="failed", message="no /home/ana/secret/y.bed")
+    failed = make_outcome("file", 1, settings={"path": "/Users/ana/secret/x.bed"}, status="failed", message="no /Users/ana/secret/y.bed")
     publish([outcome, failed], tmp_path)
 
     (held,) = (known for known in read_board(tmp_path) if known.generator == "command")
