@@ -17,7 +17,10 @@ from genobench.leaderboard.places import named_files
         ("/Users/ana/data/synthetic.bed", "synthetic.bed"),
         ("/Users/ana/my data/synthetic.bed", "synthetic.bed"),
         ("~/data/x.vcf.gz", "x.vcf.gz"),
-        ("/usr/local/bin/Rscript --vanilla /Users/ana/fit.R {train} {model}/weights.rds", "Rscript --vanilla fit.R {train} {model}/weights.rds"),
+        (
+            "/usr/local/bin/Rscript --vanilla /Users/ana/fit.R {train} {model}/weights.rds",
+            "Rscript --vanilla fit.R {train} {model}/weights.rds",
+        ),
         ("sh '/Users/ana/my models/fit.sh' --out={synthetic} --map=/data/map.txt", "sh 'fit.sh' --out={synthetic} --map=map.txt"),
         (
             "docker run -v /Users/ana:/data -v/srv/maps:/maps ghcr.io/ana/model:2 fit",
@@ -74,7 +77,7 @@ def test_publish__mends_a_board_that_holds_local_paths(tmp_path, outcome, monkey
 
 
 def test_labels__say_the_file_and_not_its_folder(outcome):
-    other = replace(outcome, cell_id="1" * 16, settings={**outcome.settings, "program": "python /home/bea/gen2.py {synthetic}"})
+    other = replace(outcome, cell_id="1" * 16, settings={**outcome.settings, "program": "python /Users/bea/gen2.py {synthetic}"})
 
     labels = {row.label for row in standings([outcome, other]).rows}
 
