@@ -31,7 +31,7 @@ EVIDENCE: Final = "outcomes.jsonl.gz"
 Compressed, since a hundred cells of a hundred scores each are 7 MB of text and a tenth of that so.
 """
 
-_CIRCUMSTANCES: Final = ("timings", "peak_memory_bytes", "environment", "created_at", "message")
+_CIRCUMSTANCES: Final = ("timings", "processor_seconds", "peak_memory_bytes", "environment", "created_at", "message")
 """Fields in which two records of one cell may differ without a conflict: when and where it ran, not what it gave."""
 
 

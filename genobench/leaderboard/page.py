@@ -14,6 +14,7 @@ from genobench.leaderboard.text import (
     aim,
     band_text,
     facts,
+    fit_heading,
     fit_text,
     heading,
     interval_text,
@@ -85,7 +86,7 @@ def to_html(standings: Standings) -> str:
         definitions=[_definition(column) for column in standings.columns],
         failures=[(row.label, message) for row in standings.rows for message in row.messages],
         footnotes=footnotes.lines,
-        legend=legend(),
+        legend=legend(standings),
         marks=MARKS,
         missing=MISSING,
         n_cells=sum(sum(row.statuses.values()) for row in standings.rows),
@@ -126,6 +127,7 @@ def _table_view(standings: Standings, columns: Sequence[Column], footnotes: Foot
     groups = [(family, sum(column.family == family for column in columns)) for family in FAMILIES]
     return {
         "families": [(family, count) for family, count in groups if count],
+        "fit_heading": fit_heading(standings),
         "columns": [{"heading": heading(column), "metric": column.metric, "summary": column.summary} for column in columns],
         "rows": [_row_view(row, columns, footnotes, len(standings.splits)) for row in standings.rows],
         "bands": [band_text(column) for column in columns],

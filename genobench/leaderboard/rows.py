@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 FAMILIES: Final[tuple[ScoreFamily, ...]] = ("fidelity", "privacy", "utility")
 """The order in which boards show the families of scores."""
+
+FitClock = Literal["processor", "wall"]
+"""What times of fits are measured in."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Row:
         statuses: How many cells ended in which status.
         messages: What the cells that did not end well said, each once.
         n_not_asked: How many primary scores none of its cells was asked for, as after `genobench run --metric`.
-        fit_seconds: Mean seconds of a fit; None where not recorded.
+        fit_seconds: Mean seconds of a fit, by the clock that the standings name; None where not recorded.
         estimates: By score.
         leaks: Whether an attack finds more of its training samples than it does where real samples stand for the synthetic ones.
         mean_rank: Mean over the primary scores; None for controls and where no cell ended well.
@@ -106,6 +109,8 @@ class Standings:
         splits: As the outcomes state them, by their seeds.
         trait: The phenotype's column.
         budget: What each phase of a fit was allowed, as `Budget.name` gives it; "" for no budget.
+        fit_clock: `processor`: fits are timed in processor seconds of all their threads, which a busy machine hardly changes. `wall`: by
+            the clock, where a fit used a GPU or recorded no processor time.
         columns: Fidelity, privacy, utility; primary scores first in each.
         rows: Ranked rows by place, rows without a score, controls.
     """
@@ -116,6 +121,7 @@ class Standings:
     splits: tuple[Mapping[str, Any], ...]
     trait: str
     budget: str
+    fit_clock: FitClock
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 

@@ -21,6 +21,7 @@ from genobench.outcomes import Z_95, Outcome, board_name, settings_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from genobench.leaderboard.rows import FitClock
     from genobench.outcomes import ScoreRecord
 
 _MOST_CHARACTERS: Final = 32
@@ -67,7 +68,8 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
         if len(whole) == 1:
             cells[whole[0]] += cells.pop(key)
     splits = tuple({str(outcome.split["sha256"]): outcome.split for outcome in sorted(members, key=_split_order)}.values())
-    rows = [_row(group, columns, shared_holdout(splits)) for group in cells.values()]
+    fit_clock = _fit_clock(members)
+    rows = [_row(group, columns, shared_holdout(splits), fit_clock) for group in cells.values()]
     return Standings(
         board=board,
         dataset=members[0].dataset,
@@ -75,6 +77,7 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
         splits=splits,
         trait=trait,
         budget=members[0].budget,
+        fit_clock=fit_clock,
         columns=columns,
         rows=tuple(rank_rows(_labelled(rows), columns)),
     )
@@ -146,10 +149,17 @@ def _decimals(scores: Sequence[ScoreRecord]) -> int:
     return min(6, max(0, 1 - math.floor(math.log10(Z_95 * errors[len(errors) // 2]))))
 
 
-def _row(outcomes: Sequence[Outcome], columns: Sequence[Column], shared: float) -> Row:
+def _fit_clock(outcomes: Sequence[Outcome]) -> FitClock:
+    fitted = [outcome for outcome in outcomes if outcome.status == "ok"]
+    on_processor = all("fit" in outcome.processor_seconds and outcome.environment.get("device", "cpu") == "cpu" for outcome in fitted)
+    return "processor" if on_processor else "wall"
+
+
+def _row(outcomes: Sequence[Outcome], columns: Sequence[Column], shared: float, fit_clock: FitClock) -> Row:
     first = outcomes[0]
     finished = [outcome for outcome in outcomes if outcome.status == "ok"]
-    fits = [outcome.timings["fit"] for outcome in finished if "fit" in outcome.timings]
+    clocks = [outcome.processor_seconds if fit_clock == "processor" else outcome.timings for outcome in finished]
+    fits = [clock["fit"] for clock in clocks if "fit" in clock]
     return Row(
         label=first.generator,
         generator=first.generator,

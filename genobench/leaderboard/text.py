@@ -10,10 +10,10 @@ from genobench.leaderboard.ranking import RULES
 from genobench.leaderboard.rows import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from genobench.leaderboard.estimates import Estimate
-    from genobench.leaderboard.rows import Column, Row, Standings
+    from genobench.leaderboard.rows import Column, FitClock, Row, Standings
 
 MISSING: Final = "\N{EN DASH}"
 """What stands in place of a score that is missing."""
@@ -29,6 +29,7 @@ _WORDS: Final = {
 _UNITS: Final = {"bp": "bp", "kb": "kb", "mb": "Mb", "pct": "%"}
 _NUMBER_WITH_UNIT: Final = re.compile(r"(\d+)(bp|kb|mb|pct)")
 _ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}
+_CLOCKS: Final[Mapping[FitClock, str]] = {"processor": "in processor seconds of all its threads", "wall": "by the clock"}
 _FOOTNOTES: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -132,8 +133,13 @@ def status_text(row: Row, n_splits: int = 1) -> str:
     return f"{n_ok} of {n_cells}" + (f" ({', '.join(others)})" if others else "")
 
 
+def fit_heading(standings: Standings) -> str:
+    """The heading over times of fits."""
+    return "Fit (processor s)" if standings.fit_clock == "processor" else "Fit (s)"
+
+
 def fit_text(row: Row) -> str:
-    """How long a fit took, in whole seconds on the machine that ran it."""
+    """How long a fit took, in whole seconds of the standings' clock."""
     return MISSING if row.fit_seconds is None else f"{row.fit_seconds:,.0f}"
 
 
@@ -199,18 +205,18 @@ def to_markdown(standings: Standings) -> str:
     failures = [f"- {row.label}: {message}" for row in standings.rows for message in row.messages]
     if failures:
         blocks += ["## Cells that did not end well", "\n".join(failures)]
-    blocks += ["## How to read this", "\n".join(f"- {line}" for line in legend()), "## Scores", _score_table(standings)]
+    blocks += ["## How to read this", "\n".join(f"- {line}" for line in legend(standings)), "## Scores", _score_table(standings)]
     return "\n\n".join(blocks) + "\n"
 
 
-def legend() -> list[str]:
+def legend(standings: Standings) -> list[str]:
     """How to read a board, line by line."""
     return [
         "Numbers are means over seeds with 95 % intervals, which hold the spread of the seeds and the noise of the holdout.",
         "With one seed there is no spread to know, and the interval holds the noise of the holdout alone.",
         "Of several splits, numbers are means over splits; intervals hold their spread, and the noise that their holdouts have in common.",
         "SD is the spread between single pairs of split and seed: what another run of one pair would scatter by.",
-        "Fit is the mean time of a fit on the machine that ran it; with a budget of processor time, machines differ in it.",
+        f"Fit is the mean time of a fit {_CLOCKS[standings.fit_clock]} on the machine that ran it.",
         f"{MARKS['as real']} within the real band, {MARKS['above']} above it, {MARKS['below']} below it.",
         "The real band holds the middle 95 % of what real samples score in place of synthetic ones.",
         *RULES,
@@ -219,7 +225,7 @@ def legend() -> list[str]:
 
 
 def _table(standings: Standings, columns: Sequence[Column], footnotes: Footnotes) -> str:
-    header = ["Place", "Generator", "Seeds", "Fit (s)", "Mean rank", *(heading(column) for column in columns)]
+    header = ["Place", "Generator", "Seeds", fit_heading(standings), "Mean rank", *(heading(column) for column in columns)]
     lines = [_line(header), _line(["---:", "---", "---", "---:", "---:"] + ["---"] * len(columns))]
     for row in standings.rows:
         rank = MISSING if row.mean_rank is None else number(row.mean_rank, 2)

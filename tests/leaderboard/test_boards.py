@@ -43,7 +43,9 @@ def test_publish__twice_changes_no_byte(folder, outcome):
 def test_publish__of_the_same_cell_run_at_another_time_changes_nothing(folder, outcome):
     publish([outcome], folder)
 
-    assert publish([replace(outcome, created_at="2027-01-01T00:00:00+00:00", timings={"fit": 1.0})], folder) == 0
+    again = replace(outcome, created_at="2027-01-01T00:00:00+00:00", timings={"fit": 1.0}, processor_seconds={"fit": 0.5})
+
+    assert publish([again], folder) == 0
     assert read_board(folder) == [outcome]
 
 

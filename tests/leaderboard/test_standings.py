@@ -111,3 +111,17 @@ def test_standings__shorten_a_long_setting_in_a_label(make_outcome):
 
     labels = [f"command (program=Rscript very-ver…ry-very-very-{seed}.R)" for seed in range(2)]
     assert sorted(row.label for row in standings(long).rows) == labels
+
+
+@pytest.mark.parametrize(
+    ("device", "recorded", "clock", "seconds"),
+    [("cpu", {"fit": 40.0}, "processor", 40.0), ("cpu", {}, "wall", 60.0), ("cuda", {"fit": 40.0}, "wall", 60.0)],
+)
+def test_standings__time_fits_in_processor_seconds_where_all_have_them(make_outcome, device, recorded, clock, seconds):
+    known = make_outcome("wgan", 0, processor_seconds={"fit": 40.0}, environment={"device": "cpu"})
+    other = make_outcome("markov", 0, processor_seconds=recorded, environment={"device": device})
+
+    shown = standings([known, other])
+
+    assert shown.fit_clock == clock
+    assert {row.label: row.fit_seconds for row in shown.rows} == {"wgan": seconds, "markov": seconds}
