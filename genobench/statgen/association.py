@@ -84,7 +84,8 @@ def linear_association(
     variants that miss calls are corrected for the samples that they miss.
 
     A variant is not tested (NaN) where its calls do not vary, where covariates explain all but 1 / `most_inflation` of them, where
-    among the samples that have a call the covariates are not independent any more, and where no degree of freedom is left.
+    among the samples that have a call the covariates are not independent any more or the values do not vary beside them, and where no
+    degree of freedom is left.
 
     Args:
         calls: Shape (n_samples, n_variants), in 0, 1, 2 or MISSING; packed calls are decoded in blocks.
@@ -206,7 +207,7 @@ def _without_missing(model: _Model, missing: csr_matrix, along: Floats, product:
         squares: Calls times calls, shape (n_chosen,).
 
     Returns:
-        Three arrays of shape (n_chosen,); NaN where the basis is not independent any more.
+        Three arrays of shape (n_chosen,); NaN where the basis is not independent any more, or explains all of the values.
     """
     columns = model.columns
     n_basis = model.basis.shape[1]
@@ -219,7 +220,8 @@ def _without_missing(model: _Model, missing: csr_matrix, along: Floats, product:
     sides = torch.from_numpy(np.stack([-lost[:, n_basis, :n_basis], along.T], axis=2))
     explained = torch.einsum("vij,vik->vjk", sides, torch.cholesky_solve(sides, factor)).numpy()
     left = model.residual @ model.residual - lost[:, n_basis, n_basis] - explained[:, 0, 0]
-    left[is_dependent.numpy()] = np.nan
+    # A class, say, of which every sample misses the call leaves values that are all alike, and rounding.
+    left[is_dependent.numpy() | (left <= _DEPENDENT**2 * (model.residual @ model.residual))] = np.nan
     return product - explained[:, 0, 1], squares - explained[:, 1, 1], left
 
 

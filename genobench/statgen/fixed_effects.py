@@ -19,6 +19,9 @@ _LEAST_SPREAD: Final = 1e-5
 _ROUNDING: Final = 1e-9
 """Of a trait's sum of squares; what is less is rounding."""
 
+_ALIKE: Final = 1e-12
+"""A covariate whose values differ by no more than this share of themselves is constant: the mean of equal numbers is not quite theirs."""
+
 
 class TraitBeside(NamedTuple):
     """A trait, orthonormal columns of its fixed effects, and what these leave of it."""
@@ -68,9 +71,7 @@ def fixed_basis(covariates: ArrayLike | None, *, n_samples: int) -> Floats:
     columns = _as_columns(covariates, n_samples=n_samples)
     if not np.isfinite(columns).all():
         raise GenotypesError("covariates hold missing values; put the mean of a covariate in their place, or leave those samples out.")
-    lengths = np.linalg.norm(columns - columns.mean(axis=0), axis=0)
-    scaled = (columns - columns.mean(axis=0)) / np.where(lengths > 0, lengths, 1.0)
-    basis, spreads, _ = np.linalg.svd(scaled, full_matrices=False)
+    basis, spreads, _ = np.linalg.svd(_scaled(columns).columns, full_matrices=False)
     kept = basis[:, spreads > _LEAST_SPREAD * spreads.max(initial=0)]
     return np.column_stack([np.full(n_samples, n_samples**-0.5), kept])
 
@@ -81,12 +82,26 @@ def effects_from_basis(basis: Floats, covariates: ArrayLike | None) -> Floats:
     Of covariates that follow from one another the effects are shared out with the least sum of squares.
     """
     columns = _as_columns(covariates, n_samples=len(basis))
-    means, lengths = columns.mean(axis=0), np.linalg.norm(columns - columns.mean(axis=0), axis=0)
-    divisors = np.where(lengths > 0, lengths, 1.0)
-    slopes = np.linalg.pinv((columns - means) / divisors, rcond=_LEAST_SPREAD) @ basis / divisors[:, None]
+    scaled = _scaled(columns)
+    slopes = np.linalg.pinv(scaled.columns, rcond=_LEAST_SPREAD) @ basis / scaled.lengths[:, None]
     slopes[:, 0] = 0
-    constant = basis.mean(axis=0) - means @ slopes
+    constant = basis.mean(axis=0) - columns.mean(axis=0) @ slopes
     return np.vstack([constant, slopes])
+
+
+class _Scaled(NamedTuple):
+    """Centred columns of length 1, or of zeros where a covariate is constant, and what they were divided by."""
+
+    columns: Floats
+    lengths: Floats
+
+
+def _scaled(columns: Floats) -> _Scaled:
+    centred = columns - columns.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    is_varying = lengths > _ALIKE * np.linalg.norm(columns, axis=0)
+    divisors = np.where(is_varying, lengths, 1.0)
+    return _Scaled(np.where(is_varying, centred, 0.0) / divisors, divisors)
 
 
 def _as_columns(covariates: ArrayLike | None, *, n_samples: int) -> Floats:

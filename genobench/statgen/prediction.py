@@ -247,7 +247,10 @@ def pearson_r(truth: ArrayLike, predicted: ArrayLike) -> float:
         Pearson K. 1896. Philosophical Transactions of the Royal Society A 187: 253-318. https://doi.org/10.1098/rsta.1896.0007
     """
     true, told = _values(truth, predicted)
-    return _correlation(true - true.mean(), told - told.mean(), told) if len(true) else float("nan")
+    if not len(true):
+        return float("nan")
+    centred = true - true.mean()
+    return _correlation(centred, told - told.mean(), told) if _is_spread(centred, true) else float("nan")
 
 
 def explained_share(truth: ArrayLike, predicted: ArrayLike) -> float:
@@ -268,8 +271,8 @@ def explained_share(truth: ArrayLike, predicted: ArrayLike) -> float:
         https://doi.org/10.1080/00031305.1985.10479448
     """
     true, told = _values(truth, predicted)
-    deviation = np.sum((true - true.mean()) ** 2) if len(true) else 0.0
-    return float(1 - np.sum((true - told) ** 2) / deviation) if deviation > 0 else float("nan")
+    centred = true - true.mean() if len(true) else true
+    return float(1 - np.sum((true - told) ** 2) / np.sum(centred**2)) if _is_spread(centred, true) else float("nan")
 
 
 def mean_squared_error(truth: ArrayLike, predicted: ArrayLike) -> float:
@@ -380,8 +383,7 @@ def within_group_r(truth: ArrayLike, predicted: ArrayLike, groups: ArrayLike) ->
     number = np.unique(labels, return_inverse=True)[1]
     sizes = np.bincount(number)
     true_within, told_within = (side - (np.bincount(number, side) / sizes)[number] for side in (true, told))
-    is_spread = len(true) > 0 and float(np.sum(true_within**2)) > 1e-24 * float(np.sum(true**2))
-    return _correlation(true_within, told_within, told) if is_spread else float("nan")
+    return _correlation(true_within, told_within, told) if _is_spread(true_within, true) else float("nan")
 
 
 def _classes(truth: ArrayLike, probabilities: ArrayLike) -> tuple[Places, Floats]:
@@ -424,13 +426,18 @@ def _rank_auc(values: Floats, is_positive: NDArray[np.bool_]) -> float:
     return float(beaten.sum() / (2 * len(positives) * len(negatives)))
 
 
+def _is_spread(centred: Floats, values: Floats) -> bool:
+    """Whether values differ by more than rounding: the mean of equal numbers is not quite theirs."""
+    return float(np.sum(centred**2)) > 1e-24 * float(np.sum(values**2))
+
+
 def _rounding(predicted: Floats) -> float:
     """The root of the summed squares below which predictions differ by rounding alone."""
     return 1e-12 * (1 + float(np.abs(predicted).max()))
 
 
 def _correlation(true: Floats, told: Floats, predicted: Floats) -> float:
-    """Correlation of centred values; NaN where there is no spread but rounding."""
+    """Correlation of centred values; NaN where there is no spread of the predicted ones but rounding."""
     spread = np.sqrt(np.sum(true**2) * np.sum(told**2))
-    is_spread = spread > _rounding(predicted) * np.sqrt(np.sum(true**2) + 1e-300)
+    is_spread = np.sqrt(np.sum(told**2)) > _rounding(predicted)
     return float(np.sum(true * told) / spread) if is_spread else float("nan")

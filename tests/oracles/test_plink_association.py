@@ -95,9 +95,9 @@ def _plink2_glm(study: Study, values: np.ndarray, folder: Path, *, covariates: n
     return table.set_index("ID").reindex(range(study.calls.shape[1]))
 
 
-def _check(ours: Association, table: pd.DataFrame) -> None:
+def _check(ours: Association, table: pd.DataFrame, *, fewest: int = 1_000) -> None:
     """PLINK prints six digits, so that 1e-5 is all that can be asked."""
-    assert np.isfinite(ours.effect).sum() > 1_000
+    assert np.isfinite(ours.effect).sum() > fewest
     np.testing.assert_array_equal(np.isnan(ours.effect), table["BETA"].isna())
     np.testing.assert_allclose(ours.effect, table["BETA"], rtol=1e-5)
     np.testing.assert_allclose(ours.standard_error, table["SE"], rtol=1e-5)
@@ -132,6 +132,28 @@ def test_association__goes_on_below_the_smallest_float(cattle, tmp_path):
     table = _plink2_glm(cattle, values, tmp_path, covariates=None, modifiers=("log10",))
     assert ours.log10_p[strong] < -1_000
     np.testing.assert_allclose(-ours.log10_p, table["LOG10_P"], rtol=1e-5)
+
+
+@plink2
+@pytest.mark.parametrize("is_class", [False, True], ids=["values", "classes"])
+@pytest.mark.parametrize("has_covariates", [False, True], ids=["alone", "beside covariates"])
+def test_association__of_what_can_hardly_be_tested_is_that_of_plink2(is_class, has_covariates, tmp_path):
+    """Constant calls, a single carrier, few calls, a class or a covariate without calls, calls that are a covariate."""
+    rng = np.random.default_rng(3)
+    calls = rng.binomial(2, 0.4, (60, 12)).astype(np.int8)
+    is_rare = np.arange(60) % 10 == 0
+    calls[:8, 0], calls[:7, 1], calls[is_rare, 2] = MISSING, MISSING, MISSING
+    calls[:, 3:7] = [0, 2, 1, MISSING]
+    calls[:, 7] = np.arange(60) == 0
+    for column, n_called in ((8, 5), (9, 4), (10, 6)):
+        calls[n_called:, column] = MISSING
+    calls[:, 11] = is_rare
+    values = 1.5 + (np.arange(60) < 8) if is_class else rng.normal(size=60)
+    covariates = np.column_stack([rng.normal(size=60), is_rare]) if has_covariates else None
+    positions = np.arange(1, 13)
+    bed = _written(tmp_path, calls, np.full(12, "1"), positions)
+    study = Study(bed, calls, np.full(12, "1"), positions, values, np.zeros((60, 0)))
+    _check(linear_association(calls, values, covariates), _plink2_glm(study, values, tmp_path, covariates=covariates), fewest=1)
 
 
 @plink1

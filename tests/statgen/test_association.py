@@ -138,6 +138,20 @@ def test_association__of_a_strong_effect_does_not_underflow():
     assert expected < -1_000
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.7])
+def test_association__without_a_call_of_any_sample_of_one_class_is_none(offset):
+    """What is left are values that are all alike; beside covariates such a variant was the most significant one there is."""
+    rng = np.random.default_rng(11)
+    calls, covariates = rng.binomial(2, 0.4, (60, 3)).astype(np.int8), rng.standard_normal((60, 2))
+    values = np.where(np.arange(60) < 8, 1.0, 0.0) + offset
+    calls[:8, 0], calls[:7, 1] = MISSING, MISSING
+    for beside in (covariates, None):
+        found = linear_association(calls, values, beside)
+        for of_variants in (found.effect, found.standard_error, found.statistic, found.log10_p):
+            assert np.isnan(of_variants).tolist() == [True, False, False]
+        assert found.n_samples.tolist() == [52, 53, 60]
+
+
 def test_association__of_no_variants_is_empty():
     assert linear_association(np.zeros((10, 0), dtype=np.int8), np.arange(10.0)).effect.shape == (0,)
 

@@ -222,6 +222,16 @@ def test_predictions_all_alike__have_no_correlation_and_no_line():
     assert np.isnan(explained_share(alike * 0 + 2, truth))
 
 
+@pytest.mark.parametrize("n_samples", [7, 10, 23, 50, 100, 300])
+@pytest.mark.parametrize("value", [0.1, 0.3, 1 / 3, 70.3, 1e6 + 0.1])
+def test_values_all_alike__have_no_correlation_and_no_explained_share(value, n_samples):
+    """Their mean differs from them by rounding: R2 of seven times 0.1 was -2.5e33."""
+    truth, predicted = np.full(n_samples, value), np.random.default_rng(10).normal(size=n_samples)
+    assert np.isnan(pearson_r(truth, predicted))
+    assert np.isnan(explained_share(truth, predicted))
+    assert np.isnan(within_group_r(truth, predicted, np.arange(n_samples) // 3))
+
+
 @pytest.mark.parametrize("measure", OF_CLASSES)
 def test_classes__refuse_shapes_that_do_not_fit(measure):
     truth, probabilities = _classes(3)
