@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _DEPENDENT: Final = 1e-6
-"""A column whose part beside the columns before it is less than this share of it follows from them, and is left out."""
+"""A column whose part beside the columns before it is less than this share of it follows from them, and is left out. So is one that is
+shorter than this: a class of a single sample has a length of about 1, and values one of the root of the number of samples."""
+
+_ALIKE: Final = 1e-12
+"""Values whose standard deviation is no more than this share of their mean differ by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,8 @@ class CovariateColumn:
             numbers = numbers[np.isfinite(numbers)]
             if not len(numbers):
                 return cls(str(values.name))
-            return cls(str(values.name), mean=float(numbers.mean()), standard_deviation=float(numbers.std()) or 1.0)
+            mean, deviation = float(numbers.mean()), float(numbers.std())
+            return cls(str(values.name), mean=mean, standard_deviation=deviation if deviation > _ALIKE * abs(mean) else 1.0)
         counts = values.dropna().astype(str).value_counts().sort_index(kind="stable")
         known = tuple(counts.index)
         most_frequent = counts.idxmax() if len(counts) else ""
@@ -192,7 +197,7 @@ def _independent(centred: Floats) -> NDArray[np.intp]:
         length = float(np.linalg.norm(column))
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)
-        if length > 0 and np.linalg.norm(rest) > _DEPENDENT * length:
+        if length > _DEPENDENT and np.linalg.norm(rest) > _DEPENDENT * length:
             kept.append(place)
             basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
     return np.array(kept, dtype=np.intp)

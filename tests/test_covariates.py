@@ -62,6 +62,22 @@ def test_fit__what_follows_from_other_columns_is_left_out(train: Genotypes) -> N
     assert Covariates.fit(train.with_samples(samples), trait).names == ("weight", "herd=a", "herd=c")
 
 
+def test_fit__values_that_differ_by_rounding_are_left_out(train: Genotypes) -> None:
+    """0.1 + 0.2 is not quite 0.3; standardised by that, another value was 1.8e15 standard deviations away."""
+    samples = train.samples.assign(weight=np.where(np.arange(60) == 0, 0.1 + 0.2, 0.3))
+    trait = replace(TRAIT, covariates=("weight", "sex"))
+    covariates = Covariates.fit(train.with_samples(samples), trait)
+    assert covariates.names == ("sex=male",)
+    assert np.abs(covariates.matrix(train.with_samples(samples.assign(weight=0.4)))).max() < 1
+
+
+def test_fit__a_class_of_a_single_sample_and_values_of_a_tiny_unit_are_columns(train: Genotypes) -> None:
+    samples = train.samples.assign(weight=1e-9 * train.samples["weight"], sex=np.where(np.arange(60) == 7, "male", "female"))
+    covariates = Covariates.fit(train.with_samples(samples), replace(TRAIT, covariates=("weight", "sex")))
+    assert covariates.names == ("weight", "sex=male")
+    assert covariates.matrix(train.with_samples(samples)).std(axis=0) == pytest.approx([1, np.sqrt(59) / 60])
+
+
 def test_fit__components_are_those_of_a_singular_value_decomposition(train: Genotypes) -> None:
     covariates = Covariates.fit(train, Trait("trait", "quantitative"), n_components=2)
     calls = train.to_array().astype(float)
