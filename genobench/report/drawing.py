@@ -34,6 +34,7 @@ class Panel:
         caption: How to read it, in one or two sentences.
         figure: The figure; None where it could not be drawn.
         reason: Why not.
+        wide: The same, drawn for the whole width of a screen; None for a figure that needs no more than a column.
     """
 
     name: str
@@ -41,18 +42,19 @@ class Panel:
     caption: str
     figure: Figure | None
     reason: str = ""
+    wide: Figure | None = None
 
 
-def make_panel(name: str, title: str, caption: str, drawn: Figure | str) -> Panel:
+def make_panel(name: str, title: str, caption: str, drawn: Figure | str, *, wide: Figure | None = None) -> Panel:
     """A panel with its figure, or with the reason why there is none."""
     if isinstance(drawn, str):
         return Panel(name=name, title=title, caption=caption, figure=None, reason=drawn)
-    return Panel(name=name, title=title, caption=caption, figure=drawn)
+    return Panel(name=name, title=title, caption=caption, figure=drawn, wide=wide)
 
 
-def new_panel() -> tuple[Figure, Axes]:
-    """A figure with one empty pair of axes, of a report's size."""
-    figure, panels = new_figure("", 1, panel_inches=_INCHES)
+def new_panel(inches: tuple[float, float] = _INCHES) -> tuple[Figure, Axes]:
+    """A figure with one empty pair of axes, of a report's size or another."""
+    figure, panels = new_figure("", 1, panel_inches=inches)
     panels[0].locator_params(nbins=6)
     return figure, panels[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from genobench.answers import Answers
 from genobench.comparing import limited, masked, matched
 from genobench.contracts import Pairwise
 from genobench.registry import Registry
+from genobench.report.association import STUDY, studies
 from genobench.splitting.drawing import draw_whole_groups
 from genobench.statgen import filled_positions_bp
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from genobench.builtin.association.agreement import Agreement
     from genobench.contracts import Comparison, Measure, Part
     from genobench.genotypes import Genotypes
 
@@ -42,6 +45,8 @@ class Evidence:
         reference_name: `holdout`, or `train` where nobody has a holdout.
         draws: Rows of train that stand for synthetic samples; none where train is the reference.
         answers: Matrices over pairs of samples, each computed once.
+        studied: What the metric `gwas` is shown.
+        seed: That of the scores.
     """
 
     comparison: Comparison
@@ -49,6 +54,8 @@ class Evidence:
     reference_name: Part
     draws: tuple[Rows, ...]
     answers: Answers
+    studied: Comparison
+    seed: int
 
     @classmethod
     def of(cls, comparison: Comparison, *, seed: int, has_families: bool) -> Evidence:
@@ -61,14 +68,16 @@ class Evidence:
         """
         small = limited(comparison, seed=seed, most_samples=MOST_SAMPLES)
         answers = Answers(Registry(()), small.train)
+        studied = limited(comparison, seed=seed, most_samples=STUDY.most_samples)
         if not small.holdout.n_samples:
-            return cls(comparison=small, fair=small, reference_name="train", draws=(), answers=answers)
+            return cls(comparison=small, fair=small, reference_name="train", draws=(), answers=answers, studied=studied, seed=seed)
+        studied = matched(studied, seed=seed)
         fair = masked(matched(small, seed=seed), seed=seed)
         n_train, n_drawn = small.train.n_samples, min(small.train.n_samples, fair.synthetic.n_samples)
         units = small.groups.get("train", np.arange(n_train)) if has_families else np.arange(n_train)
         generator = np.random.default_rng(seed)
         draws = tuple(draw_whole_groups(units, n_drawn, generator) for _ in range(N_DRAWS))
-        return cls(comparison=small, fair=fair, reference_name="holdout", draws=draws, answers=answers)
+        return cls(comparison=small, fair=fair, reference_name="holdout", draws=draws, answers=answers, studied=studied, seed=seed)
 
     @property
     def reference(self) -> Genotypes:
@@ -96,6 +105,11 @@ class Evidence:
             positions_bp=table["position_bp"].to_numpy(dtype=np.float64, na_value=np.nan),
             positions_cm=centimorgans,
         )
+
+    @cached_property
+    def association(self) -> Agreement | str:
+        """The association studies that the metric `gwas` compares, or why there are none."""
+        return studies(self.studied, seed=self.seed)
 
     def matrix(self, queries: Part, references: Part, measure: Measure = "manhattan") -> NDArray[Any]:
         """A measure between all samples of two parts, synthetic ones as fidelity sees them."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from matplotlib.figure import Figure
+
     from genobench.contracts import Comparison
     from genobench.outcomes import Outcome, ScoreRecord
     from genobench.report.drawing import Panel
@@ -89,10 +91,20 @@ def to_html(panels: Sequence[Panel], scores: Sequence[ScoreRecord], *, title: st
 
 def _figure(panel: Panel) -> dict[str, str]:
     assert panel.figure is not None  # noqa: S101 - the caller shows panels with a figure only
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "caption": panel.caption,
+        "source": _source(panel.figure),
+        "wide": "" if panel.wide is None else _source(panel.wide),
+    }
+
+
+def _source(figure: Figure) -> str:
+    """A figure as the address of an image."""
     drawn = io.BytesIO()
-    to_svg(panel.figure, drawn)
-    data = base64.b64encode(drawn.getvalue()).decode()
-    return {"name": panel.name, "title": panel.title, "caption": panel.caption, "source": f"data:image/svg+xml;base64,{data}"}
+    to_svg(figure, drawn)
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()}"
 
 
 def _row(score: ScoreRecord) -> dict[str, Any]:

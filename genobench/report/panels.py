@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from genobench.report.association_panels import draw_manhattan, draw_quantiles
 from genobench.report.drawing import Panel, make_panel, new_panel, running_mean
 from genobench.report.privacy_panels import draw_attack, draw_nearest
 from genobench.report.sample_panels import draw_components, draw_heterozygosity, draw_kinship, draw_manifold, draw_runs
@@ -53,6 +54,8 @@ _PANELS: Final[tuple[Callable[[Evidence], Panel], ...]] = (
     draw_kinship,
     draw_runs,
     draw_manifold,
+    draw_manhattan,
+    draw_quantiles,
     draw_nearest,
     draw_attack,
 )

@@ -33,8 +33,8 @@ class _Sources(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag, attrs):
-        self.links += [value for name, value in attrs if name in ("src", "href") and value]
-        if tag not in ("meta", "img", "br"):
+        self.links += [value for name, value in attrs if name in ("src", "srcset", "href") and value]
+        if tag not in ("meta", "img", "source", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
+from genobench.contracts import Trait
 from genobench.report import privacy_panels
 from genobench.report.drawing import envelope, running_mean
 from genobench.report.evidence import Evidence
@@ -57,14 +58,20 @@ def test_panels__of_few_training_samples_are_still_a_page(shown, n_samples, abse
 def test_panels__of_samples_that_do_not_vary_are_still_a_page(shown):
     calls = np.ones((48, shown.train.n_variants), dtype=np.int8)
     alike = replace(shown, synthetic=replace(shown.synthetic, calls=calls))
-    assert _reasons(Evidence.of(alike, seed=0, has_families=False)) == {}
+    reasons = _reasons(Evidence.of(alike, seed=0, has_families=False))
+    assert reasons == {"quantiles": "no variant could be tested among the synthetic samples"}
 
 
 def test_panels__without_positions_draw_no_ld(shown):
     variants = shown.holdout.variants.assign(position_bp=None)
     parts = {part: replace(shown.part(part), variants=variants) for part in ("train", "holdout", "nonmembers", "synthetic")}
     reasons = _reasons(Evidence.of(replace(shown, **parts), seed=0, has_families=False))
-    assert set(reasons) == {"ld_decay", "ld_heat_map", "runs"}
+    assert set(reasons) == {"ld_decay", "ld_heat_map", "runs", "manhattan"}
+
+
+def test_panels__without_a_phenotype_draw_no_association(shown):
+    reasons = _reasons(Evidence.of(replace(shown, trait=Trait("", "quantitative")), seed=0, has_families=False))
+    assert reasons == dict.fromkeys(("manhattan", "quantiles"), "there is no phenotype")
 
 
 def test_ld_decay__is_drawn_within_the_largest_population(shown):

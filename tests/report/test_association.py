@@ -1,0 +1,150 @@
+"""What panels of association show, against closed forms and the scores that stand beside them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import beta, chi2
+
+from genobench.builtin.association.gwas import AssociationStudy
+from genobench.report.association import GenomeAxis, causal_variants, expected_log10_p, order_band, studies, thinned
+from genobench.report.association_panels import draw_manhattan, draw_quantiles
+from genobench.report.evidence import Evidence
+from genobench.testing import example_comparison
+
+
+@pytest.fixture(scope="module")
+def association(shown):
+    found = studies(shown, seed=1)
+    assert not isinstance(found, str)
+    return found
+
+
+def _shown_with(association: Any, **changes: Any) -> Any:
+    """Evidence with these studies and the fields of both scans changed."""
+    scans = {side: replace(getattr(association, side), **changes) for side in ("real", "synthetic")}
+    return SimpleNamespace(association=replace(association, **scans), studied=SimpleNamespace(causal=None))
+
+
+def _axes(figure: Any) -> Any:
+    return figure.axes[0]
+
+
+@pytest.mark.parametrize("n_tests", [1, 7, 3000])
+def test_order_band__is_that_of_the_order_statistics_of_uniform_numbers(n_tests):
+    expected, low, high = order_band(n_tests)
+    ranks = np.round(10.0**-expected * (n_tests + 1))
+    assert expected == pytest.approx(-np.log10(beta.mean(ranks, n_tests + 1 - ranks)), rel=1e-12)
+    assert 10.0**-low == pytest.approx(beta.ppf(0.975, ranks, n_tests + 1 - ranks), rel=1e-9)
+    assert 10.0**-high == pytest.approx(beta.ppf(0.025, ranks, n_tests + 1 - ranks), rel=1e-9)
+    assert {1.0, float(n_tests)} <= set(ranks)
+    assert len(ranks) <= 400
+
+
+def test_expected__is_the_mean_of_each_order_statistic():
+    assert 10.0 ** -expected_log10_p(4) == pytest.approx([0.2, 0.4, 0.6, 0.8])
+
+
+def test_thinned__keeps_every_strong_hit_and_a_neighbour_of_every_other_point():
+    rng = np.random.default_rng(5)
+    x, y = rng.uniform(size=60_000), rng.exponential(1 / np.log(10), 60_000)
+    y[:10] = np.nan
+    kept = thinned(x, y, cells=(100, 20))
+    assert set(np.flatnonzero(y >= 2)) <= set(kept)
+    assert not np.isnan(y[kept]).any()
+    assert (y[kept] < 2).sum() <= 100 * 20
+
+    def cells(places):
+        return set(zip((x[places] * 100).astype(int), (y[places] * 10).astype(int), strict=True))
+
+    below = np.flatnonzero(y < 2)
+    assert cells(below) == cells(kept[y[kept] < 2])
+
+
+def test_genome_axis__keeps_distances_and_gives_a_single_variant_a_place():
+    chromosomes = np.array(["2", "2", "2", "X", "1", "1", "MT"], dtype=object)
+    positions = np.array([100.0, 300.0, 1100.0, 70.0, 5.0, 505.0, np.nan])
+    axis = GenomeAxis.of(chromosomes, positions)
+    assert axis.names == ("2", "X", "1")
+    assert axis.number.tolist() == [0, 0, 0, 1, 2, 2, -1]
+    assert np.isnan(axis.x[6])
+    x = axis.x
+    assert (x[1] - x[0]) / (x[2] - x[1]) == pytest.approx(200 / 800)
+    assert (x[5] - x[4]) / (x[2] - x[0]) == pytest.approx(500 / 1000)
+    assert (axis.starts[1:] > axis.ends[:-1]).all()
+    assert axis.starts[1] < x[3] < axis.ends[1]
+    assert (axis.starts[0], axis.ends[-1]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["quantitative", "categorical", "ordinal"])
+def test_studies__are_those_that_gwas_scores(kind):
+    comparison = example_comparison(kind, missing_share=0.02)
+    found: Any = studies(comparison, seed=3)
+    scores = {score.name: score for score in AssociationStudy().score(comparison, seed=3)}
+    assert found.lambda_difference("x").value == scores["gwas_lambda_difference"].value
+    assert found.effect_correlation("x", least_frequency=0.05).value == scores["gwas_effect_correlation"].value
+    assert found.locus_overlap("x").value == pytest.approx(scores["gwas_locus_overlap"].value, nan_ok=True)
+
+
+def test_evidence__studies_as_many_synthetic_samples_as_there_are_holdout_ones():
+    comparison = example_comparison(n_synthetic=80)
+    found: Any = Evidence.of(comparison, seed=1, has_families=False).association
+    assert found.real.cohort.genotypes.n_samples == comparison.holdout.n_samples == 48
+
+
+def test_studies__of_one_synthetic_sample_say_why_there_are_none(shown):
+    single = replace(shown, synthetic=shown.synthetic.take_samples(np.array([0])))
+    assert "in training samples" in str(studies(single, seed=0))  # As many as there are synthetic ones.
+
+
+def test_causal_variants__are_told_apart_by_their_share_of_the_genic_variance(association):
+    ids = association.real.cohort.genotypes.variants["id"]
+    alt = association.real.alt_frequency[[3, 8]]
+    spread = np.sqrt(2 * alt * (1 - alt))
+    causal = {ids[3]: 3.0 / spread[0], ids[8]: -1.0 / spread[1], "not among them": 9.0}
+    for least, large in ((0.05, [3, 8]), (0.11, [3]), (0.95, [])):
+        found = causal_variants(association, causal, least_share=least)
+        assert found[0].tolist() == large
+        assert sorted([*found[0], *found[1]]) == [3, 8]
+
+
+def test_quantiles__print_the_inflation_of_both_sides(association):
+    rng = np.random.default_rng(2)
+    statistics = {side: factor * rng.chisquare(1, association.real.log10_p.shape) for side, factor in (("real", 1.0), ("synthetic", 1.5))}
+    scans = {side: replace(getattr(association, side), log10_p=chi2.logsf(x, 1) / np.log(10)) for side, x in statistics.items()}
+    found: Any = SimpleNamespace(association=replace(association, **scans))
+    panel = draw_quantiles(found)
+    labels = " ".join(text.get_text() for text in _axes(panel.figure).get_legend().get_texts())
+    for values in statistics.values():
+        wanted = np.median(values) / chi2.median(1)
+        assert f"{wanted:.3f}" in panel.caption
+        assert f"{wanted:.3f}" in labels
+
+
+def test_panels__of_p_values_that_are_all_1_are_drawn(association):
+    nothing = _shown_with(association, log10_p=np.zeros_like(association.real.log10_p))
+    assert "No variant is significant" in draw_manhattan(nothing).caption
+    panel = draw_quantiles(nothing)
+    assert "is 0.000 in training and 0.000" in panel.caption
+    points = _axes(panel.figure).collections[1].get_offsets()
+    assert (points[:, 1] == 0).all()
+
+
+def test_manhattan__has_training_above_and_synthetic_below_with_the_loci_of_each(association):
+    log10_p = np.full_like(association.real.log10_p, -0.5)
+    log10_p[:, [4, 50]] = -9.0
+    found = _shown_with(association, log10_p=log10_p)
+    for drawn in (draw_manhattan(found).figure, draw_manhattan(found).wide):
+        axes = _axes(drawn)
+        offsets = np.concatenate([np.asarray(points.get_offsets()) for points in axes.collections if hasattr(points, "get_sizes")])
+        assert {*offsets[:, 1].tolist()} == {0.5, -0.5, 9.0, -9.0}
+        lines = sorted({float(line.get_ydata()[0]) for line in axes.lines})
+        wanted = -np.log10(0.05 / log10_p.size)
+        assert lines == pytest.approx([-wanted, 0.0, wanted])
+        assert axes.get_ylim()[0] == -axes.get_ylim()[1]
+    assert re.search(r"2 above and 2 below", draw_manhattan(found).caption)
