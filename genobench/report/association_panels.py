@@ -138,6 +138,6 @@ def draw_quantiles(evidence: Evidence) -> Panel:
     n_tests = " and ".join(f"{len(values):,}" for values in sides.values())
     caption = (
         f"λ, the genomic inflation (λ_GC), is {inflation['training']:.3f} in training and {inflation['synthetic']:.3f} in synthetic "
-        f"samples, of {n_tests} tests. Shaded: independent tests of nothing; linked variants, which are not independent, leave it more often."
+        f"samples, of {n_tests} tests. Shaded: independent tests of nothing; linked variants are not independent and leave it more often."
     )
     return make_panel(name, title, caption, figure)
