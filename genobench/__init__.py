@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from genobench.sampler_tables import SamplerTables
     from genobench.settings import check_below, check_lowest, check_positive, check_share
     from genobench.storage import content_sha256, load_description, read_store, save_description, whole_sampler, write_store
+    from genobench.targets import Target
 
 __version__: Final = "0.1.0"
 
@@ -75,6 +76,7 @@ __all__ = [
     "Score",
     "ScoreSpec",
     "SettingsError",
+    "Target",
     "Trait",
     "Trial",
     "align_to_variants",
@@ -106,6 +108,7 @@ _MODULES: Final = {
     "sampler_tables": ("SamplerTables",),
     "settings": ("check_below", "check_lowest", "check_positive", "check_share"),
     "storage": ("content_sha256", "load_description", "read_store", "save_description", "whole_sampler", "write_store"),
+    "targets": ("Target",),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 

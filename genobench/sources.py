@@ -27,6 +27,7 @@ _PUBLIC: Final = {
     "ConditionEncoder": "genobench.encoding",
     "Covariates": "genobench.covariates",
     "SamplerTables": "genobench.sampler_tables",
+    "Target": "genobench.targets",
 }
 """Where the public names are defined that stand for such parts."""
 

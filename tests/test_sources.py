@@ -51,9 +51,10 @@ def test_source_files__of_the_public_face_what_numbers_hang_on(package: Path, na
     assert found == {f"{package.name}.first", *(f"genobench.{module}" for module in followed)}
 
 
-def test_source_files__of_a_classifier_are_those_of_its_covariates(package: Path) -> None:
-    (package / "first.py").write_text("from genobench import Covariates\n")
-    assert {"genobench.covariates", "genobench.statgen.structure"} <= set(source_files(f"{package.name}.first"))
+def test_source_files__of_a_classifier_are_those_of_its_covariates_and_target(package: Path) -> None:
+    (package / "first.py").write_text("from genobench import Covariates, Target\n")
+    followed = {"genobench.covariates", "genobench.statgen.structure", "genobench.targets", "genobench.statgen.resampling"}
+    assert followed <= set(source_files(f"{package.name}.first"))
 
 
 @pytest.mark.parametrize(("changed", "is_another"), [("shared/loop.py", True), ("second.py", False), ("shared/__init__.py", False)])

@@ -94,7 +94,7 @@ class BayesR(Classifier):
         """
         table = CallTable.of(train, context)
         if not len(table.variants):
-            return covariates_left(table, context.trait)
+            return covariates_left(table)
 
         def weigh(table: CallTable, rows: Indices) -> Floats:
             return self.posterior(table, rows, seed=context.seed).effects[:, None]
@@ -103,7 +103,7 @@ class BayesR(Classifier):
         weights = weigh(table, everyone)[:, 0]
         nothing = Unseen(values=np.zeros(0), scores=np.zeros((0, 1)), rows=everyone[:0])
         unseen = nothing if context.trait.kind == "quantitative" else unseen_scores(weigh, table, context)
-        return score_predictor(table, context.trait, weights, unseen, chosen=0)
+        return score_predictor(table, weights, unseen, chosen=0)
 
     def posterior(self, table: CallTable, rows: Indices, *, seed: int) -> Posterior:
         """Of effects, learned at `rows`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from genobench import Covariates, Genotypes
+    from genobench import Covariates, Genotypes, Target
     from genobench.builtin.linear.call_span import CallScale
 
     Floats = NDArray[np.float64]
@@ -106,8 +106,7 @@ class ClassPredictor(Predictor):
         scale: How calls are standardised; None where they are not used.
         weights: Shape (n_variants, n_scores); None likewise.
         model: The model, of which covariates' effects and the link are used.
-        labels: All classes of the trait, in order; one that was absent from training gets probability zero.
-        present: Place of those in training among `labels`, shape (n_present,).
+        target: The trait; a class that was absent from training gets probability zero.
         inverse_penalty: The chosen one; None where nothing is penalised.
     """
 
@@ -115,30 +114,20 @@ class ClassPredictor(Predictor):
     scale: CallScale | None
     weights: NDArray[np.floating[Any]] | None
     model: ClassModel
-    labels: tuple[str, ...]
-    present: Indices
+    target: Target
     inverse_penalty: float | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """All classes of the trait, in order."""
-        return self.labels
+        return self.target.classes
 
     def predict(self, genotypes: Genotypes) -> Floats:
         """Class probabilities, shape (n_samples, n_classes), as if all classes were equally frequent."""
         scores = self.covariates.matrix(genotypes) @ self.model.free
         if self.scale is not None and self.weights is not None:
             scores = scores + self.scale.times(genotypes, self.weights)
-        probabilities = np.zeros((genotypes.n_samples, len(self.labels)))
-        probabilities[:, self.present] = self.model.link.probabilities(scores)
-        return probabilities
-
-
-def balanced_weights(numbers: Indices) -> Floats:
-    """Weights of samples, with mean 1, under which classes weigh the same; shape (n_samples,)."""
-    counts = np.bincount(numbers)
-    weights: Floats = len(numbers) / (np.count_nonzero(counts) * counts[numbers])
-    return weights
+        return self.target.predictions(self.model.link.probabilities(scores))
 
 
 def fit_multinomial(
@@ -146,19 +135,21 @@ def fit_multinomial(
     columns: Floats,
     numbers: Indices,
     *,
+    sample_weights: Floats,
     inverse_penalty: float,
     start: ClassModel | None = None,
     tolerance: float = PRECISE,
 ) -> ClassModel:
     """Multinomial logistic regression; two classes have one score, that of the second.
 
-    It is the least sum, over samples weighted by `balanced_weights`, of log losses times `inverse_penalty`, plus half the squares of the
-    weights of axes, as scikit-learn's `C` has it.
+    It is the least weighted sum, over samples, of log losses times `inverse_penalty`, plus half the squares of the weights of axes, as
+    scikit-learn's `C` has it.
 
     Args:
         x: Coordinates of calls, shape (n_samples, n_axes).
         columns: Covariates, shape (n_samples, width).
         numbers: Classes from 0, each of which occurs, shape (n_samples,).
+        sample_weights: Shape (n_samples,), with mean 1.
         inverse_penalty: Of the weights of axes.
         start: A model to begin with; zeros for None.
         tolerance: Of the largest slope of the mean loss.
@@ -167,7 +158,6 @@ def fit_multinomial(
     n_scores = 1 if n_classes == 2 else n_classes
     design = np.column_stack([x, columns, np.ones(len(x))])
     one_hot = np.eye(n_classes)[numbers]
-    sample_weights = balanced_weights(numbers)
     penalties = _penalties(x.shape[1], columns.shape[1] + 1, inverse_penalty, len(x))
     penalties[-1] = 0.0
 
@@ -194,10 +184,10 @@ def fit_cumulative(
     columns: Floats,
     numbers: Indices,
     *,
+    sample_weights: Floats,
     inverse_penalty: float,
     start: ClassModel | None = None,
     tolerance: float = PRECISE,
-    sample_weights: Floats | None = None,
 ) -> ClassModel:
     """Cumulative logit (proportional odds) regression: log odds of a class up to j are a threshold less one score.
 
@@ -207,10 +197,10 @@ def fit_cumulative(
         x: Coordinates of calls, shape (n_samples, n_axes).
         columns: Covariates, shape (n_samples, width).
         numbers: Classes in order from 0, each of which occurs, shape (n_samples,).
+        sample_weights: Shape (n_samples,), with mean 1.
         inverse_penalty: Of the weights of axes.
         start: A model to begin with; zeros, and thresholds that fit the shares of classes, for None.
         tolerance: Of the largest slope of the mean loss.
-        sample_weights: Shape (n_samples,), with mean 1; `balanced_weights` for None.
 
     References:
         McCullagh P. 1980. Regression models for ordinal data. Journal of the Royal Statistical Society B 42: 109-142.
@@ -218,7 +208,6 @@ def fit_cumulative(
     """
     n_cuts, n_slopes, n = int(numbers.max()), x.shape[1] + columns.shape[1], len(x)
     design = np.column_stack([x, columns])
-    weights = balanced_weights(numbers) if sample_weights is None else sample_weights
     penalties = _penalties(x.shape[1], columns.shape[1], inverse_penalty, n)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
@@ -226,11 +215,11 @@ def fit_cumulative(
         upper, lower = _bounds(thresholds)
         scores = design @ slopes
         a, b = lower[numbers] - scores, upper[numbers] - scores
-        value = -np.sum(weights * _log_between(b, a)) / n
+        value = -np.sum(sample_weights * _log_between(b, a)) / n
         # The share that both bounds have in the slope of log(expit(b) - expit(a)): it cancels in that of the score.
         steep = np.where(np.isfinite(b - a), 1 / np.expm1(np.where(np.isfinite(b - a), b - a, 1.0)), 0.0)
-        of_upper, of_lower = weights * (expit(-b) + steep) / n, weights * (-expit(a) - steep) / n
-        of_score = weights * (expit(a) - expit(-b)) / n
+        of_upper, of_lower = sample_weights * (expit(-b) + steep) / n, sample_weights * (-expit(a) - steep) / n
+        of_score = sample_weights * (expit(a) - expit(-b)) / n
         of_thresholds = np.bincount(numbers, of_upper, n_cuts + 1)[:-1] + np.bincount(numbers, of_lower, n_cuts + 1)[1:]
         after = np.cumsum(of_thresholds[::-1])[::-1]
         of_cuts = np.append(after[:1], after[1:] * np.exp(parameters[n_slopes + 1 :]))
@@ -240,7 +229,7 @@ def fit_cumulative(
     if start is not None and isinstance(start.link, CumulativeLink):
         slopes, thresholds = np.concatenate([start.weights[:, 0], start.free[:, 0]]), start.link.thresholds
     else:
-        shares = np.cumsum(np.bincount(numbers, weights))[:-1] / weights.sum()
+        shares = np.cumsum(np.bincount(numbers, sample_weights))[:-1] / sample_weights.sum()
         slopes, thresholds = np.zeros(n_slopes), np.log(shares / (1 - shares))
     cuts = np.append(thresholds[:1], np.log(np.maximum(np.diff(thresholds), _LEAST_GAP)))
     found = _least(loss, np.concatenate([slopes, cuts]), tolerance)

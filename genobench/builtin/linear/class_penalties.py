@@ -8,7 +8,7 @@ import numpy as np
 
 from genobench.builtin.linear.call_span import CallSpan
 from genobench.builtin.linear.class_models import ClassModel, ClassPredictor
-from genobench.builtin.linear.training import Known, classes_of, classes_to_learn, folds_of, validation_of
+from genobench.builtin.linear.training import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ class Fit(Protocol):
         columns: Floats,
         numbers: Indices,
         *,
+        sample_weights: Floats,
         inverse_penalty: float,
         start: ClassModel | None = None,
         tolerance: float = ...,
@@ -56,48 +57,45 @@ def fit_classes(fit: Fit, train: Genotypes, context: FitContext, inverse_penalty
         DatasetError: If a covariate is absent, fewer than two classes occur, or there are neither covariates nor variants that vary.
     """
     known = Known.of(train, context)
-    classes = classes_to_learn(known, context.trait)
     span = CallSpan.fit(known.genotypes, is_needed=not known.covariates.width)
     if inverse_penalty is None:
-        inverse_penalty = _chosen(fit, known, span, classes.numbers, context)
-    numbers = np.searchsorted(classes.present, classes.numbers)
-    model = fit(span.coordinates, known.columns, numbers, inverse_penalty=inverse_penalty)
+        inverse_penalty = _chosen(fit, known, span, context)
+    model = fit(span.coordinates, known.columns, known.classes, sample_weights=known.weights, inverse_penalty=inverse_penalty)
     return ClassPredictor(
         covariates=known.covariates,
         scale=span.scale,
         weights=span.variant_weights(model.weights),
         model=model,
-        labels=classes.labels,
-        present=classes.present,
+        target=known.target,
         inverse_penalty=inverse_penalty,
     )
 
 
-def _chosen(fit: Fit, known: Known, span: CallSpan, numbers: Indices, context: FitContext) -> float:
+def _chosen(fit: Fit, known: Known, span: CallSpan, context: FitContext) -> float:
     """The member of `INVERSE_PENALTIES` with the least balanced log loss on samples that the fit did not see."""
     losses = np.zeros(len(INVERSE_PENALTIES))
-    for (x, columns, fitted), (other_x, other_columns, others) in _parts(known, span, numbers, context):
+    for (x, columns, fitted), (other_x, other_columns, others) in _parts(known, span, context):
         present, places = np.unique(fitted, return_inverse=True)
         if len(present) < 2:
             continue
-        model = None
+        weights, model = known.target.weights(fitted.astype(np.float64)), None
         for place, inverse_penalty in enumerate(INVERSE_PENALTIES):
-            model = fit(x, columns, places, inverse_penalty=inverse_penalty, start=model, tolerance=_ROUGH)
+            model = fit(x, columns, places, sample_weights=weights, inverse_penalty=inverse_penalty, start=model, tolerance=_ROUGH)
             losses[place] += _balanced_log_loss(model.probabilities(other_x, other_columns), present, others)
     return INVERSE_PENALTIES[int(np.argmin(losses))]
 
 
 def _parts(
-    known: Known, span: CallSpan, numbers: Indices, context: FitContext
+    known: Known, span: CallSpan, context: FitContext
 ) -> Iterator[tuple[tuple[Floats, Floats, Indices], tuple[Floats, Floats, Indices]]]:
     """Coordinates, covariates and classes to fit on, and of samples to be asked about."""
-    x = span.coordinates
-    validation = validation_of(context)
+    x, numbers = span.coordinates, known.classes
+    validation = known.target.validation(context)
     if validation is not None:
-        others = classes_of(validation, context.trait).numbers
+        others = known.target.numbers(validation).astype(np.intp)
         yield (x, known.columns, numbers), (span.coordinates_of(validation), known.covariates.matrix(validation), others)
         return
-    for rows, asked in folds_of(known, context):
+    for rows, asked in known.folds(context.seed):
         yield (x[rows], known.columns[rows], numbers[rows]), (x[asked], known.columns[asked], numbers[asked])
 
 

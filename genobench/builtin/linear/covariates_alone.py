@@ -9,7 +9,7 @@ import numpy as np
 
 from genobench import Classifier
 from genobench.builtin.linear.class_models import ClassPredictor, fit_multinomial
-from genobench.builtin.linear.training import Known, classes_to_learn, values_to_learn
+from genobench.builtin.linear.training import Known
 from genobench.builtin.linear.value_predictors import ValuePredictor, least_squares
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ class CovariatesAlone(Classifier):
         """
         known = Known.of(train, context)
         if context.trait.kind == "quantitative":
-            values = values_to_learn(known, context.trait)
-            return ValuePredictor(covariates=known.covariates, effects=least_squares(known.design, values))
-        classes = classes_to_learn(known, context.trait)
+            return ValuePredictor(covariates=known.covariates, effects=least_squares(known.design, known.values()))
         no_axes = np.zeros((known.genotypes.n_samples, 0))
-        model = fit_multinomial(no_axes, known.columns, np.searchsorted(classes.present, classes.numbers), inverse_penalty=1.0)
-        return ClassPredictor(
-            covariates=known.covariates, scale=None, weights=None, model=model, labels=classes.labels, present=classes.present
-        )
+        model = fit_multinomial(no_axes, known.columns, known.classes, sample_weights=known.weights, inverse_penalty=1.0)
+        return ClassPredictor(covariates=known.covariates, scale=None, weights=None, model=model, target=known.target)

@@ -78,13 +78,13 @@ class Lasso(Classifier):
         """
         table = CallTable.of(train, context)
         if not len(table.variants):
-            return covariates_left(table, context.trait)
+            return covariates_left(table)
         everyone = np.arange(len(table.values))
         penalties = self._penalties(table)
         unseen = unseen_scores(lambda part, rows: self._path(part, rows, penalties, tolerance=_TOLERANCE), table, context)
         chosen = int(np.argmin(unseen.errors()))
         weights = self._path(table, everyone, penalties[: chosen + 1], tolerance=_TOLERANCE / 10)[:, -1]
-        return score_predictor(table, context.trait, weights, unseen, chosen)
+        return score_predictor(table, weights, unseen, chosen)
 
     def _penalties(self, table: CallTable) -> Floats:
         """From the one that leaves no variant downwards, shape (n_penalties,)."""

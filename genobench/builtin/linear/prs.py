@@ -71,14 +71,14 @@ class PolygenicScore(Classifier):
         """
         table = CallTable.of(train, context)
         if not len(table.variants):
-            return covariates_left(table, context.trait)
+            return covariates_left(table)
         unseen = unseen_scores(self._weights, table, context)
         slopes = unseen.slopes
         unseen = unseen.scaled(slopes)
         chosen = int(np.argmin(unseen.errors()))
         everyone = np.arange(len(table.values))
         weights = self._weights(table, everyone)[:, chosen] * slopes[chosen]
-        return score_predictor(table, context.trait, weights, unseen, chosen)
+        return score_predictor(table, weights, unseen, chosen)
 
     def _weights(self, table: CallTable, rows: Indices) -> Floats:
         """Effects of standardised calls, learned at `rows`, for each threshold, shape (n_varying, n_thresholds)."""

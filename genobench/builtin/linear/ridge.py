@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genobench import Classifier, DatasetError, Predictor
-from genobench.builtin.linear.training import Known, values_to_learn
+from genobench.builtin.linear.training import Known
 from genobench.builtin.linear.value_predictors import ValuePredictor, least_squares
 from genobench.statgen import alt_frequency, fit_gblup
 
@@ -61,7 +61,7 @@ class RidgeRegression(Classifier):
                 covariates nor variants that vary.
         """
         known = Known.of(train, context)
-        values = values_to_learn(known, context.trait)
+        values = known.values()
         frequency = np.nan_to_num(alt_frequency(known.genotypes.calls))
         if not ((frequency > 0) & (frequency < 1)).any():
             if not known.covariates.width:

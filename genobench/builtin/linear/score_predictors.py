@@ -7,27 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genobench.builtin.linear.class_models import ClassModel, ClassPredictor, fit_cumulative
-from genobench.builtin.linear.training import classes_to_learn
 from genobench.builtin.linear.value_predictors import least_squares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import Predictor, Trait
+    from genobench import Predictor
     from genobench.builtin.linear.variant_weights import CallTable, Unseen
 
     Floats = NDArray[np.float64]
 
 
-def covariates_left(table: CallTable, trait: Trait) -> Predictor:
+def covariates_left(table: CallTable) -> Predictor:
     """What is left to predict from where no variant varies."""
     nothing = np.zeros(len(table.variants))
-    if trait.kind == "quantitative":
+    if not table.known.target.classes:
         return table.value_predictor(nothing)
-    return _class_predictor(table, trait, nothing, score=np.zeros(0), rows=np.arange(len(table.values)))
+    return _class_predictor(table, nothing, score=np.zeros(0), rows=np.arange(len(table.values)))
 
 
-def score_predictor(table: CallTable, trait: Trait, weights: Floats, unseen: Unseen, chosen: int) -> Predictor:
+def score_predictor(table: CallTable, weights: Floats, unseen: Unseen, chosen: int) -> Predictor:
     """Of a quantitative trait the weighted sum itself; of classes their cumulative logits, given the score and covariates.
 
     How steeply the odds of classes follow the score is learned from scores of samples that the weights were not learned from: in its own
@@ -35,36 +34,34 @@ def score_predictor(table: CallTable, trait: Trait, weights: Floats, unseen: Uns
 
     Args:
         table: The training samples.
-        trait: Quantitative or ordinal.
         weights: Learned from all of them, shape (n_varying,).
         unseen: Scores of theirs by folds.
         chosen: Which of these go with the weights.
     """
-    if trait.kind == "quantitative":
+    if not table.known.target.classes:
         return table.value_predictor(weights)
-    return _class_predictor(table, trait, weights, score=unseen.scores[:, chosen], rows=unseen.rows)
+    return _class_predictor(table, weights, score=unseen.scores[:, chosen], rows=unseen.rows)
 
 
-def _class_predictor(table: CallTable, trait: Trait, weights: Floats, *, score: Floats, rows: NDArray[np.intp]) -> ClassPredictor:
-    classes = classes_to_learn(table.known, trait)
-    columns = table.known.columns[rows]
-    numbers = np.searchsorted(classes.present, classes.numbers[rows])
+def _class_predictor(table: CallTable, weights: Floats, *, score: Floats, rows: NDArray[np.intp]) -> ClassPredictor:
+    columns, numbers = table.known.columns[rows], table.known.classes[rows]
+    sample_weights = table.known.target.weights(numbers.astype(np.float64))
     steepness, spread = 0.0, float(score.std()) if len(score) else 0.0
     no_axes = np.zeros((len(rows), 0))
-    model = fit_cumulative(no_axes, columns, numbers, inverse_penalty=1.0)
+    model = fit_cumulative(no_axes, columns, numbers, sample_weights=sample_weights, inverse_penalty=1.0)
     if spread > 0:
-        with_score = fit_cumulative(no_axes, np.column_stack([score / spread, columns]), numbers, inverse_penalty=1.0)
+        beside = np.column_stack([score / spread, columns])
+        with_score = fit_cumulative(no_axes, beside, numbers, sample_weights=sample_weights, inverse_penalty=1.0)
         # A score that points the wrong way says nothing.
         if with_score.free[0, 0] > 0:
             steepness, model = float(with_score.free[0, 0]) / spread, with_score
     # Scores of folds are what covariates and the mean leave of them; the mean of calls and of covariates over training is 0.
-    beside = least_squares(table.known.columns, table.x @ weights)
+    shared = least_squares(table.known.columns, table.x @ weights)
     free = model.free[-columns.shape[1] :] if columns.shape[1] else np.zeros((0, 1))
     return ClassPredictor(
         covariates=table.known.covariates,
         scale=table.scale,
         weights=table.of_variants(steepness * weights),
-        model=ClassModel(weights=np.zeros((0, 1)), free=free - steepness * beside[:, None], link=model.link),
-        labels=classes.labels,
-        present=classes.present,
+        model=ClassModel(weights=np.zeros((0, 1)), free=free - steepness * shared[:, None], link=model.link),
+        target=table.known.target,
     )

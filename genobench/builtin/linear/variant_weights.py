@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 import numpy as np
 
 from genobench.builtin.linear.call_span import CallScale
-from genobench.builtin.linear.training import Known, design_of, folds_of, validation_of, values_of, values_to_learn
+from genobench.builtin.linear.training import Known, design_of
 from genobench.builtin.linear.value_predictors import CallPredictor, least_squares
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class CallTable:
             DatasetError: If a covariate is absent, values are too few or constant, or there are neither covariates nor variants that vary.
         """
         known = Known.of(train, context)
-        values = values_to_learn(known, context.trait)
+        values = known.values()
         scale = CallScale.fit(known.genotypes, is_needed=not known.covariates.width)
         variants = scale.varying
         x = scale.standardised(known.genotypes, variants)
@@ -129,13 +129,13 @@ def unseen_scores(weigh: Weigh, table: CallTable, context: FitContext) -> Unseen
 
     For classes the folds are taken in any case: what turns a score into their probabilities needs more samples than a choice does.
     """
-    validation = validation_of(context) if context.trait.kind == "quantitative" else None
+    validation = table.known.target.validation(context) if context.trait.kind == "quantitative" else None
     if validation is not None:
         design = design_of(table.known.covariates.matrix(validation))
-        asked = _Asked(design=design, x=table.calls_of(validation), values=values_of(validation, context.trait))
+        asked = _Asked(design=design, x=table.calls_of(validation), values=table.known.target.values(validation))
         values, scores = _unseen(table, np.arange(len(table.values)), weigh, asked)
         return Unseen(values=values, scores=scores, rows=np.zeros(0, dtype=np.intp))
-    folds = list(folds_of(table.known, context))
+    folds = list(table.known.folds(context.seed))
     parts = [_unseen(table, rows, weigh, _Asked.at(table, asked)) for rows, asked in folds]
     return Unseen(
         values=np.concatenate([values for values, _ in parts]),

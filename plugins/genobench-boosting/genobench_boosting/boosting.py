@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from genobench import Classifier, DatasetError, Predictor, check_lowest, check_positive, check_share
-from genobench.statgen import sample_groups
+from genobench import Classifier, DatasetError, Predictor, Target, check_lowest, check_positive, check_share
 from genobench_boosting.design import Design
-from genobench_boosting.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
 
     from genobench import FitContext, Genotypes, Trial
     from genobench_boosting.design import Part
-    from genobench_boosting.targets import Floats
+
+    Floats = NDArray[np.float64]
 
 
 class Forest(Protocol):
@@ -51,10 +50,6 @@ class Growth(Protocol):
         ...
 
 
-_FEWEST_VALIDATION: Final = 10
-"""With fewer validation samples that have the trait, folds within training say more."""
-
-
 @dataclass(frozen=True, eq=False)
 class BoostedPredictor(Predictor):
     """Predictions of boosted trees.
@@ -78,7 +73,9 @@ class BoostedPredictor(Predictor):
 
     def predict(self, genotypes: Genotypes) -> Floats:
         """Values, shape (n_samples,), or class probabilities as if classes were equally frequent, shape (n_samples, n_classes)."""
-        return self.target.predictions(self.trees.raw(self.design.columns(genotypes)))
+        raw = self.trees.raw(self.design.columns(genotypes))
+        # Trees give numbers of four bytes, whose sums are 1 up to rounding.
+        return self.target.predictions(raw / raw.sum(axis=1, keepdims=True) if self.target.classes else raw)
 
 
 @dataclass(frozen=True)
@@ -144,8 +141,7 @@ class BoostedTrees(Classifier, ABC):
                 covariate.
         """
         target = Target.fit(train, context.trait)
-        known = target.samples_with_target(train)
-        validation = None if context.validation is None else target.samples_with_target(context.validation)
+        known, validation = target.known(train), target.validation(context)
         design = self._design(known, target, context)
         if not design.width:
             raise DatasetError(
@@ -153,7 +149,7 @@ class BoostedTrees(Classifier, ABC):
                 f"'{context.trait.column}', and no covariate does."
             )
         whole = design.part(known, target)
-        if validation is not None and validation.n_samples >= _FEWEST_VALIDATION and _can_judge(target, validation):
+        if validation is not None:
             growth = self.start(whole, design.part(validation, target), n_classes=target.n_present, context=context)
             n_rounds = self._least_loss_round([growth], context)
         else:
@@ -168,12 +164,9 @@ class BoostedTrees(Classifier, ABC):
 
     def _folds(self, known: Genotypes, target: Target, context: FitContext) -> list[Growth]:
         """A growth on the samples outside each fold, judged by those inside; folds that cannot judge are left out."""
-        family = context.trait.family
-        families = known.samples[family].to_numpy() if family in known.samples else None
-        folds = sample_groups(families, known.n_samples, seed=context.seed, n_groups=self.n_folds)
         growths = []
-        for fold in np.unique(folds):
-            rest, inside = known.take_samples(np.flatnonzero(folds != fold)), known.take_samples(np.flatnonzero(folds == fold))
+        for rows in target.folds(known, n_folds=self.n_folds, seed=context.seed):
+            rest, inside = known.take_samples(np.setdiff1d(np.arange(known.n_samples), rows)), known.take_samples(rows)
             design = self._design(rest, target, context)
             if design.width and _can_judge(target, rest) and _can_judge(target, inside):
                 part, judge = design.part(rest, target), design.part(inside, target)

@@ -14,8 +14,9 @@ from genobench_boosting.screening import explained_shares, most_associated
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import Genotypes
-    from genobench_boosting.targets import Floats, Target
+    from genobench import Genotypes, Target
+
+    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Design:
             numbers = target.numbers(train)
             shares = explained_shares(
                 calls[:, variants],
-                outcome=target.columns(numbers),
+                outcome=_columns(target, numbers),
                 covariates=covariates.matrix(train),
                 weights=target.weights(numbers),
             )
@@ -94,3 +95,8 @@ class Design:
             numbers=numbers,
             weights=target.weights(numbers),
         )
+
+
+def _columns(target: Target, numbers: Floats) -> Floats:
+    """An indicator for each class that training has, or values; shape (n_samples, n_columns)."""
+    return (numbers[:, None] == np.arange(target.n_present)).astype(np.float64) if target.classes else numbers[:, None]

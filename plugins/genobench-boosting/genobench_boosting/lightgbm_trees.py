@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from genobench import FitContext
     from genobench_boosting.design import Part
-    from genobench_boosting.targets import Floats
+
+    Floats = NDArray[np.float64]
 
 _CALL_BINS: Final = 3
 _COVARIATE_BINS: Final = 255

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench_boosting.targets import Floats
+    Floats = NDArray[np.float64]
 
 _VARIANTS_PER_BLOCK: Final = 2048
 _DEPENDENT: Final = 1e-5

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from genobench import FitContext
     from genobench_boosting.design import Part
-    from genobench_boosting.targets import Floats
+
+    Floats = NDArray[np.float64]
 
 _MOST_BINS: Final = 256
 """Of a column with fewer values, the calls among them, each value is a bin."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_sample_weight
 
-from genobench.builtin.linear.class_models import ClassModel, CumulativeLink, balanced_weights, fit_cumulative, fit_multinomial
+from genobench.builtin.linear.class_models import ClassModel, CumulativeLink, fit_cumulative, fit_multinomial
 
 NO_AXES = np.zeros((40, 0))
 
@@ -20,6 +21,11 @@ AGRESTI = {
 }
 """Mental impairment of 40 adults in Alachua County, by socioeconomic status (first digit, 1 is high) and life events (second digit):
 Agresti A. 2002. Categorical Data Analysis, 2nd edition, table 7.8. https://doi.org/10.1002/0471249688"""
+
+
+def balanced(numbers: np.ndarray) -> np.ndarray:
+    weights: np.ndarray = compute_sample_weight("balanced", numbers)
+    return weights
 
 
 def thresholds_of(model: ClassModel) -> np.ndarray:
@@ -42,15 +48,15 @@ def test_cumulative__without_scores_has_the_shares_of_classes():
     numbers = np.repeat([0, 1, 2], [5, 15, 20])
     model = fit_cumulative(NO_AXES, np.zeros((40, 0)), numbers, inverse_penalty=1.0, sample_weights=np.ones(40))
     np.testing.assert_allclose(thresholds_of(model), logit([5 / 40, 20 / 40]), atol=1e-5)
-    balanced = fit_cumulative(NO_AXES, np.zeros((40, 0)), numbers, inverse_penalty=1.0)
-    np.testing.assert_allclose(thresholds_of(balanced), logit([1 / 3, 2 / 3]), atol=1e-5)
+    equal = fit_cumulative(NO_AXES, np.zeros((40, 0)), numbers, inverse_penalty=1.0, sample_weights=balanced(numbers))
+    np.testing.assert_allclose(thresholds_of(equal), logit([1 / 3, 2 / 3]), atol=1e-5)
 
 
 def test_cumulative__of_two_classes_is_logistic_regression():
     rng = np.random.default_rng(4)
     x = rng.normal(size=(40, 3))
     numbers = (x[:, 0] + rng.normal(size=40) > 0.7).astype(np.intp)
-    model = fit_cumulative(x, np.zeros((40, 0)), numbers, inverse_penalty=0.5)
+    model = fit_cumulative(x, np.zeros((40, 0)), numbers, inverse_penalty=0.5, sample_weights=balanced(numbers))
     peer = LogisticRegression(C=0.5, class_weight="balanced", tol=1e-10, max_iter=5_000).fit(x, numbers)
     np.testing.assert_allclose(model.weights[:, 0], peer.coef_[0], atol=1e-4)
     np.testing.assert_allclose(thresholds_of(model), -peer.intercept_, atol=1e-4)
@@ -80,7 +86,7 @@ def test_multinomial__penalises_as_scikit_learn_does(n_classes):
     rng = np.random.default_rng(6)
     x, columns = rng.normal(size=(200, 3)), rng.normal(size=(200, 1))
     numbers = np.digitize(x[:, 0] + columns[:, 0] + rng.normal(size=200), np.linspace(-1, 1, n_classes + 1)[1:-1])
-    model = fit_multinomial(x, columns, numbers, inverse_penalty=0.1)
+    model = fit_multinomial(x, columns, numbers, inverse_penalty=0.1, sample_weights=balanced(numbers))
     large = np.hstack([x, 1e4 * columns])
     peer = LogisticRegression(C=0.1, class_weight="balanced", tol=1e-12, max_iter=50_000, solver="newton-cholesky").fit(large, numbers)
     np.testing.assert_allclose(model.probabilities(x, columns), peer.predict_proba(large), atol=1e-4)
@@ -90,7 +96,8 @@ def test_multinomial__penalises_as_scikit_learn_does(n_classes):
 def test_fits__keep_effects_finite_where_covariates_separate_classes(fit):
     column = np.linspace(-1, 1, 40)[:, None]
     numbers = (np.arange(40) >= 20).astype(np.intp)
-    probabilities = fit(NO_AXES, column, numbers, inverse_penalty=1.0).probabilities(NO_AXES, column)
+    model = fit(NO_AXES, column, numbers, inverse_penalty=1.0, sample_weights=np.ones(40))
+    probabilities = model.probabilities(NO_AXES, column)
     assert np.isfinite(probabilities).all()
     assert (probabilities.argmax(axis=1) == numbers).all()
 
@@ -101,13 +108,8 @@ def test_fits__slope_is_that_of_their_loss(fit):
     rng = np.random.default_rng(8)
     x, columns = rng.normal(size=(60, 4)), rng.normal(size=(60, 2))
     numbers = rng.integers(3, size=60)
-    first = fit(x, columns, numbers, inverse_penalty=0.3)
-    far = fit(x, columns, numbers, inverse_penalty=0.3, start=fit(x, columns, numbers, inverse_penalty=50.0))
+    weights = balanced(numbers)
+    weak = fit(x, columns, numbers, inverse_penalty=50.0, sample_weights=weights)
+    first = fit(x, columns, numbers, inverse_penalty=0.3, sample_weights=weights)
+    far = fit(x, columns, numbers, inverse_penalty=0.3, sample_weights=weights, start=weak)
     np.testing.assert_allclose(first.probabilities(x, columns), far.probabilities(x, columns), atol=1e-5)
-
-
-def test_balanced_weights__give_each_class_the_same_sum():
-    numbers = np.repeat([0, 1, 3], [2, 5, 13])
-    weights = balanced_weights(numbers)
-    np.testing.assert_allclose(np.bincount(numbers, weights)[[0, 1, 3]], 20 / 3)
-    assert weights.mean() == pytest.approx(1)

@@ -38,7 +38,7 @@ def test_classes__are_predicted_nearly_as_by_the_true_score(classifier, liabilit
     grades = np.array([list(LABELS).index(grade) for grade in labelled.samples["grade"]])
     predicted = classifier.fit(labelled.take_samples(np.arange(600)), context["ordinal"]).predict(labelled)[600:]
     no_axes = np.zeros((900, 0))
-    oracle = fit_cumulative(no_axes[:600], genetic[:600, None], grades[:600], inverse_penalty=1.0)
+    oracle = fit_cumulative(no_axes[:600], genetic[:600, None], grades[:600], inverse_penalty=1.0, sample_weights=np.ones(600))
     best = _loss(oracle.probabilities(no_axes[600:], genetic[600:, None]), grades[600:])
     saved = (np.log(3) - _loss(predicted, grades[600:])) / (np.log(3) - best)
     assert saved > 0.7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from genobench_neural.checkpoints import fit_identity
 from genobench_neural.optimising import checked_device
 from genobench_neural.prediction.committee import Committee, Course, train_committee
 from genobench_neural.prediction.inputs import Inputs
-from genobench_neural.prediction.linear_part import Lesson, fit_linear, folds_of
-from genobench_neural.prediction.targets import Target
+from genobench_neural.prediction.linear_part import Lesson, fit_linear
+from genobench_neural.prediction.targets import NetworkTarget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from genobench_neural.prediction.linear_part import LinearFit, LinearPart
 
     Floats = NDArray[np.float64]
-
-_FEWEST_VALIDATION: Final = 10
-"""With fewer validation samples that have the trait, folds within training say more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,7 @@ class NetworkPredictor(Predictor):
         committee: What is added to it.
     """
 
-    target: Target
+    target: NetworkTarget
     inputs: Inputs
     linear: LinearPart
     committee: Committee
@@ -58,7 +55,7 @@ class NetworkPredictor(Predictor):
             DatasetError: If the samples lack a covariate.
         """
         samples = self.inputs.samples(genotypes, torch.device("cpu"))
-        return self.target.predictions(self.linear.raw(self.target, self.inputs, samples) + self.committee.scores(samples))
+        return self.target.predicted(self.linear.raw(self.target, self.inputs, samples) + self.committee.scores(samples))
 
 
 @dataclass(frozen=True)
@@ -124,8 +121,8 @@ class NetworkClassifier(Classifier, ABC):
             GenobenchError: If the device is not there, a loss becomes no number, or memory is short.
         """
         device = checked_device(context.device)
-        target = Target.fit(train, context.trait)
-        known = target.samples_with_target(train)
+        target = NetworkTarget.fit(train, context.trait)
+        known = target.known(train)
         inputs = Inputs.fit(known, context.trait, n_components=context.n_components)
         if not inputs.n_variants and not inputs.covariates.width:
             raise DatasetError(
@@ -133,10 +130,11 @@ class NetworkClassifier(Classifier, ABC):
                 f"'{context.trait.column}', and no covariate does."
             )
         lesson = Lesson.of(inputs.samples(known, device), target, target.numbers(known))
-        folds = self._folds(known, context)
+        folds = target.folds(known, n_folds=self.n_members, seed=context.seed)
         has_calls = self.linear_part == "calls" and inputs.n_variants > 0
         linear = fit_linear(lesson, target, inputs, folds=folds, has_calls=has_calls)
-        judge = _judge(context, target, inputs, device)
+        validation = target.validation(context)
+        judge = None if validation is None else Lesson.of(inputs.samples(validation, device), target, target.numbers(validation))
         place = _least_loss(linear, lesson, target, inputs, judge)
         courses = _courses(linear, place, lesson, target, inputs, folds=folds, judge=judge) if inputs.n_variants else []
         committee = Committee(networks=(), share=0.0)
@@ -151,24 +149,8 @@ class NetworkClassifier(Classifier, ABC):
             )
         return NetworkPredictor(target=target, inputs=inputs, linear=linear.parts[place].on_host(), committee=committee)
 
-    def _folds(self, known: Genotypes, context: FitContext) -> list[NDArray[np.intp]]:
-        family = context.trait.family
-        families = known.samples[family].to_numpy() if family in known.samples else None
-        return folds_of(families, known.n_samples, n_folds=self.n_members, seed=context.seed)
 
-
-def _judge(context: FitContext, target: Target, inputs: Inputs, device: torch.device) -> Lesson | None:
-    """Validation samples that have the trait; None where they are too few or all alike."""
-    if context.validation is None or target.trait.column not in context.validation.samples:
-        return None
-    known = target.samples_with_target(context.validation)
-    if known.n_samples < _FEWEST_VALIDATION:
-        return None
-    judge = Lesson.of(inputs.samples(known, device), target, target.numbers(known))
-    return judge if judge.has_contrast() else None
-
-
-def _least_loss(linear: LinearFit, lesson: Lesson, target: Target, inputs: Inputs, judge: Lesson | None) -> int:
+def _least_loss(linear: LinearFit, lesson: Lesson, target: NetworkTarget, inputs: Inputs, judge: Lesson | None) -> int:
     """The place of the penalty with the least loss over folds and validation samples together; the middle one where neither can say."""
     total = np.zeros(len(linear.parts))
     is_told = torch.isfinite(linear.crossed[0]).all(dim=1).cpu().numpy()
@@ -184,7 +166,7 @@ def _courses(
     linear: LinearFit,
     place: int,
     lesson: Lesson,
-    target: Target,
+    target: NetworkTarget,
     inputs: Inputs,
     *,
     folds: list[NDArray[np.intp]],

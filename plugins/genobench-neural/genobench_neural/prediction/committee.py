@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genobench import FitContext
     from genobench_neural.prediction.inputs import Samples
     from genobench_neural.prediction.linear_part import Lesson
-    from genobench_neural.prediction.targets import Target
+    from genobench_neural.prediction.targets import NetworkTarget
 
 _ROWS_PER_CHUNK: Final = 512
 _SHARES: Final = tuple(tenth / 10 for tenth in range(11))
@@ -83,7 +83,7 @@ class MemberTask(StatefulTask):
         random: Draws batches and dropout.
     """
 
-    def __init__(self, network: nn.Module, course: Course, target: Target, settings: Settings, random: torch.Generator) -> None:
+    def __init__(self, network: nn.Module, course: Course, target: NetworkTarget, settings: Settings, random: torch.Generator) -> None:
         self.network, self._course, self._target = network, course, target
         self._optimiser = adam(network.parameters(), learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
         self._rows = RowOrder(course.train.n_samples, min(settings.batch_size, course.train.n_samples), random)
@@ -129,7 +129,7 @@ class Committee:
 def train_committee(
     courses: Sequence[Course],
     build: Callable[[torch.Generator], nn.Module],
-    target: Target,
+    target: NetworkTarget,
     settings: Settings,
     context: FitContext,
     *,
@@ -183,7 +183,7 @@ def scores_of(network: nn.Module, samples: Samples) -> torch.Tensor:
         return torch.cat([network(samples.rows(rows)).double() for rows in chunks])
 
 
-def _best_share(courses: Sequence[Course], networks: Sequence[nn.Module], target: Target) -> float:
+def _best_share(courses: Sequence[Course], networks: Sequence[nn.Module], target: NetworkTarget) -> float:
     """The share with the least loss; 0 unless what it gains over none is more than its standard error."""
     said = [scores_of(network, course.judge.samples) for network, course in zip(networks, courses, strict=True)]
     if all(course.judge is courses[0].judge for course in courses):

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from genobench.statgen import sample_groups
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genobench_neural.prediction.inputs import Inputs, Samples
-    from genobench_neural.prediction.targets import Target
+    from genobench_neural.prediction.targets import NetworkTarget
 
 PENALTIES: Final = (100.0, 30.0, 10.0, 5.0, 3.0, 2.0, 1.0, 0.5)
 """Residual over genetic variance for values (heritabilities from .01 to .67), strongest first, each begun where the one before ended."""
@@ -49,7 +47,7 @@ class Lesson:
     weights: torch.Tensor
 
     @classmethod
-    def of(cls, samples: Samples, target: Target, numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Lesson:
+    def of(cls, samples: Samples, target: NetworkTarget, numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Lesson:
         """Samples whose numbers are known."""
         device = samples.calls.device
         weights = torch.from_numpy(target.weights(numbers)).to(device)
@@ -60,12 +58,12 @@ class Lesson:
         """How many."""
         return len(self.numbers)
 
-    def rows(self, rows: np.ndarray[tuple[int], np.dtype[np.intp]], target: Target) -> Lesson:
+    def rows(self, rows: np.ndarray[tuple[int], np.dtype[np.intp]], target: NetworkTarget) -> Lesson:
         """Some of the samples, with weights for their classes."""
         at = torch.from_numpy(rows).to(self.numbers.device)
         return Lesson.of(self.samples.rows(at), target, self.numbers[at].cpu().numpy())
 
-    def loss(self, target: Target, raw: torch.Tensor) -> float:
+    def loss(self, target: NetworkTarget, raw: torch.Tensor) -> float:
         """Mean loss, classes weighing the same."""
         return float((self.weights * target.losses(raw.double(), self.numbers)).mean())
 
@@ -81,15 +79,15 @@ class LinearPart:
     Args:
         weights: Of calls as `Inputs.sums` takes them, float64, shape (n_varying, n_scores); None where calls have no part.
         effects: Of covariates, float64, shape (n_covariates, n_scores).
-        cuts: The constant part, as `Target.raw` takes it.
+        cuts: The constant part, as `NetworkTarget.raw` takes it.
     """
 
     weights: torch.Tensor | None
     effects: torch.Tensor
     cuts: torch.Tensor
 
-    def raw(self, target: Target, inputs: Inputs, samples: Samples) -> torch.Tensor:
-        """As `Target.raw`, float64, shape (n_samples, n_raw)."""
+    def raw(self, target: NetworkTarget, inputs: Inputs, samples: Samples) -> torch.Tensor:
+        """As `NetworkTarget.raw`, float64, shape (n_samples, n_raw)."""
         scores = samples.covariates.double() @ self.effects
         if self.weights is not None:
             scores = scores + inputs.sums(samples, self.weights)
@@ -108,7 +106,7 @@ class _Solution:
     effects: torch.Tensor
     cuts: torch.Tensor
 
-    def raw(self, target: Target, similarity: torch.Tensor, covariates: torch.Tensor) -> torch.Tensor:
+    def raw(self, target: NetworkTarget, similarity: torch.Tensor, covariates: torch.Tensor) -> torch.Tensor:
         return target.raw(self.cuts, similarity @ self.duals + covariates @ self.effects)
 
 
@@ -127,7 +125,7 @@ class LinearFit:
 
 
 def fit_linear(
-    lesson: Lesson, target: Target, inputs: Inputs, *, folds: Sequence[np.ndarray[tuple[int], np.dtype[np.intp]]], has_calls: bool
+    lesson: Lesson, target: NetworkTarget, inputs: Inputs, *, folds: Sequence[np.ndarray[tuple[int], np.dtype[np.intp]]], has_calls: bool
 ) -> LinearFit:
     """Fit on all samples, and on those outside each fold.
 
@@ -164,13 +162,7 @@ def fit_linear(
     return LinearFit(parts=parts, crossed=tuple(crossed))
 
 
-def folds_of(families: np.ndarray[tuple[int], np.dtype[np.object_]] | None, n_samples: int, *, n_folds: int, seed: int) -> list[np.ndarray]:
-    """Rows of each fold, whole families; none where the samples do not make two."""
-    groups = sample_groups(families, n_samples, seed=seed, n_groups=n_folds)
-    return [np.flatnonzero(groups == group) for group in np.unique(groups)] if groups.any() else []
-
-
-def _path(lesson: Lesson, target: Target, similarity: torch.Tensor, penalties: Sequence[float]) -> list[_Solution]:
+def _path(lesson: Lesson, target: NetworkTarget, similarity: torch.Tensor, penalties: Sequence[float]) -> list[_Solution]:
     """The least penalised loss, for one penalty after the other, by L-BFGS (Liu and Nocedal 1989, doi:10.1007/BF01589116)."""
     device, n_samples = similarity.device, lesson.n_samples
     covariates = lesson.samples.covariates.double()

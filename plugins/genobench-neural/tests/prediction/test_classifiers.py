@@ -12,7 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from torch import nn
 
-from genobench import DatasetError, GenobenchError, SettingsError, Trait
+from genobench import DatasetError, GenobenchError, SettingsError, Target, Trait
 from genobench.testing import ClassifierSuite
 from genobench_neural.cnn import Cnn
 from genobench_neural.image_cnn import ImageCnn
@@ -185,7 +185,7 @@ def test_fit__families_that_judge_are_not_learned_from(random_calls: Any, with_c
     calls = random_calls(180, 6, seed=1)
     train = with_columns(calls, milk=np.random.default_rng(2).normal(size=180), family=[f"f{number}" for number in family])
     trait = replace(MILK, family="family")
-    folds = Recorder(n_members=3)._folds(train, context_of(trait))
+    folds = Target.fit(train, trait).folds(train, n_folds=3, seed=context_of(trait).seed)
     calls[:, 0] = 0
     for number, fold in enumerate(folds):
         assert not set(family[fold]) & set(np.delete(family, fold))

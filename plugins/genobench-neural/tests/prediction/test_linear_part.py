@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from genobench import Trait
 from genobench_neural.prediction.inputs import Inputs
-from genobench_neural.prediction.linear_part import PENALTIES, Lesson, fit_linear, folds_of
-from genobench_neural.prediction.targets import Target
+from genobench_neural.prediction.linear_part import PENALTIES, Lesson, fit_linear
+from genobench_neural.prediction.targets import NetworkTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,8 @@ CPU = torch.device("cpu")
 TOLERANCE = 3e-3
 
 
-def fitted(genotypes: Any, trait: Trait, folds: Any = ()) -> tuple[LinearFit, Target, Inputs, Lesson]:
-    target, inputs = Target.fit(genotypes, trait), Inputs.fit(genotypes, trait, n_components=0)
+def fitted(genotypes: Any, trait: Trait, folds: Any = ()) -> tuple[LinearFit, NetworkTarget, Inputs, Lesson]:
+    target, inputs = NetworkTarget.fit(genotypes, trait), Inputs.fit(genotypes, trait, n_components=0)
     lesson = Lesson.of(inputs.samples(genotypes, CPU), target, target.numbers(genotypes))
     return fit_linear(lesson, target, inputs, folds=folds, has_calls=True), target, inputs, lesson
 
@@ -45,7 +45,7 @@ def test_linear_part__of_values_is_ridge_regression(
     fit, target, inputs, lesson = fitted(with_columns(calls, milk=values), Trait(column="milk", kind="quantitative"))
     for place in (0, 4, len(PENALTIES) - 1):
         expected = Ridge(alpha=PENALTIES[place]).fit(scaled(calls), values).predict(scaled(calls))
-        ours = target.predictions(fit.parts[place].raw(target, inputs, lesson.samples))
+        ours = target.predicted(fit.parts[place].raw(target, inputs, lesson.samples))
         np.testing.assert_allclose(ours, expected, atol=TOLERANCE * values.std())
 
 
@@ -56,26 +56,16 @@ def test_linear_part__of_classes_is_logistic_regression(random_calls: Callable[.
     trait = Trait(column="coat", kind="categorical", classes=("black", "red", "white"))
     fit, target, inputs, lesson = fitted(with_columns(calls, coat=labels), trait)
     model = LogisticRegression(C=1 / PENALTIES[6], class_weight="balanced", max_iter=2000, tol=1e-8).fit(scaled(calls), labels)
-    ours = target.predictions(fit.parts[6].raw(target, inputs, lesson.samples))
+    ours = target.predicted(fit.parts[6].raw(target, inputs, lesson.samples))
     np.testing.assert_allclose(ours, model.predict_proba(scaled(calls)), atol=TOLERANCE)
 
 
 def test_crossed__is_what_a_fit_without_the_fold_says(random_calls: Callable[..., Any], with_columns: Callable[..., Any]) -> None:
     calls = random_calls(90, 60, seed=4)
     values = calls[:, 0] + np.random.default_rng(5).normal(size=90)
-    folds = folds_of(None, 90, n_folds=3, seed=6)
+    folds = [np.arange(start, 90, 3) for start in range(3)]
     fit, target, *_ = fitted(with_columns(calls, milk=values), Trait(column="milk", kind="quantitative"), folds)
     rest = np.setdiff1d(np.arange(90), folds[1])
     model = Ridge(alpha=PENALTIES[5]).fit(scaled(calls)[rest], values[rest])
-    ours = target.predictions(fit.crossed[5])[folds[1]]
+    ours = target.predicted(fit.crossed[5])[folds[1]]
     np.testing.assert_allclose(ours, model.predict(scaled(calls)[folds[1]]), atol=TOLERANCE * values.std())
-
-
-def test_folds_of__keeps_families_whole() -> None:
-    families = np.repeat(np.arange(20).astype(str), 5).astype(object)
-    folds = folds_of(families, 100, n_folds=3, seed=1)
-    assert sorted(np.concatenate(folds)) == list(range(100))
-    members = [set(families[fold]) for fold in folds]
-    assert not members[0] & members[1]
-    assert not members[0] & members[2]
-    assert not members[1] & members[2]
