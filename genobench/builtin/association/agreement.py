@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FEWEST_COMMON: Final = 20
 _NO_CAUSAL: Final = "The dataset names no causal variant of this trait."
+_NO_POSITION: Final = "No variant has a known position, without which there are no loci."
+_NO_PLACED_CAUSAL: Final = "None of the dataset's causal variants is among these variants with a known position."
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class Agreement:
         """Share of the training samples' loci whose most significant variant has an effect of the same sign in the synthetic samples."""
         loci = self.real_loci
         if not len(loci):
-            return missing(name, f"No variant is significant (p at most {self.most_p:.2g}) among {self._n_samples} training samples.")
+            return missing(name, self._why_no_locus("training samples"))
         contrast = np.nanargmin(self.real.log10_p[:, loci], axis=0)
         signs = np.sign(self.real.effect[contrast, loci]) * np.sign(self.synthetic.effect[contrast, loci])
         return _share(name, int((signs > 0).sum()), len(loci))
@@ -108,9 +110,7 @@ class Agreement:
     def locus_overlap(self, name: str) -> Score:
         """Share of all distinct loci that both scans found: Jaccard's index."""
         if not len(self.real_loci) + len(self.synthetic_loci):
-            return missing(
-                name, f"No variant is significant (p at most {self.most_p:.2g}) among {self._n_samples} training or synthetic samples."
-            )
+            return missing(name, self._why_no_locus("training or synthetic samples"))
         return _share(name, *shared_loci(self.genome.is_same_locus(self.real_loci, self.synthetic_loci)))
 
     def lambda_difference(self, name: str) -> Score:
@@ -124,29 +124,32 @@ class Agreement:
     def power(self, name: str, causal: Mapping[str, float] | None, *, least_share: float) -> Score:
         """Share of the causal variants with at least this share of the genetic variance for which the synthetic samples have a locus."""
         places, effects = self._causal(causal)
-        if not len(places):
-            return missing(name, _NO_CAUSAL)
+        is_placed = np.isfinite(self.genome.positions_bp[places])
+        if not is_placed.any():
+            return missing(name, _NO_PLACED_CAUSAL if causal else _NO_CAUSAL)
         shares = self._genetic_shares(places, effects)
-        large = places[shares >= least_share]
+        large = places[is_placed & (shares >= least_share)]
         if not len(large):
             return missing(
-                name, f"No causal variant explains {least_share:g} of the genetic variance; the largest explains {shares.max():.3g}."
+                name,
+                f"No causal variant explains {least_share:g} of the genetic variance; the largest explains {shares[is_placed].max():.3g}.",
             )
         return _share(name, int(self.genome.is_same_locus(large, self.synthetic_loci).any(axis=1).sum()), len(large))
 
     def false_discovery(self, name: str, causal: Mapping[str, float] | None) -> Score:
         """Share of the synthetic samples' loci that no causal variant stands for."""
         places, _ = self._causal(causal)
-        if not len(places):
-            return missing(name, _NO_CAUSAL)
+        if not np.isfinite(self.genome.positions_bp[places]).any():
+            return missing(name, _NO_PLACED_CAUSAL if causal else _NO_CAUSAL)
         loci = self.synthetic_loci
         if not len(loci):
-            return missing(name, f"No variant is significant (p at most {self.most_p:.2g}) among {self._n_samples} synthetic samples.")
+            return missing(name, self._why_no_locus("synthetic samples"))
         return _share(name, int((~self.genome.is_same_locus(loci, places).any(axis=1)).sum()), len(loci))
 
-    @property
-    def _n_samples(self) -> int:
-        return self.real.cohort.genotypes.n_samples
+    def _why_no_locus(self, samples: str) -> str:
+        if not np.isfinite(self.genome.positions_bp).any():
+            return _NO_POSITION
+        return f"No variant is significant (p at most {self.most_p:.2g}) among {self.real.cohort.genotypes.n_samples} {samples}."
 
     def _inflation_gap(self, is_kept: NDArray[np.bool_]) -> float:
         synthetic, real = (genomic_inflation(scan.log10_p[is_kept]) for scan in (self.synthetic, self.real))

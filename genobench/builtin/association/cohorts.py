@@ -42,13 +42,16 @@ def paired_cohorts(comparison: Comparison, *, seed: int) -> tuple[Cohort, Cohort
         The training and the synthetic samples.
 
     Raises:
-        DatasetError: If a part lacks the trait or a covariate, or no sample's trait is known.
+        DatasetError: If a part lacks the trait or a covariate, no sample's trait is known, a class is absent that is tested against the
+            others, or all samples are of one.
     """
     parts = {"training": comparison.train, "synthetic": comparison.synthetic}
     known = {name: _known(genotypes, comparison.trait, name) for name, genotypes in parts.items()}
     n_samples = min(len(rows) for rows in known.values())
-    train, synthetic = (_cohort(parts[name], comparison.trait, rows, n_samples, seed) for name, rows in known.items())
-    return train, synthetic
+    cohorts = {name: _cohort(parts[name], comparison.trait, rows, n_samples, seed) for name, rows in known.items()}
+    for name, cohort in cohorts.items():
+        _check_classes(cohort, comparison.trait, name)
+    return cohorts["training"], cohorts["synthetic"]
 
 
 def _known(genotypes: Genotypes, trait: Trait, name: str) -> NDArray[np.intp]:
@@ -69,6 +72,19 @@ def _cohort(genotypes: Genotypes, trait: Trait, rows: NDArray[np.intp], n_sample
         rows = rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:n_samples])]
     taken = genotypes.take_samples(rows)
     return Cohort(taken, _responses(taken, trait))
+
+
+def _check_classes(cohort: Cohort, trait: Trait, name: str) -> None:
+    """Raise DatasetError if a response of classes does not vary."""
+    is_alike = np.ptp(cohort.responses, axis=1) == 0
+    if trait.kind == "quantitative" or not is_alike.any():
+        return
+    n_samples, response = cohort.genotypes.n_samples, cohort.responses[is_alike.argmax()]
+    if len(cohort.responses) == 1:
+        raise DatasetError(f"All {n_samples} {name} samples have the class '{trait.classes[int(response[0])]}'; an association needs two.")
+    label = trait.classes[int(is_alike.argmax())]
+    found = "None" if response[0] == 0 else "All"
+    raise DatasetError(f"{found} of {n_samples} {name} samples has the class '{label}', and each class is tested against the others.")
 
 
 def _responses(genotypes: Genotypes, trait: Trait) -> Floats:

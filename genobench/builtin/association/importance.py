@@ -86,9 +86,15 @@ class VariantImportance(Metric):
             return all_missing(names, f"Variants with a known position lie in {len(chromosomes)} windows; a comparison needs 3.")
         try:
             cohorts = paired_cohorts(comparison, seed=seed)
-            train, synthetic = (_importance(cohort, comparison.trait, windows) for cohort in cohorts)
-        except (DatasetError, GenotypesError) as error:
+        except DatasetError as error:
             return all_missing(names, str(error))
+        found = []
+        for side, cohort in zip(("training", "synthetic"), cohorts, strict=True):
+            try:
+                found.append(_importance(cohort, comparison.trait, windows))
+            except (DatasetError, GenotypesError) as error:
+                return all_missing(names, f"No model of {cohort.genotypes.n_samples} {side} samples: {error}")
+        train, synthetic = found
         n_top = min(max(1, round(self.top_share * len(train))), len(train) - 1)
         return _overlap(names[0], train, synthetic, n_top), _rank_correlation(names[1], train, synthetic, chromosomes)
 

@@ -112,5 +112,5 @@ class Scan:
 
 
 def _columns(cohort: Cohort, trait: Trait, n_components: int, component_variants: Places) -> Floats:
-    chosen = cohort.genotypes.take_variants(component_variants)
+    chosen = cohort.genotypes.take_variants(component_variants) if n_components else cohort.genotypes
     return Covariates.fit(chosen, trait, n_components=n_components).matrix(chosen)

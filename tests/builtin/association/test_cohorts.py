@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from genobench import Comparison, DatasetError, Genotypes, Trait
+from genobench import DatasetError, Trait
 from genobench.builtin.association.cohorts import paired_cohorts
-from genobench.testing import example_comparison, genotypes_of
 
 VALUES = Trait("weight", "quantitative")
 CALLS = np.zeros((8, 3), dtype=np.int8)
 
 
-def genotypes_with(calls: np.ndarray[Any, Any], prefix: str, **columns: Any) -> Genotypes:
-    return genotypes_of(calls).with_samples(pd.DataFrame({"id": [f"{prefix}{row}" for row in range(len(calls))], **columns}))
-
-
-def compared(train: Genotypes, synthetic: Genotypes, *, trait: Trait = VALUES) -> Comparison:
-    return replace(example_comparison(), trait=trait, train=train, synthetic=synthetic)
-
-
-def test_cohorts__hold_as_many_samples_whose_trait_is_known() -> None:
+def test_cohorts__hold_as_many_samples_whose_trait_is_known(genotypes_with: Any, compared: Any) -> None:
     train = genotypes_with(CALLS, "a", weight=[1.0, np.nan, 3.0, np.inf, 5.0, 6.0, 7.0, 8.0])
     synthetic = genotypes_with(CALLS[:5], "s", weight=[4.0, 3.0, 2.0, np.nan, 0.0])
     for one, other in ((train, synthetic), (synthetic, train)):
@@ -35,13 +24,13 @@ def test_cohorts__hold_as_many_samples_whose_trait_is_known() -> None:
             assert cohort.genotypes.samples["weight"].tolist() == cohort.responses[0].tolist()
 
 
-def test_cohorts__are_drawn_anew_by_another_seed() -> None:
+def test_cohorts__are_drawn_anew_by_another_seed(genotypes_with: Any, compared: Any) -> None:
     train, synthetic = genotypes_with(np.zeros((60, 3), dtype=np.int8), "a", weight=np.arange(60.0)), genotypes_with(CALLS, "s", weight=1.0)
     drawn = [tuple(paired_cohorts(compared(train, synthetic), seed=seed)[0].responses[0]) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_classes__become_numbers() -> None:
+def test_classes__become_numbers(genotypes_with: Any, compared: Any) -> None:
     labels = ["b", "a", None, "c", "d", "b", "a", "c"]
     table = genotypes_with(CALLS, "a", coat=labels)
     numbered = {
@@ -55,7 +44,7 @@ def test_classes__become_numbers() -> None:
     assert two.responses.tolist() == [[1, 0, 1, 0]]
 
 
-def test_cohorts__say_what_is_absent() -> None:
+def test_cohorts__say_what_is_absent(genotypes_with: Any, compared: Any) -> None:
     table = genotypes_with(CALLS, "a", weight=np.arange(8.0))
     with pytest.raises(DatasetError, match=r"The training samples carry no 'height'.*\['id', 'weight'\]"):
         paired_cohorts(compared(table, table, trait=Trait("height", "quantitative")), seed=0)

@@ -6,78 +6,66 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import hypergeom, spearmanr
 
-from genobench import Comparison, Genotypes, PackedCalls, Trait
+from genobench import PackedCalls, Trait
 from genobench.builtin.association.cohorts import paired_cohorts
 from genobench.builtin.association.importance import VariantImportance, _importance, _overlap, _rank_correlation
 from genobench.statgen import fit_gblup
 
 VALUES = Trait("weight", "quantitative")
-PER_CHROMOSOME = 20
-SPACING_BP = 6_000_000
 N_VARIANTS = 200
 METRIC = VariantImportance(top_share=0.1)
 """Variants lie 6 Mb apart, so that each has a window of its own: 20 of 200 are named."""
 
 
-def genotypes_with(calls: np.ndarray[Any, Any], prefix: str, **columns: Any) -> Genotypes:
-    """Twenty variants a chromosome, farther apart than a locus reaches."""
-    places = np.arange(calls.shape[1])
-    variants = pd.DataFrame(
-        {
-            "chromosome": (1 + places // PER_CHROMOSOME).astype(str),
-            "position_bp": 1 + SPACING_BP * (places % PER_CHROMOSOME),
-            "id": [f"v{place}" for place in places],
-            "ref": "A",
-            "alt": "G",
-        }
-    )
-    samples = pd.DataFrame({"id": [f"{prefix}{row:05d}" for row in range(len(calls))], **columns})
-    return Genotypes(PackedCalls.from_calls(calls), samples, variants)
+@pytest.fixture(scope="session")
+def scores_of(compared: Any) -> Any:
+    """A function that gives the scores of training and synthetic samples by their names."""
+
+    def made(train: Any, synthetic: Any, metric: VariantImportance = METRIC) -> dict[str, Any]:
+        return {score.name: score for score in metric.score(compared(train, synthetic), seed=0)}
+
+    return made
 
 
-def compared(train: Genotypes, synthetic: Genotypes, *, trait: Trait = VALUES, causal: dict[str, float] | None = None) -> Comparison:
-    """A comparison of these two parts; association looks at no other."""
-    return Comparison(trait=trait, train=train, holdout=train, nonmembers=train, synthetic=synthetic, causal=causal)
+@pytest.fixture(scope="session")
+def population(genotypes_with: Any) -> Any:
+    """A function that makes samples with a trait: calls times effects, and normal noise."""
+
+    def made(seed: int, prefix: str, effects: Any, n_samples: int = 300) -> Any:
+        rng = np.random.default_rng(seed)
+        calls = rng.binomial(2, 0.5, (n_samples, N_VARIANTS)).astype(np.int8)
+        return genotypes_with(calls, prefix, weight=calls @ effects + rng.normal(size=n_samples))
+
+    return made
 
 
-def _scores(train: Any, synthetic: Any, metric: VariantImportance = METRIC) -> dict[str, Any]:
-    return {score.name: score for score in metric.score(compared(train, synthetic), seed=0)}
-
-
-def _population(seed: int, prefix: str, effects: Any, n_samples: int = 300) -> Any:
-    rng = np.random.default_rng(seed)
-    calls = rng.binomial(2, 0.5, (n_samples, N_VARIANTS)).astype(np.int8)
-    return genotypes_with(calls, prefix, weight=calls @ effects + rng.normal(size=n_samples))
-
-
-def test_the_same_samples__name_the_same_windows() -> None:
-    train = _population(1, "a", np.random.default_rng(0).normal(size=N_VARIANTS) / 10)
-    found = _scores(train, train)
+def test_the_same_samples__name_the_same_windows(scores_of: Any, population: Any) -> None:
+    train = population(1, "a", np.random.default_rng(0).normal(size=N_VARIANTS) / 10)
+    found = scores_of(train, train)
     assert found["importance_overlap"].value == pytest.approx(1.0)
     assert found["importance_correlation"].value == pytest.approx(1.0)
 
 
-def test_large_effects__are_named_from_both() -> None:
+def test_large_effects__are_named_from_both(scores_of: Any, population: Any) -> None:
     """Twenty variants explain a twenty-fifth of the trait each; with 2,000 samples an estimate is nine errors from 0."""
     effects = np.zeros(N_VARIANTS)
     effects[::10] = 0.63
-    found = _scores(_population(2, "a", effects, 2_000), _population(3, "s", effects, 2_000))
+    found = scores_of(population(2, "a", effects, 2_000), population(3, "s", effects, 2_000))
     assert found["importance_overlap"].value == 1.0
     assert 0 < found["importance_correlation"].value < 1
 
 
-def test_a_trait_dealt_out_at_random__shares_what_chance_shares() -> None:
+def test_a_trait_dealt_out_at_random__shares_what_chance_shares(scores_of: Any, population: Any) -> None:
     """Of variants of one frequency; the overlap of 20 with 20 of 200 is hypergeometric."""
     effects = np.random.default_rng(4).normal(size=N_VARIANTS) / 10
     overlaps, correlations, n_held = [], [], 0
     for deal in range(30):
-        train = _population(100 + deal, "a", effects, 120)
+        train = population(100 + deal, "a", effects, 120)
         weight = np.random.default_rng(deal).permutation(train.samples["weight"])
-        found = _scores(train, train.with_samples(train.samples.assign(weight=weight)))
+        found = scores_of(train, train.with_samples(train.samples.assign(weight=weight)))
         overlaps.append(found["importance_overlap"].value)
         correlations.append(found["importance_correlation"].value)
         low, high = found["importance_correlation"].interval
@@ -108,7 +96,9 @@ def test_rank_correlation__is_spearmans() -> None:
     assert constant.reason == "All windows are of one importance in one of the two models."
 
 
-def test_importance__of_one_window_is_the_variance_of_what_the_model_predicts_over_that_of_noise() -> None:
+def test_importance__of_one_window_is_the_variance_of_what_the_model_predicts_over_that_of_noise(
+    genotypes_with: Any, compared: Any
+) -> None:
     """Also with calls missing, which stand at the mean. Noise is had by dealing it out ten thousand times."""
     rng = np.random.default_rng(6)
     calls = rng.binomial(2, 0.4, (150, 10)).astype(np.int8)
@@ -133,23 +123,25 @@ def test_importance__of_one_window_is_the_variance_of_what_the_model_predicts_ov
 @pytest.mark.parametrize(
     ("synthetic", "metric", "reason"),
     [
-        ("alike", METRIC, "varies"),
+        ("alike", METRIC, "No model of 60 synthetic samples: GBLUP needs a variant that varies"),
         ("none", METRIC, "carry no 'weight'"),
         ("same", VariantImportance(window_bp=1e9), None),
     ],
 )
-def test_what_cannot_be_compared__gives_the_reason(synthetic: str, metric: VariantImportance, reason: str | None) -> None:
-    train = _population(7, "a", np.zeros(N_VARIANTS), 60)
+def test_what_cannot_be_compared__gives_the_reason(
+    synthetic: str, metric: VariantImportance, reason: str | None, scores_of: Any, population: Any
+) -> None:
+    train = population(7, "a", np.zeros(N_VARIANTS), 60)
     others = {
         "alike": replace(train, calls=PackedCalls.from_calls(np.ones((60, N_VARIANTS), dtype=np.int8))),
         "none": train.with_samples(train.samples[["id"]]),
         "same": train,
     }
-    scores = _scores(train, others[synthetic], metric)
+    scores = scores_of(train, others[synthetic], metric)
     assert all(reason in (score.reason or "") if reason else score.value == pytest.approx(1.0) for score in scores.values())
 
 
-def test_few_windows__are_not_compared() -> None:
+def test_few_windows__are_not_compared(genotypes_with: Any, scores_of: Any) -> None:
     train = genotypes_with(np.random.default_rng(8).binomial(2, 0.5, (40, 20)).astype(np.int8), "a", weight=np.arange(40.0))
-    scores = _scores(train, train, VariantImportance(window_bp=1e9))
+    scores = scores_of(train, train, VariantImportance(window_bp=1e9))
     assert all(score.reason == "Variants with a known position lie in 1 windows; a comparison needs 3." for score in scores.values())
