@@ -44,7 +44,7 @@ class Estimate:
 
     Args:
         mean: NaN where there is none.
-        standard_error: None where no noise is known.
+        standard_error: None where no noise is known: no jackknife, and no spread of holdouts either.
         degrees: Of freedom, for Student's t.
         n_splits: Splits that have it.
         n_pairs: Pairs of split and seed that have it.
@@ -338,9 +338,12 @@ def _mean(rows: Sequence[_Row], *, shared: float) -> Estimate:
         error, degrees = (math.sqrt(noise), float(len(present[0].sizes) - 1)) if squares else (None, math.inf)
     else:
         units = means[:, 0] if n_splits > 1 else np.array([row.values[0] for row in present])
-        error, degrees = error_of_mean(
-            spread=float(np.var(units, ddof=1)), noise=noise, n_units=len(units), shared=shared if n_splits > 1 else 1.0
-        )
+        spread, overlap = float(np.var(units, ddof=1)), shared if n_splits > 1 else 1.0
+        if squares or (overlap < 1 and spread > 0):
+            error, degrees = error_of_mean(spread=spread, noise=noise, n_units=len(units), shared=overlap)
+        else:
+            # One holdout, whose noise the spread of seeds does not tell; or units that happen to be alike.
+            error, degrees = None, math.inf
     return Estimate(float(means.mean()), error, degrees, n_splits, len(present), reasons)
 
 

@@ -80,6 +80,23 @@ def test_mean__says_why_pairs_are_missing():
     assert (nothing.interval, nothing.verdict, nothing.reasons) == (None, None, ("too slow",))
 
 
+@pytest.mark.parametrize(
+    ("values", "shared"),
+    [
+        ({("a", 0): 0.50, ("a", 1): 0.52, ("a", 2): 0.51}, 0.2),  # The seeds of one split.
+        (_pairs([0.50, 0.52, 0.51]), 1.0),  # Splits forward in time, which have one holdout.
+        (_pairs([0.5, 0.5]), 0.2),  # Splits that are alike by chance, which had a p-value of 0.
+    ],
+)
+def test_mean__without_a_jackknife_has_no_noise_where_holdouts_do_not_spread(values, shared):
+    side = {pair: Measured(value, np.full(N_GROUPS, math.nan), np.full(N_GROUPS, 6), "one") for pair, value in values.items()}
+    nothing = {pair: Measured(0.0, np.full(N_GROUPS, math.nan), np.full(N_GROUPS, 6), "one") for pair in values}
+    for found in (mean_of(side, measure=R, shared=shared), gain(side, nothing, measure=R, shared=shared)):
+        assert found.mean == pytest.approx(np.mean(list(values.values())))
+        assert (found.standard_error, found.interval, found.verdict) == (None, None, None)
+        assert math.isnan(found.p_value)
+
+
 def test_mean__of_a_correlation_has_an_interval_of_correlations():
     wide = _quiet(_pairs([0.1, 0.8]))
     assert mean_of(wide, measure=R, shared=0.2).interval == (-1.0, 1.0)
@@ -220,6 +237,11 @@ def test_relative_utility__needs_a_gain_to_have_a_share_of(real, reason):
 def test_relative_utility__says_what_is_missing():
     arm, real = _quiet(_pairs([0.4])), _quiet(_pairs([0.5]))
     assert "no prediction" in _share(arm, real, {}).reason
+
+
+def test_holm__of_nothing_is_nothing():
+    assert holm([]) == []
+    assert holm([math.nan, math.nan]) == pytest.approx([math.nan, math.nan], nan_ok=True)
 
 
 def test_holm__gives_the_p_values_of_statsmodels_worked_by_hand():
