@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = (BLUE, VERMILLION, HOLDOUT, NONMEMBERS, "#CC79A7", "#56B4E9", INK)
 _MARKERS: Final = "osD^vP"
-_PANEL_INCHES: Final = (3.6, 3.0)
+_PANEL_INCHES: Final = (4.6, 3.6)
 _DODGE: Final = 0.5
 """Of the distance between two arms, what the points of all generators spread over."""
 
 
-def draw_curves(summary: Summary) -> Figure:
-    """A panel a classifier, a line a generator, the arms from left to right.
+def draw_curve(summary: Summary, classifier: str) -> Figure:
+    """A line a generator, the arms from left to right, over the levels of real samples and of covariates alone.
 
     Whiskers are those of the gain over real samples alone, drawn about the arm's mean: one that crosses the line of real samples shows no
-    difference from it. The line of real samples is that of the very pairs of split and seed, as is that of covariates alone.
+    difference from it. The line of real samples is that of the very pairs of split and seed, as is that of covariates alone. The axis is
+    the same for all classifiers.
 
     Args:
         summary: A trait of a board.
+        classifier: Its label.
 
     Returns:
         A figure that belongs to no window.
@@ -42,32 +44,43 @@ def draw_curves(summary: Summary) -> Figure:
         *(arm for arm in summary.arms if arm.startswith(f"{REAL}+")),
         *(arm for arm in ("minority", SYNTHETIC) if arm in summary.arms),
     ]
-    figure, panels = new_figure(
-        f"{summary.dataset}, {summary.scheme} splits: {measure_title(summary.primary)} of {summary.trait}",
-        max(1, len(summary.classifiers)),
-        panel_inches=_PANEL_INCHES,
+    figure, panels = new_figure("", 1, panel_inches=_PANEL_INCHES)
+    axes = panels[0]
+    _draw_classifier(axes, summary, classifier, arms)
+    axes.set_ylim(_limits(summary))
+    unit = summary.primary.spec.unit
+    title = measure_title(summary.primary)
+    label(
+        axes, title=f"{classifier}, {summary.scheme} splits", x="trained on (1x: as many synthetic as real samples)", y=f"{title} ({unit})"
     )
-    for axes, classifier in zip(panels, summary.classifiers, strict=False):
-        _draw_classifier(axes, summary, classifier, arms)
-        label(axes, title=classifier, x="", y=measure_title(summary.primary))
-    limits = [axes.get_ylim() for axes in panels]
-    for axes in panels:
-        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    handles, labels = panels[0].get_legend_handles_labels()
+    handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(
         handles,
         labels,
         loc="outside lower left",
-        ncols=max(1, min(6, len(labels))),
+        ncols=2,
         frameon=False,
-        fontsize=8.5,
+        fontsize=8,
         labelcolor=INK,
-        title="whisker: 95 % interval of the gain over real samples; one that crosses their line shows no difference",
+        title="whisker: 95 % interval of the gain over real samples;\none that crosses their line shows no difference",
         title_fontsize=7.5,
         alignment="left",
     )
     legend.get_title().set_color(SOFT)
     return figure
+
+
+def _limits(summary: Summary) -> tuple[float, float]:
+    """What an axis must hold for every classifier of the board."""
+    name, held = summary.primary.name, []
+    for line in summary.lines.values():
+        mean, gain = line.means[name], line.over_real.get(name)
+        shown = mean if gain is None else gain
+        half = 0.0 if shown.interval is None else (shown.interval[1] - shown.interval[0]) / 2
+        held += [mean.mean - half, mean.mean + half] if math.isfinite(mean.mean) else []
+    low, high = (min(held), max(held)) if held else (0.0, 1.0)
+    room = 0.05 * (high - low) or 0.05
+    return low - room, high + room
 
 
 def _draw_classifier(axes: Axes, summary: Summary, classifier: str, arms: Sequence[str]) -> None:
@@ -79,8 +92,11 @@ def _draw_classifier(axes: Axes, summary: Summary, classifier: str, arms: Sequen
             axes.axhspan(*interval, color=EDGE, alpha=0.25, lw=0, label="real samples, 95 % interval")
         axes.axhline(real.means[name].mean, color=INK, lw=1.3, label="real samples")
         axes.plot(0, real.means[name].mean, "o", color=INK, ms=4.5)
-    if summary.covariates is not None and math.isfinite(summary.covariates.means[name].mean):
-        axes.axhline(summary.covariates.means[name].mean, color=SOFT, lw=1.2, ls=(0, (4, 2.5)), label="covariates only")
+    covariates = None if summary.covariates is None else summary.covariates.means[name]
+    if covariates is not None and math.isfinite(covariates.mean):
+        if covariates.interval is not None:
+            axes.axhspan(*covariates.interval, facecolor="none", edgecolor=EDGE, hatch="////", lw=0, label="covariates only, 95 % interval")
+        axes.axhline(covariates.mean, color=SOFT, lw=1.2, ls=(0, (4, 2.5)), label="covariates only")
     for place in range(len(summary.generators)):
         _draw_generator(axes, summary, classifier, place, arms)
     axes.set_xticks(range(len(arms)), [_tick(arm) for arm in arms], fontsize=7.5)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
+import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from genobench.downstream.boards import EVIDENCE, read_board
 from genobench.downstream.summary import REAL, summaries
-from genobench.downstream.table import to_markdown
+from genobench.downstream.table import Picture, to_markdown
 from genobench.home import write_bytes_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from matplotlib.figure import Figure
 
     from genobench.downstream.pairing import Estimate
     from genobench.downstream.records import PredictionRecord
@@ -21,6 +27,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = "README.md"
 NUMBERS: Final = "measures.csv"
+FIGURES: Final = "figures"
+"""The folder of a board's pictures; what is in it and is not made again is removed."""
 
 _COLUMNS: Final = (
     "trait",
@@ -57,13 +65,42 @@ def write_pages(folder: Path, *, heritability: float | None = None) -> list[Path
     """
     made = summaries(read_board(folder), heritability=heritability)
     others = [summary for other in _beside(folder, made[0]) for summary in summaries(_real_alone(other))]
-    figures = [f"{summary.trait}.svg" for summary in made]
-    text = to_markdown(folder.name, made, others=others, figures=figures)
+    pictures = [_pictures(summary) for summary in made]
+    text = to_markdown(folder.name, made, others=others, pictures=[[one for one, _ in drawn] for drawn in pictures])
     contents = {PAGE: text.encode(), NUMBERS: _numbers(made).encode()}
-    contents |= {name: _svg(summary) for name, summary in zip(figures, made, strict=True)}
+    contents |= {picture.file: _svg(draw()) for drawn in pictures for picture, draw in drawn}
+    (folder / FIGURES).mkdir(exist_ok=True)
     for name, content in contents.items():
         write_bytes_atomically(folder / name, content)
+    for path in (folder / FIGURES).glob("*.svg"):
+        if f"{FIGURES}/{path.name}" not in contents:
+            path.unlink()
     return [folder / name for name in contents]
+
+
+def _pictures(summary: Summary) -> list[tuple[Picture, Callable[[], Figure]]]:
+    """The pictures of a trait, each with what draws it."""
+    from genobench.downstream.figure import draw_curve
+    from genobench.downstream.panels import draw_calibration, draw_confusion, draw_values
+
+    kinds = {"values": draw_values} if summary.kind == "quantitative" else {"confusion": draw_confusion, "calibration": draw_calibration}
+    found: list[tuple[Picture, Callable[[], Figure]]] = []
+    for classifier in summary.classifiers:
+        found.append((_picture(summary, "curve", classifier), partial(draw_curve, summary, classifier)))
+        for generator in summary.generators or ("",):
+            for kind, draw in kinds.items():
+                found.append((_picture(summary, kind, classifier, generator), partial(draw, summary, classifier, generator)))
+    return found
+
+
+def _picture(summary: Summary, kind: str, classifier: str, generator: str = "") -> Picture:
+    """A picture with a file of its own: labels may differ in settings alone, which have signs that file names cannot have."""
+    labels = [part for part in (classifier, generator) if part]
+    name = ".".join(re.sub(r"[^\w+=-]+", "-", part, flags=re.ASCII).strip("-") for part in (summary.trait, kind, *labels))
+    told = hashlib.sha256("/".join((summary.trait, *labels)).encode()).hexdigest()[:6]
+    is_plain = all(re.fullmatch(r"[\w+=-]+", part, flags=re.ASCII) for part in (summary.trait, *labels))
+    file = f"{FIGURES}/{name}.svg" if is_plain else f"{FIGURES}/{name}.{told}.svg"
+    return Picture(file=file, kind=kind, classifier=classifier, generator=generator)
 
 
 def _beside(folder: Path, summary: Summary) -> list[Path]:
@@ -84,12 +121,11 @@ def _real_alone(folder: Path) -> list[PredictionRecord]:
     return [record for record in read_board(folder) if record.arm == REAL]
 
 
-def _svg(summary: Summary) -> bytes:
-    from genobench.downstream.figure import draw_curves
+def _svg(figure: Figure) -> bytes:
     from genobench.report.style import to_svg
 
     buffer = io.BytesIO()
-    to_svg(draw_curves(summary), buffer)
+    to_svg(figure, buffer)
     return b"\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + b"\n"
 
 

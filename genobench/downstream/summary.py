@@ -88,6 +88,7 @@ class Summary:
         scores: Labels of the polygenic scores that there are.
         lines: By classifier, generator and arm.
         seconds: Mean seconds of a fit and prediction of each classifier on real samples.
+        records: What the lines are made of.
     """
 
     dataset: str
@@ -103,6 +104,7 @@ class Summary:
     scores: tuple[str, ...]
     lines: Mapping[Key, Line]
     seconds: Mapping[str, float]
+    records: Mapping[Key, tuple[PredictionRecord, ...]]
 
     @property
     def primary(self) -> Measure:
@@ -122,6 +124,14 @@ class Summary:
     def line(self, classifier: str, generator: str, arm: str) -> Line | None:
         """A line; arms without synthetic samples are the same beside every generator."""
         return self.lines.get(Key(classifier, "" if arm in {REAL, COVARIATES} else generator, arm))
+
+    def predictions(self, classifier: str, generator: str, arm: str) -> tuple[PredictionRecord, ...]:
+        """The records of a line that have predictions; covariates alone stand beside every classifier."""
+        if arm == COVARIATES:
+            found = [key for key in self.records if key.arm == COVARIATES]
+            classifier = next((key.classifier for key in found), classifier)
+        held = self.records.get(Key(classifier, "" if arm in {REAL, COVARIATES} else generator, arm), ())
+        return tuple(record for record in held if record.reason is None)
 
     def augmented(self) -> dict[Key, Line]:
         """The lines of real and synthetic samples together whose gain over real ones is known."""
@@ -207,10 +217,12 @@ def _summary(records: Sequence[PredictionRecord], heritability: float | None) ->
     of_classifiers = _labels(_Named.classifier(record) for record in records)
     of_generators = _labels(_Named.generator(record) for record in records)
     sides: dict[Key, Side] = defaultdict(dict)
+    by_key: dict[Key, list[PredictionRecord]] = defaultdict(list)
     seconds: dict[str, list[float]] = defaultdict(list)
     for record in records:
         key = Key(of_classifiers[_Named.classifier(record)], of_generators[_Named.generator(record)], record.arm)
         sides[key][str(record.split["sha256"]), record.seed] = dict(measure(record, heritability=heritability))
+        by_key[key].append(record)
         if record.arm == REAL and record.reason is None:
             seconds[key.classifier].append(record.seconds)
     splits = tuple({str(one.split["sha256"]): one.split for one in sorted(records, key=lambda one: int(one.split["seed"]))}.values())
@@ -231,6 +243,7 @@ def _summary(records: Sequence[PredictionRecord], heritability: float | None) ->
         scores=scores,
         lines=_Lines(sides, measures, shared_holdout(splits)).made(scores),
         seconds={label: math.fsum(values) / len(values) for label, values in seconds.items()},
+        records={key: tuple(held) for key, held in by_key.items()},
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Final
 
 from genobench.downstream.answer import answer, by_generator, flattery
 from genobench.downstream.summary import COVARIATES, REAL, Key
-from genobench.downstream.wording import aim_text, arm_text, decimals_of, measure_title, sentence, signed_text, table, value_text
+from genobench.downstream.wording import aim_text, arm_text, decimals_of, mean_text, measure_title, sentence, signed_text, table, value_text
 from genobench.leaderboard.text import MISSING, Footnotes, interval_text, number
 
 if TYPE_CHECKING:
@@ -29,17 +31,55 @@ _LEGEND: Final = (
         "is given only where real samples are clearly better than covariates alone."
     ),
 )
+_SUBJECTS: Final = {
+    "values": ("True against predicted values", "slope"),
+    "confusion": ("Classes as they are called", "balanced_accuracy"),
+    "calibration": ("Share of calls that are right by the probability of the called class", "calibration_error"),
+}
+"""By kind of picture: what it shows, and the measure that sums it up."""
+
+_VALUES_SHOWN: Final = (
+    "True against predicted values, the holdouts of all splits and seeds together: the darker, the more samples. The orange line has the "
+    "slope and intercept of the table of measures, the dashed one is a slope of 1."
+)
+_CLASSES_SHOWN: Final = (
+    "First which class is called which: the share of each true class, and how many samples, the holdouts of all splits and seeds together. "
+    "Then calibration: how often calls are right by the probability of the called class, every class with the same weight. Whiskers are "
+    "Wilson's 95 % intervals for as many samples as one holdout has there; the numbers are calls in all holdouts."
+)
+_ROUND: Final = str.maketrans("[]", "()")
+"""Square brackets end the text of a Markdown image."""
+
 _MARKS: Final = {"helps": " ▲", "harms": " ▼"}
 
 
-def to_markdown(title: str, summaries: Sequence[Summary], *, others: Sequence[Summary] = (), figures: Sequence[str] = ()) -> str:
+@dataclass(frozen=True)
+class Picture:
+    """A picture beside the page.
+
+    Args:
+        file: Its path from the page.
+        kind: `curve`, `values`, `confusion` or `calibration`.
+        classifier: Label of the classifier that it is about.
+        generator: Label of the generator; "" for all of them, or none.
+    """
+
+    file: str
+    kind: str
+    classifier: str
+    generator: str = ""
+
+
+def to_markdown(
+    title: str, summaries: Sequence[Summary], *, others: Sequence[Summary] = (), pictures: Sequence[Sequence[Picture]] = ()
+) -> str:
     """The page of a board.
 
     Args:
         title: The board's name.
         summaries: One a trait.
         others: The same traits under other schemes of splits, for what random splits flatter.
-        figures: The file of each summary's picture, beside the page; none for no pictures.
+        pictures: Those of each summary; none for no pictures.
 
     Returns:
         GitHub-flavoured Markdown.
@@ -50,15 +90,51 @@ def to_markdown(title: str, summaries: Sequence[Summary], *, others: Sequence[Su
         footnotes = Footnotes()
         blocks += [f"## {summary.trait}", _facts(summary), "### The answer", "\n".join(f"- {line}" for line in answer(summary))]
         blocks += by_generator(summary)
-        if figures:
-            blocks.append(f"![{sentence(measure_title(summary.primary))} over the synthetic share]({figures[place]})")
+        shown = pictures[place] if pictures else ()
+        blocks += _curves(summary, [picture for picture in shown if picture.kind == "curve"])
         blocks += _primary_tables(summary, footnotes)
         blocks += flattery(summary, beside)
         blocks += _further_tables(summary, footnotes)
+        blocks += _predictions(summary, [picture for picture in shown if picture.kind != "curve"])
         if footnotes.lines:
             blocks.append("  \n".join(f"{mark} {text}" for mark, text in footnotes.lines))
     blocks += ["## How to read this", "\n".join(f"- {line}" for line in _legend(summaries))]
     return "\n\n".join(blocks) + "\n"
+
+
+def _curves(summary: Summary, pictures: Sequence[Picture]) -> list[str]:
+    """The learning curves, beside each other where there is room."""
+    title = measure_title(summary.primary)
+    images = [f"![{sentence(title)} of {one.classifier} by arm and generator, as in the tables below]({one.file})" for one in pictures]
+    return ["### Over the synthetic share", "\n".join(images)] if images else []
+
+
+def _predictions(summary: Summary, pictures: Sequence[Picture]) -> list[str]:
+    """What classifiers predict, a fold a classifier."""
+    if not pictures:
+        return []
+    blocks = ["### Predictions", _VALUES_SHOWN if summary.kind == "quantitative" else _CLASSES_SHOWN]
+    for classifier in summary.classifiers:
+        for generator in summary.generators or ("",):
+            own = [one for one in pictures if (one.classifier, one.generator) == (classifier, generator)]
+            name = f"<code>{escape(classifier)}</code>{', ' if generator else ''}{escape(generator)}"
+            images = [f"![{_alternative(summary, one)}]({one.file})" for one in own]
+            blocks += [f"<details><summary>{name}</summary>", "\n".join(images), "</details>"]
+    return blocks
+
+
+def _alternative(summary: Summary, picture: Picture) -> str:
+    """What stands in a picture's place: its subject, and the measure that sums it up, arm by arm."""
+    subject, name = _SUBJECTS[picture.kind]
+    measure = next(one for one in summary.measures if one.name == name)
+    told = []
+    for arm in summary.arms:
+        line = summary.line(picture.classifier, picture.generator, arm) if arm != COVARIATES else summary.covariates
+        if line is not None and math.isfinite(line.means[name].mean):
+            told.append(f"{arm_text(arm)} {mean_text(line.means[name])}")
+    numbers = "; ".join(told) or "no prediction"
+    of_what = " and ".join(filter(None, (picture.classifier, picture.generator)))
+    return f"{subject} of {of_what}, {measure_title(measure)}: {numbers}".translate(_ROUND)
 
 
 def _facts(summary: Summary) -> str:

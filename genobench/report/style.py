@@ -29,18 +29,21 @@ _DOTS_PER_INCH: Final = 140
 _PANEL_INCHES: Final = (3.7, 3.5)
 
 
-def new_figure(title: str, n_panels: int, *, panel_inches: tuple[float, float] = _PANEL_INCHES) -> tuple[Figure, list[Axes]]:
-    """A figure with panels side by side, at most four in a row.
+def new_figure(
+    title: str, n_panels: int, *, panel_inches: tuple[float, float] = _PANEL_INCHES, most_across: int = 4
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side.
 
     Args:
         title: What it shows; "" where the page says it.
         n_panels: How many panels, at least one.
         panel_inches: Width and height of each.
+        most_across: How many stand in a row at most.
 
     Returns:
         The figure and its panels, styled.
     """
-    n_across = min(n_panels, 4)
+    n_across = min(n_panels, most_across)
     n_down = -(-n_panels // n_across)
     size = (panel_inches[0] * n_across, panel_inches[1] * n_down + 0.45)
     figure = Figure(figsize=size, layout="constrained", facecolor="white")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 from genobench.downstream.answer import answer, by_generator
 from genobench.downstream.boards import publish
-from genobench.downstream.figure import draw_curves
+from genobench.downstream.figure import draw_curve
 from genobench.downstream.pages import write_pages
 from genobench.downstream.pairing import holm
 from genobench.downstream.summary import REAL, Key, summaries
-from genobench.downstream.table import to_markdown
+from genobench.downstream.table import Picture, to_markdown
 from genobench.downstream.wording import aim_text, arm_text, mean_text, measure_title
 from genobench.leaderboard.text import MISSING
 
@@ -28,7 +29,7 @@ def board(make_board):
 
 @pytest.fixture(scope="module")
 def page(board):
-    return to_markdown("made.family.downstream", [board], figures=["weight.svg"])
+    return to_markdown("made.family.downstream", [board], pictures=[[Picture("figures/weight.curve.prs.svg", "curve", "prs")]])
 
 
 def _rows(page, heading, *, after=""):
@@ -158,21 +159,52 @@ def test_footnotes__say_why_a_number_is_missing(make_board):
     assert "¹ The fit ran out of memory." in text
 
 
-@pytest.mark.parametrize("kind", ["quantitative", "ordinal"])
-def test_pages__are_made_from_the_evidence_alone(tmp_path, make_board, kind):
+@pytest.mark.parametrize(("kind", "kinds"), [("quantitative", ["values"]), ("ordinal", ["confusion", "calibration"])])
+def test_pages__are_made_from_the_evidence_alone(tmp_path, make_board, kind, kinds):
     folder = tmp_path / "made.family.downstream"
-    publish(make_board(kind), folder)
+    publish([one for one in make_board(kind) if one.generator != "genobench/good" and one.classifier != "genobench/prs"], folder)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "weight.curve.of-before.svg").write_text("<svg/>")
     written = write_pages(folder)
-    assert [path.name for path in written] == ["README.md", "measures.csv", "weight.svg"]
+    pictures = {"figures/weight.curve.ridge.svg", *(f"figures/weight.{one}.ridge.bad.svg" for one in kinds)}
+    assert {str(path.relative_to(folder)) for path in written} == {"README.md", "measures.csv", *pictures}
+    assert {f"figures/{path.name}" for path in (folder / "figures").iterdir()} == pictures
     first = [path.read_bytes() for path in written]
     assert [path.read_bytes() for path in write_pages(folder)] == first
-    assert "![" in first[0].decode()
-    assert "](weight.svg)" in first[0].decode()
+    shown = re.findall(r"!\[([^\[\]]+)\]\(([^)]+)\)", first[0].decode())
+    assert {file for _, file in shown} == pictures
+    assert all(ET.fromstring((folder / file).read_bytes()).tag.endswith("svg") for _, file in shown)  # noqa: S314 - written a moment ago
+
+
+def test_pictures__of_labels_that_differ_in_signs_alone_have_files_of_their_own(tmp_path, make_board):
+    folder = tmp_path / "made.family.downstream"
+    records = [one for one in make_board() if not one.generator and one.classifier != "genobench/prs"]
+    others = [dataclasses.replace(one, classifier_settings={"share": value}) for one in records for value in (-0.5, 0.5)]
+    publish(others, folder)
+    names = [path.name for path in write_pages(folder) if ".curve." in path.name]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"[\w.+=-]+", name) for name in names)
+
+
+def test_alternatives__of_pictures_give_the_measure_of_each_arm(board):
+    picture = Picture("figures/weight.values.prs.bad.svg", "values", "prs", "bad")
+    text = to_markdown("made", [board], pictures=[[picture]])
+    (told,) = re.findall(r"!\[True against predicted values of prs and bad, slope: ([^\]]+)\]", text)
+    arms = {
+        "covariates only": "covariates",
+        "real": "real",
+        "synthetic only": "synthetic",
+        "real + 1x": "real+1x",
+        "real + 10x": "real+10x",
+    }
+    for (name, arm), part in zip(arms.items(), told.split("; "), strict=True):
+        line = board.covariates if arm == "covariates" else board.line("prs", "bad", arm)
+        assert part == f"{name} {mean_text(line.means['slope'])}".replace("[", "(").replace("]", ")")
 
 
 def test_numbers__hold_every_measure_with_its_interval(tmp_path, make_board):
     folder = tmp_path / "made.family.downstream"
-    publish(make_board(), folder)
+    publish([one for one in make_board() if one.generator != "genobench/good"], folder)
     write_pages(folder, heritability=0.5)
     (board,) = summaries(make_board(), heritability=0.5)
     with (folder / "measures.csv").open(encoding="utf-8") as file:
@@ -188,9 +220,12 @@ def test_numbers__hold_every_measure_with_its_interval(tmp_path, make_board):
 def test_other_schemes__beside_a_board_say_what_random_splits_flatter(tmp_path, make_board):
     sides = {scheme: tmp_path / f"made.{scheme}.downstream.3cpu-min" for scheme in ("family", "random")}
     for scheme, folder in sides.items():
-        publish(make_board(scheme=scheme), folder)
+        publish([one for one in make_board(scheme=scheme) if not one.generator], folder)
     other = tmp_path / "made-too.random.downstream.3cpu-min"
-    publish([dataclasses.replace(one, dataset="made-too", dataset_sha256="0" * 64) for one in make_board(scheme="random")], other)
+    publish(
+        [dataclasses.replace(one, dataset="made-too", dataset_sha256="0" * 64) for one in make_board(scheme="random") if not one.generator],
+        other,
+    )
     write_pages(sides["family"])
     rows = _rows((sides["family"] / "README.md").read_text(encoding="utf-8"), "### Other splits")
     assert rows[0] == ["Classifier", "family splits", "random splits", "random less family"]
@@ -200,18 +235,31 @@ def test_other_schemes__beside_a_board_say_what_random_splits_flatter(tmp_path, 
     assert "### Other splits" not in (other / "README.md").read_text(encoding="utf-8")
 
 
-def test_curves__cross_the_line_of_real_samples_where_no_difference_is_seen(board):
-    figure = draw_curves(board)
-    panels = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title(loc="left") for axes in panels] == ["prs", "ridge"]
-    assert len({axes.get_ylim() for axes in panels}) == 1
+@pytest.mark.parametrize("classifier", ["prs", "ridge"])
+def test_curve__crosses_the_line_of_real_samples_where_no_difference_is_seen(board, classifier):
+    figure = draw_curve(board, classifier)
+    axes = figure.axes[0]
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert {"real samples", "covariates only", "good", "bad"} <= labels
-    for axes, classifier in zip(panels, board.classifiers, strict=True):
-        real = board.line(classifier, "", "real").means["pearson_r"].mean
-        drawn = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
-        whiskers = [tuple(y) for x, y in drawn if len(x) == 2 and x[0] == x[1]]
-        crossing = sum(low <= real <= high for low, high in whiskers)
-        gains = [line.over_real["pearson_r"] for key, line in board.lines.items() if key.classifier == classifier and line.over_real]
-        assert len(whiskers) == len(gains)
-        assert crossing == sum(one.verdict == "no difference seen" for one in gains)
+    levels = {f"{level}{more}" for level in ("real samples", "covariates only") for more in ("", ", 95 % interval")}
+    assert labels == {*levels, "good", "bad"}
+    real = board.line(classifier, "", "real").means["pearson_r"].mean
+    drawn = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
+    whiskers = [tuple(y) for x, y in drawn if len(x) == 2 and x[0] == x[1]]
+    crossing = sum(low <= real <= high for low, high in whiskers)
+    gains = [line.over_real["pearson_r"] for key, line in board.lines.items() if key.classifier == classifier and line.over_real]
+    assert len(whiskers) == len(gains)
+    assert crossing == sum(one.verdict == "no difference seen" for one in gains)
+
+
+def test_curves__of_all_classifiers_have_one_axis_that_holds_everything(board):
+    limits = {draw_curve(board, classifier).axes[0].get_ylim() for classifier in board.classifiers}
+    (axis,) = limits
+    means = [line.means["pearson_r"].mean for line in board.lines.values()]
+    assert axis[0] < min(means) < max(means) < axis[1]
+
+
+def test_curve__shades_the_intervals_of_real_samples_and_of_covariates_alone(board):
+    axes = draw_curve(board, "ridge").axes[0]
+    bands = sorted((box.y0, box.y1) for box in (patch.get_path().get_extents(patch.get_patch_transform()) for patch in axes.patches))
+    wanted = sorted(line.means["pearson_r"].interval for line in (board.line("ridge", "", "real"), board.covariates))
+    assert np.array(bands) == pytest.approx(np.array(wanted))
