@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from genobench import Classifier, DatasetError, check_positive, check_share
-from genobench.builtin.linear.score_predictors import covariates_left, score_predictor
-from genobench.builtin.linear.variant_weights import CallTable, unseen_scores
-from genobench.statgen import clump, filled_positions_bp, linear_association
+from genobench import Classifier, check_positive, check_share
+from genobench.builtin.linear.score_predictors import covariates_left, scaled_score_predictor
+from genobench.builtin.linear.variant_weights import CallTable, known_positions
+from genobench.statgen import clump, linear_association
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,31 +72,17 @@ class PolygenicScore(Classifier):
         table = CallTable.of(train, context)
         if not len(table.variants):
             return covariates_left(table)
-        unseen = unseen_scores(self._weights, table, context)
-        slopes = unseen.slopes
-        unseen = unseen.scaled(slopes)
-        chosen = int(np.argmin(unseen.errors()))
-        everyone = np.arange(len(table.values))
-        weights = self._weights(table, everyone)[:, chosen] * slopes[chosen]
-        return score_predictor(table, weights, unseen, chosen)
+        return scaled_score_predictor(self._weights, table, context)
 
     def _weights(self, table: CallTable, rows: Indices) -> Floats:
         """Effects of standardised calls, learned at `rows`, for each threshold, shape (n_varying, n_thresholds)."""
         genotypes = table.known.genotypes.take_samples(rows).take_variants(table.variants)
         tested = linear_association(genotypes.calls, table.values[rows], table.known.columns[rows])
-        variants = genotypes.variants
-        positions = filled_positions_bp(
-            chromosomes=variants["chromosome"],
-            positions_bp=variants["position_bp"].to_numpy(dtype=np.float64, na_value=np.nan),
-            positions_cm=variants.get("position_cm"),
-        )
-        if not np.isfinite(positions).any():
-            raise DatasetError("No variant has a position, so that none can be compared with its neighbours; prs needs position_bp.")
         clumps = clump(
             genotypes.calls,
             tested.log10_p,
-            chromosomes=variants["chromosome"],
-            positions_bp=positions,
+            chromosomes=genotypes.variants["chromosome"],
+            positions_bp=known_positions(table, "prs"),
             most_index_p=THRESHOLDS[-1],
             least_r2=self.least_r2,
             reach_bp=self.reach_bp,

@@ -8,12 +8,13 @@ import numpy as np
 
 from genobench.builtin.linear.class_models import ClassModel, ClassPredictor, fit_cumulative
 from genobench.builtin.linear.value_predictors import least_squares
+from genobench.builtin.linear.variant_weights import unseen_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import Predictor
-    from genobench.builtin.linear.variant_weights import CallTable, Unseen
+    from genobench import FitContext, Predictor
+    from genobench.builtin.linear.variant_weights import CallTable, Unseen, Weigh
 
     Floats = NDArray[np.float64]
 
@@ -41,6 +42,22 @@ def score_predictor(table: CallTable, weights: Floats, unseen: Unseen, chosen: i
     if not table.known.target.classes:
         return table.value_predictor(weights)
     return _class_predictor(table, weights, score=unseen.scores[:, chosen], rows=unseen.rows)
+
+
+def scaled_score_predictor(weigh: Weigh, table: CallTable, context: FitContext) -> Predictor:
+    """Of the choice, and the scale of its score, with the least squared error on samples that the weights were not learned from.
+
+    Args:
+        weigh: Learns the weights of each choice.
+        table: The training samples.
+        context: Of the fit.
+    """
+    unseen = unseen_scores(weigh, table, context)
+    slopes = unseen.slopes
+    unseen = unseen.scaled(slopes)
+    chosen = int(np.argmin(unseen.errors()))
+    weights = weigh(table, np.arange(len(table.values)))[:, chosen] * slopes[chosen]
+    return score_predictor(table, weights, unseen, chosen)
 
 
 def _class_predictor(table: CallTable, weights: Floats, *, score: Floats, rows: NDArray[np.intp]) -> ClassPredictor:

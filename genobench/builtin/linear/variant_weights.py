@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 
+from genobench import DatasetError
 from genobench.builtin.linear.call_span import CallScale
 from genobench.builtin.linear.training import Known, design_of
 from genobench.builtin.linear.value_predictors import CallPredictor, least_squares
+from genobench.statgen import filled_positions_bp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,6 +92,27 @@ class CallTable:
         """Of the weights, shape (n_varying,), with effects of covariates by least squares beside them."""
         effects = least_squares(self.known.design, self.values - self.x @ weights)
         return CallPredictor(covariates=self.known.covariates, effects=effects, scale=self.scale, weights=self.of_variants(weights))
+
+
+def known_positions(table: CallTable, classifier: str) -> Floats:
+    """Positions of the variants that vary, from the genetic map where there are no others, shape (n_varying,); NaN where not known.
+
+    Args:
+        table: The training samples.
+        classifier: Who needs them.
+
+    Raises:
+        DatasetError: If no variant has one.
+    """
+    variants = table.known.genotypes.variants
+    positions = filled_positions_bp(
+        chromosomes=variants["chromosome"],
+        positions_bp=variants["position_bp"].to_numpy(dtype=np.float64, na_value=np.nan),
+        positions_cm=variants.get("position_cm"),
+    )[table.variants]
+    if not np.isfinite(positions).any():
+        raise DatasetError(f"No variant has a position, so that none can be compared with its neighbours; {classifier} needs position_bp.")
+    return positions
 
 
 @dataclass(frozen=True, eq=False)
