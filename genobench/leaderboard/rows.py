@@ -62,7 +62,7 @@ class Row:
         plugin_version: In which version.
         code_sha256: Hash of its code: the same version with other code is another row.
         settings: Its settings.
-        n_generated: Synthetic samples a cell.
+        n_asked: Synthetic samples a cell; None for as many as the split has in training, 0 where no cell generated any.
         is_control: Controls are shown and never ranked.
         seeds: The seeds of its cells.
         cells: Their ids.
@@ -83,7 +83,7 @@ class Row:
     plugin_version: str
     code_sha256: str
     settings: Mapping[str, Any]
-    n_generated: int
+    n_asked: int | None
     is_control: bool
     seeds: tuple[int, ...]
     cells: tuple[str, ...]

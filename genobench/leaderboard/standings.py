@@ -59,12 +59,12 @@ def standings(outcomes: Sequence[Outcome]) -> Standings:
     ((board, dataset_sha256, trait), members) = next(iter(groups.items()))
     members = sorted(members, key=evidence_order)
     columns = _columns(members)
-    cells: dict[tuple[str, str, str, str, str, int], list[Outcome]] = defaultdict(list)
+    cells: dict[tuple[str, str, str, str, str, int | None], list[Outcome]] = defaultdict(list)
     for outcome in members:
         cells[_row_key(outcome)].append(outcome)
     # A cell that generated nothing belongs to the row of its own settings, whatever number the others generated.
     for key in [key for key in cells if key[-1] == 0]:
-        whole = [other for other in cells if other[:-1] == key[:-1] and other[-1] > 0]
+        whole = [other for other in cells if other[:-1] == key[:-1] and other[-1] != 0]
         if len(whole) == 1:
             cells[whole[0]] += cells.pop(key)
     splits = tuple({str(outcome.split["sha256"]): outcome.split for outcome in sorted(members, key=_split_order)}.values())
@@ -100,15 +100,20 @@ def _split_order(outcome: Outcome) -> tuple[int, str]:
     return (int(outcome.split.get("seed", 0)), str(outcome.split["sha256"]))
 
 
-def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int]:
+def _row_key(outcome: Outcome) -> tuple[str, str, str, str, str, int | None]:
     return (
         outcome.generator,
         outcome.distribution,
         outcome.plugin_version,
         outcome.code_sha256,
         settings_sha256(outcome.settings),
-        outcome.n_generated,
+        _n_asked(outcome),
     )
+
+
+def _n_asked(outcome: Outcome) -> int | None:
+    """None for as many samples as there are in training, which is a few more or less in each split; 0 for none."""
+    return None if outcome.n_generated == outcome.split.get("n", {}).get("train") else outcome.n_generated
 
 
 def _columns(outcomes: Sequence[Outcome]) -> tuple[Column, ...]:
@@ -167,7 +172,7 @@ def _row(outcomes: Sequence[Outcome], columns: Sequence[Column], shared: float, 
         plugin_version=first.plugin_version,
         code_sha256=first.code_sha256,
         settings=first.settings,
-        n_generated=max(outcome.n_generated for outcome in outcomes),
+        n_asked=next((asked for asked in map(_n_asked, outcomes) if asked != 0), 0),
         is_control=any(outcome.is_control for outcome in outcomes),
         seeds=tuple(sorted(outcome.seed for outcome in outcomes)),
         cells=tuple(outcome.cell_id for outcome in outcomes),
@@ -214,8 +219,8 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
             for name in sorted({name for other in peers for name in other.settings})
             if len({str(other.settings.get(name)) for other in peers}) > 1
         ]
-        if len({other.n_generated for other in peers if other.n_generated}) > 1:
-            parts.append(f"n={row.n_generated}")
+        if row.n_asked and len({other.n_asked for other in peers if other.n_asked != 0}) > 1:
+            parts.append(f"n={row.n_asked}")
         if len({other.plugin_version for other in peers}) > 1:
             parts.append(f"v{row.plugin_version}")
         if len({(other.plugin_version, other.code_sha256) for other in peers}) > len({other.plugin_version for other in peers}):

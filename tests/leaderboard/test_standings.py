@@ -125,3 +125,16 @@ def test_standings__time_fits_in_processor_seconds_where_all_have_them(make_outc
 
     assert shown.fit_clock == clock
     assert {row.label: row.fit_seconds for row in shown.rows} == {"wgan": seconds, "markov": seconds}
+
+
+def test_standings__take_splits_of_a_few_more_training_samples_for_one_row(make_outcome):
+    splits = [{**_split(seed), "n": {**_split(seed)["n"], "train": 550 + seed}} for seed in range(2)]
+    asked = [make_outcome("wgan", seed, split=split) for seed, split in enumerate(splits)]
+    failed = make_outcome("wgan", 2, split=splits[0], n_generated=0, status="timeout", phase="fit", message="too slow")
+    more = make_outcome("wgan", 0, split=splits[0], n_generated=5000, cell_id="more")
+
+    shown = {row.label: set(row.cells) for row in standings([*asked, failed]).rows}
+    beside = {row.label: row.n_asked for row in standings([*asked, more]).rows}
+
+    assert shown == {"wgan": {outcome.cell_id for outcome in (*asked, failed)}}
+    assert beside == {"wgan": None, "wgan (n=5000)": 5000}
