@@ -44,13 +44,15 @@ class Reliability(NamedTuple):
     """How often a call is right, by the probability of the called class; every class has the same weight, as in the calibration error.
 
     Args:
-        confidence: Mean probability of the called class in each bin that holds a call, shape (n_filled,).
+        middle: Of each bin that holds a call, shape (n_filled,).
+        confidence: Mean probability of the called class in each, shape (n_filled,).
         share_right: Share of these calls that are right, shape (n_filled,).
         low: Lower limit of its 95 % interval, shape (n_filled,).
         high: Upper limit, shape (n_filled,).
         n_calls: Calls in each, over all holdouts, shape (n_filled,).
     """
 
+    middle: Floats
     confidence: Floats
     share_right: Floats
     low: Floats
@@ -122,7 +124,8 @@ def reliability(found: Pooled, *, n_bins: int = N_BINS) -> Reliability:
     share = np.minimum(sums(weights * (called == true)) / weight, 1.0)
     n_equal = np.maximum(weight**2 / sums(weights**2) / found.n_holdouts, 1.0)
     low, high = np.array([_wilson(*pair) for pair in zip(share.tolist(), n_equal.tolist(), strict=True)]).reshape(-1, 2).T
-    return Reliability(sums(weights * confidence) / weight, share, low, high, n_calls[is_filled])
+    middle = (np.flatnonzero(is_filled) + 0.5) / n_bins
+    return Reliability(middle, sums(weights * confidence) / weight, share, low, high, n_calls[is_filled])
 
 
 def _wilson(share: float, n: float) -> tuple[float, float]:

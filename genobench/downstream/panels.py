@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 _INCHES: Final = (2.35, 2.1)
 _ACROSS: Final = 2
-_SHADES: Final = LinearSegmentedColormap.from_list("blues", ["#DCEBF5", SYNTHETIC, "#003A5C"])
-"""Of one hue, so that it is read by its lightness."""
+_DENSITY: Final = LinearSegmentedColormap.from_list("density", ["#DCEBF5", SYNTHETIC, "#003A5C"])
+_SHARES: Final = LinearSegmentedColormap.from_list("shares", ["#EFF6FB", SYNTHETIC])
+"""Of one hue each, so that they are read by their lightness."""
+
+_WHITE_FROM: Final = 0.8
+"""Shares from here up are written in white."""
 
 _N_CELLS: Final = 32
 _MOST_NAMED: Final = 5
@@ -58,7 +62,7 @@ def draw_values(summary: Summary, classifier: str, generator: str) -> Figure:
     def draw(axes: Axes, arm: str, found: Pooled) -> None:
         counts, _, _ = np.histogram2d(found.predicted, found.truth.astype(np.float64), bins=edges)
         shown = np.ma.masked_equal(counts.T, 0)
-        axes.pcolormesh(*edges, shown, cmap=_SHADES, norm=PowerNorm(0.5, vmin=0, vmax=max(1.0, counts.max())), rasterized=True)
+        axes.pcolormesh(*edges, shown, cmap=_DENSITY, norm=PowerNorm(0.5, vmin=0, vmax=max(1.0, counts.max())), rasterized=True)
         ends = np.array([edges[0][0], edges[0][-1]])
         axes.plot(ends, ends, color=SOFT, lw=1.0, ls=(0, (4, 3)))
         line = summary.line(_owner(summary, classifier, arm), generator, arm)
@@ -90,14 +94,14 @@ def draw_calibration(summary: Summary, classifier: str, generator: str) -> Figur
         axes.plot([0, 1], [0, 1], color=SOFT, lw=1.0, ls=(0, (4, 3)))
         axes.vlines(bins.confidence, bins.low, bins.high, color=SYNTHETIC, lw=1.4, alpha=0.8)
         axes.plot(bins.confidence, bins.share_right, "o-", color=SYNTHETIC, lw=1.2, ms=4)
-        for x, count in zip(bins.confidence, bins.n_calls, strict=True):
+        for x, count in zip(bins.middle, bins.n_calls, strict=True):
             axes.text(x, -0.04, f"{count:,}", rotation=90, ha="center", va="top", fontsize=7, color=SOFT)
         axes.axhline(0, color=EDGE, lw=0.8)
         axes.set(xlim=(0, 1.03), ylim=(-0.36, 1.03), yticks=(0, 0.5, 1), xticks=(0, 0.5, 1))
 
     key = "dashed: as sure as right; whisker: 95 % interval of one holdout; numbers: calls"
     title = _title(classifier, generator)
-    return _drawn(title, held, draw, x="probability of the called class", y="share of calls that are right", key=key)
+    return _drawn(title, held, draw, x="probability of the called class", y="share of calls right", key=key)
 
 
 def draw_confusion(summary: Summary, classifier: str, generator: str) -> Figure:
@@ -115,7 +119,7 @@ def draw_confusion(summary: Summary, classifier: str, generator: str) -> Figure:
         counts = confusion(found)
         totals = counts.sum(axis=1, keepdims=True)
         shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-        axes.imshow(np.ma.masked_invalid(shares), cmap=_SHADES, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axes.imshow(np.ma.masked_invalid(shares), cmap=_SHARES, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         axes.set_xticks(range(len(classes)), classes)
         axes.set_yticks(range(len(classes)), classes)
         axes.grid(visible=False)
@@ -124,7 +128,7 @@ def draw_confusion(summary: Summary, classifier: str, generator: str) -> Figure:
             said = "none" if math.isnan(share) else f"{share:.2f}"
             if len(classes) <= _MOST_NAMED and not math.isnan(share):
                 said += f"\n{counts[row, column]:,}"
-            axes.text(column, row, said, ha="center", va="center", fontsize=8, color="white" if share > 0.45 else INK)
+            axes.text(column, row, said, ha="center", va="center", fontsize=8, color="white" if share >= _WHITE_FROM else INK)
 
     key = "share of the true class, and samples of all holdouts"
     return _drawn(_title(classifier, generator), held, draw, x="called class", y="true class", key=key)
