@@ -22,7 +22,7 @@ class LogisticRegression(Classifier):
     classes perfectly, a weak prior keeps their effects finite (see `class_models`).
 
     Args:
-        inverse_penalty: scikit-learn's C; None for the one of five that has the least log loss on the validation samples where there are
+        inverse_penalty: scikit-learn's C; None for the one of eight that has the least log loss on the validation samples where there are
             any, else in cross-validation within training that keeps families together.
 
     References:

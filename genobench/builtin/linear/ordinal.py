@@ -24,7 +24,7 @@ class OrdinalRegression(Classifier):
     `class_models`).
 
     Args:
-        inverse_penalty: As scikit-learn's C; None for the one of five that has the least log loss on the validation samples where there
+        inverse_penalty: As scikit-learn's C; None for the one of eight that has the least log loss on the validation samples where there
             are any, else in cross-validation within training that keeps families together.
 
     References:
