@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 INVERSE_PENALTIES: Final = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Inverse penalties (scikit-learn's C) that are tried.
 
-C is the prior variance of a score in squared logits. With pi^2 / 3 for chance, as in a cumulative model, these stand for heritabilities of .003
-to .6 of what lies behind the classes. Steps of 5 between them would lose as much log loss as calls gain (rat-demo).
+C is the prior variance of a score in squared logits. With pi^2 / 3 for chance, as in a cumulative model, these stand for heritabilities of
+.003 to .6 of what lies behind the classes. Steps of 5 between them would lose as much log loss as calls gain (rat-demo).
 """
 
 _LEAST_PROBABILITY: Final = 1e-12
