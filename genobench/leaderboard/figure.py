@@ -59,7 +59,7 @@ def draw_board(standings: Standings) -> Figure:
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
     figure.suptitle(standings.board, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
     key = [
-        "dot: mean over seeds",
+        f"dot: mean over {'seeds' if len(standings.splits) == 1 else 'splits'}",
         "whisker: 95 % interval",
         "shaded: real samples, their mean a line",
         "dotted: ideal",
@@ -106,7 +106,16 @@ def _draw_score(axes: Axes, standings: Standings, column: Column, labels: list[s
         if column.ideal is not None and axis.low <= column.ideal <= axis.high:
             axes.axvline(column.ideal, color=INK, ls=(0, (1, 2)), lw=1.0)
     axes.set_title(title(column.metric), loc="left", fontsize=9.5, fontweight="bold", color=INK, pad=16)
-    axes.text(0, 1.02, f"{unit_text(column)}, {aim(column)}", transform=axes.transAxes, fontsize=7.5, color=SOFT, va="bottom")
+    # Points above the panel, as the title's: a share of the panel would run into it where there are many rows.
+    axes.annotate(
+        f"{unit_text(column)}, {aim(column)}",
+        (0, 1),
+        (0, 3),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=7.5,
+        color=SOFT,
+    )
     _style(axes, standings, labels)
 
 

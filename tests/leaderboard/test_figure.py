@@ -66,3 +66,16 @@ def test_figure__has_room_for_its_panels_beside_labels_of_many_settings(make_out
     shown = [label.get_text() for label in panel.get_yticklabels()]
     assert max(len(line) for text in shown for line in text.splitlines()) <= 35
     assert panel.get_window_extent().width > 0.3 * figure.bbox.width
+
+
+@pytest.mark.parametrize("n_rows", [1, 30])
+def test_figure__keeps_what_a_score_is_measured_in_below_its_title(make_outcome, make_score, n_rows):
+    scores = (make_score("ld_decay_error", 0.01, error=0.001),)
+    figure = draw_board(standings([make_outcome(f"model-{number}", scores=scores) for number in range(n_rows)]))
+
+    figure.draw_without_rendering()
+
+    (axes,) = (axes for axes in figure.axes if axes.get_visible())
+    (unit,) = axes.texts
+    heading = next(child for child in axes.get_children() if getattr(child, "get_text", str)() == "LD decay error")
+    assert unit.get_window_extent().y1 <= heading.get_window_extent().y0
