@@ -147,7 +147,7 @@ def order_band(n_tests: int, share: float = 0.95) -> tuple[Floats, Floats, Float
     return -np.log10(ranks / (n_tests + 1)), low, high
 
 
-def thinned(x: Floats, y: Floats, *, least: float = 2.0, cells: tuple[int, int] = (500, 40)) -> Places:
+def thinned(x: Floats, y: Floats, *, least: float = 2.0, cells: tuple[int, int] = (320, 20)) -> Places:
     """Points that stand for all: each from `least` up, and below it one in each cell of a grid.
 
     Args:
