@@ -11,7 +11,7 @@ from genobench.downstream.wording import arm_text, gain_text, mean_text, measure
 from genobench.leaderboard.text import MISSING, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from genobench.downstream.summary import Summary
 
@@ -101,16 +101,18 @@ def _synthetic_alone(summary: Summary) -> str:
     }
     if not shares:
         reasons = {line.relative.reason for key, line in summary.lines.items() if key.arm == SYNTHETIC and line.relative is not None}
-        return f"{question} No relative utility can be given{': ' + '; '.join(sorted(reasons)) if reasons else ''}."
-    best, worst = max(shares, key=lambda key: shares[key].value), min(shares, key=lambda key: shares[key].value)
+        return f"{question} {_because('No relative utility can be given', reasons)}"
 
     def told(key: Key) -> str:
         low, high = shares[key].interval or (math.nan, math.nan)
         return f"{number(shares[key].value, 2)} [{number(low, 2)}, {number(high, 2)}] ({_of(key)})"
 
+    best, worst = max(shares, key=lambda key: shares[key].value), min(shares, key=lambda key: shares[key].value)
+    if len(shares) == 1:
+        return f"{question} Alone they keep {told(best)} of real samples' gain over covariates alone."
     return (
         f"{question} Alone they keep between {told(worst)} and {told(best)} of real samples' gain over covariates alone, over "
-        f"{_n(len(shares), 'classifier and generator', 'classifiers and generators')}."
+        f"{len(shares)} classifiers and generators."
     )
 
 
@@ -121,7 +123,16 @@ def _genotypes(summary: Summary) -> str:
     }
     gains = {key: one for key, one in gains.items() if one.verdict is not None}
     if not gains:
-        return f"{question} There is no prediction from covariates alone to compare with."
+        lines = [
+            line.over_covariates[summary.primary.name] for key, line in summary.lines.items() if key.arm == REAL and line.over_covariates
+        ]
+        reasons = {reason for one in lines for reason in one.reasons}
+        said = (
+            "No classifier can be compared with covariates alone"
+            if lines
+            else "There is no prediction from covariates alone to compare with"
+        )
+        return f"{question} {_because(said, reasons)}"
     return f"{question} Trained on real samples, of {_n(len(gains), 'classifier')} {_counted(_counts(gains))}"
 
 
@@ -218,6 +229,12 @@ def _counted(counts: Mapping[str, int]) -> str:
         f"{said} Chance alone would have some {by_chance} on either side; corrected for all {n_all} comparisons (Holm), "
         f"{counts['sure helps']} do better and {counts['sure harms']} worse."
     )
+
+
+def _because(said: str, reasons: Iterable[str]) -> str:
+    """A sentence with the reasons for it, which may end with a full stop themselves."""
+    told = "; ".join(sorted({reason.rstrip(".") for reason in reasons if reason}))
+    return f"{said}: {told}." if told else f"{said}."
 
 
 def _of(key: Key) -> str:

@@ -20,7 +20,7 @@ _ROUNDING: Final = 1e-9
 """Of a trait's sum of squares; what is less is rounding."""
 
 _ALIKE: Final = 1e-12
-"""A covariate whose values differ by no more than this share of themselves is constant: the mean of equal numbers is not quite theirs."""
+"""Values that differ by no more than this share of themselves are alike: the mean of equal numbers is not quite theirs."""
 
 
 class TraitBeside(NamedTuple):
@@ -56,9 +56,15 @@ def trait_beside(values: ArrayLike, covariates: ArrayLike | None, *, n_samples: 
     basis = fixed_basis(covariates, n_samples=n_samples)
     if n_samples < basis.shape[1] + 2:
         raise DatasetError(f"{n_samples} samples are too few for {basis.shape[1]} fixed effects and two variances.")
+    spread = float(((y - y.mean()) ** 2).sum())
+    if not spread > _ALIKE**2 * float((y**2).sum()):
+        raise DatasetError(f"The values of all {n_samples} samples are {y[0]:g}; a model of variances needs values that differ.")
     residual = y - basis @ (basis.T @ y)
-    if not (np.ptp(y) > 0 and residual @ residual > _ROUNDING * float(((y - y.mean()) ** 2).sum())):
-        raise DatasetError("values do not vary beside the mean and the covariates, so no variance can be estimated.")
+    if not residual @ residual > _ROUNDING * spread:
+        raise DatasetError(
+            f"The values follow from the {basis.shape[1] - 1} covariates that vary, so that nothing is left to explain; "
+            f"leave out the covariate that holds the trait."
+        )
     return TraitBeside(y, basis, residual)
 
 

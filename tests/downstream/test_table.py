@@ -119,6 +119,31 @@ def test_answer__says_that_no_help_was_seen_where_none_was(make_record):
     assert "There is no prediction from covariates alone" in others[-1]
 
 
+def test_answer__says_of_a_single_share_what_it_is(make_record):
+    """It said "between 0.22 and 0.22"."""
+    records = []
+    for seed in range(3):
+        records.append(make_record(split_seed=seed, arm="covariates", classifier="genobench/covariates", quality=0.1))
+        records += [make_record(split_seed=seed), make_record(split_seed=seed, generator="genobench/copy", arm="synthetic", quality=0.7)]
+    (summary,) = summaries(records)
+    (said,) = [line for line in answer(summary) if line.startswith("**Are synthetic samples")]
+    assert "Alone they keep 0." in said
+    assert said.endswith("(`ridge` (synthetic only, copy)) of real samples' gain over covariates alone.")
+
+
+def test_answer__says_why_nothing_can_be_compared_with_covariates_alone(make_record):
+    """A model of real samples failed: that covariates alone predicted nothing would be wrong."""
+    lost = {"predicted": (), "reason": "The values follow from the 1 covariates that vary."}
+    records = [
+        make_record(arm="covariates", classifier="genobench/covariates", quality=0.1),
+        dataclasses.replace(make_record(), **lost),
+        dataclasses.replace(make_record(generator="genobench/copy", arm="synthetic"), **lost),
+    ]
+    *_, alone, genotypes = answer(summaries(records)[0])
+    assert alone.endswith("No relative utility can be given: The values follow from the 1 covariates that vary.")
+    assert genotypes.endswith("No classifier can be compared with covariates alone: The values follow from the 1 covariates that vary.")
+
+
 def test_answer__without_scores_or_generators_says_so(make_record):
     (summary,) = summaries([make_record(classifier="genobench/cnn")])
     told = " ".join(answer(summary))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from genobench import DatasetError
 from genobench.statgen import MixedModel
-from genobench.statgen.fixed_effects import effects_from_basis, fixed_basis
+from genobench.statgen.fixed_effects import effects_from_basis, fixed_basis, trait_beside
 
 N_SAMPLES = 50
 
@@ -52,3 +53,11 @@ def test_mixed_model__takes_a_covariate_that_does_not_vary() -> None:
     one, other = MixedModel.fit(family @ family.T, values), MixedModel.fit(family @ family.T, values, np.full((N_SAMPLES, 1), 0.1))
     assert other.heritability == pytest.approx(one.heritability, rel=1e-9)
     assert other.effects == pytest.approx([values.mean(), 0])
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 2.5])
+def test_trait_beside__values_that_differ_by_rounding_are_alike(value: float) -> None:
+    values = np.full(N_SAMPLES, value)
+    values[0] += np.spacing(value)
+    with pytest.raises(DatasetError, match=f"The values of all 50 samples are {value}; a model of variances needs values that differ"):
+        trait_beside(values, None, n_samples=N_SAMPLES)

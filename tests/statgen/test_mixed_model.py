@@ -172,9 +172,9 @@ def test_mixed_model__refuses_what_it_cannot_fit() -> None:
         MixedModel.fit(relationship, values, values[1:, None])
     with pytest.raises(GenotypesError, match="covariates hold missing values"):
         MixedModel.fit(relationship, values, np.full((20, 1), np.nan))
-    with pytest.raises(DatasetError, match="values do not vary beside the mean"):
+    with pytest.raises(DatasetError, match="The values of all 20 samples are 1; a model of variances needs values that differ"):
         MixedModel.fit(relationship, np.ones(20))
-    with pytest.raises(DatasetError, match="values do not vary beside the mean"):
+    with pytest.raises(DatasetError, match="The values follow from the 1 covariates that vary"):
         MixedModel.fit(relationship, values, 2 * values[:, None] + 1)
     with pytest.raises(DatasetError, match="20 samples are too few for 20 fixed effects"):
         MixedModel.fit(relationship, values, np.eye(20))
