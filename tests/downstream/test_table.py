@@ -45,6 +45,12 @@ def _rows(page, heading, *, after=""):
     return [found[0], *found[2:]]
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pages whose pictures are empty files: drawing takes most of their time."""
+    monkeypatch.setattr("genobench.downstream.pages._svg", lambda figure: b"")  # noqa: ARG005 - as the function's
+
+
 def test_page__has_classifiers_by_arms_with_intervals_for_each_generator(page, board):
     for generator in ("good", "bad"):
         header, *rows = _rows(page, f"#### {generator}")
@@ -201,6 +207,7 @@ def test_pages__are_made_from_the_evidence_alone(tmp_path, make_board, kind, kin
     assert all(ET.fromstring((folder / file).read_bytes()).tag.endswith("svg") for _, file in shown)  # noqa: S314 - written a moment ago
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pictures__of_labels_that_differ_in_signs_alone_have_files_of_their_own(tmp_path, make_board):
     folder = tmp_path / "made.family.downstream"
     records = [one for one in make_board() if not one.generator and one.classifier != "genobench/prs"]
@@ -227,6 +234,7 @@ def test_alternatives__of_pictures_give_the_measure_of_each_arm(board):
         assert part == f"{name} {mean_text(line.means['slope'])}".replace("[", "(").replace("]", ")")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_numbers__hold_every_measure_with_its_interval(tmp_path, make_board):
     folder = tmp_path / "made.family.downstream"
     publish([one for one in make_board() if one.generator != "genobench/good"], folder)
@@ -242,6 +250,7 @@ def test_numbers__hold_every_measure_with_its_interval(tmp_path, make_board):
     assert float(rows["ridge", "", "real", "pearson_r", "relative utility"]["value"]) == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_schemes__beside_a_board_say_what_random_splits_flatter(tmp_path, make_board):
     sides = {scheme: tmp_path / f"made.{scheme}.downstream.3cpu-min" for scheme in ("family", "random")}
     for scheme, folder in sides.items():
