@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import pandas as pd
 
 from genobench.calls import PackedCalls
+from genobench.downstream.columns import joined
 from genobench.errors import DatasetError, UnknownNameError
 from genobench.genotypes import Genotypes, synthetic_ids
 
@@ -122,19 +123,12 @@ def training_samples(train: Genotypes, synthetic: Sequence[Genotypes], trait: Tr
     packed = [np.asarray(part.calls.packed) for part in synthetic]
     if has_real:
         drawn = pd.DataFrame(
-            {name: _joined(real[name], drawn[name]) for name in ("id", *needed)}
+            {name: joined((real[name], drawn[name])) for name in ("id", *needed)}
             | {name: np.array([*real[name], *[None] * len(drawn)], dtype=object) for name in family}
         )
         packed = [np.asarray(train.calls.packed), *packed]
     calls = PackedCalls(packed=np.concatenate(packed), n_variants=train.n_variants)
     return Genotypes(calls=calls, samples=drawn, variants=train.variants)
-
-
-def _joined(first: pd.Series[Any], second: pd.Series[Any]) -> pd.Series[Any]:
-    """Both columns; numbers stay numbers, and all else becomes objects."""
-    if all(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) for column in (first, second)):
-        return pd.concat([first, second], ignore_index=True)
-    return pd.concat([first.astype(object), second.astype(object)], ignore_index=True)
 
 
 def _check_trait(parts: Sequence[Genotypes], train: Genotypes, trait: Trait, *, arm: str) -> None:

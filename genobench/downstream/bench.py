@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
-
-from filelock import FileLock
 
 from genobench.cells import Cell, cell_folder, hash_json
 from genobench.downstream.arms import ARMS_VERSION, Arm, n_to_balance
+from genobench.downstream.holdout import covariate_groups, true_values
 from genobench.downstream.predicting import PredictingTask, Source
 from genobench.downstream.records import SCHEMA, PredictionRecord, read_record
 from genobench.downstream.running import Predicting, Wanted
+from genobench.downstream.shared import SharedStores
 from genobench.downstream.supply import Supply
 from genobench.errors import GenobenchError
 from genobench.fitting import fit_cell
 from genobench.registry import Registered, Registry, code_sha256, load_target
 from genobench.settings import settings_json, with_settings
 from genobench.sources import source_sha256
-from genobench.storage import content_sha256, is_store, read_store, write_store
+from genobench.storage import content_sha256, read_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from genobench.events import OnEvent
     from genobench.planning import Prepared
@@ -131,7 +131,8 @@ class Bench:
         wanted = {
             (arm, fitted): self._wanted(arm, fitted, cell, seed, sources[arm], identity=identity) for arm, fitted in pairs if arm in sources
         }
-        made = dict(zip(wanted, self._predicting().records([*wanted.values()], cell.folder / "predictions"), strict=True))
+        predicting = self._predicting(source for found in sources.values() for source in found)
+        made = dict(zip(wanted, predicting.records([*wanted.values()], cell.folder / "predictions"), strict=True))
         return [made[arm, fitted] if arm in sources else self._failed(arm, fitted, cell, seed, reasons[arm]) for arm, fitted in pairs]
 
     def cell(self, entry: Registered, generator: Any, seed: int) -> Cell:
@@ -197,8 +198,7 @@ class Bench:
         """A record without predictions."""
         prepared = self.prepared
         split, trait = prepared.split, prepared.trait
-        observed = prepared.dataset.genotypes.samples[trait.column].iloc[split.holdout]
-        is_value = trait.kind == "quantitative"
+        holdout = prepared.dataset.genotypes.samples.iloc[split.holdout]
         return PredictionRecord(
             dataset=prepared.dataset.name,
             dataset_sha256=prepared.dataset.sha256,
@@ -215,35 +215,34 @@ class Bench:
             n_real=len(split.train) if arm.has_real else 0,
             n_synthetic=n_synthetic,
             n_components=self.n_components,
-            truth=tuple(map(float, observed)) if is_value else tuple(map(str, observed)),
+            truth=true_values(holdout, trait),
             predicted=(),
             classes=trait.classes,
             groups=tuple(split.groups[split.holdout].tolist()),
+            covariate_groups=covariate_groups(holdout, trait),
+            is_control=cell is not None and self._is_control(cell),
             seconds=0.0,
             reason=_NOT_MADE,
             cell_id="" if cell is None else cell.key.cell_id,
             budget="" if cell is None else cell.key.budget,
         )
 
-    def _predicting(self) -> Predicting:
+    def _predicting(self, sources: Iterable[Source] = ()) -> Predicting:
         prepared = self.prepared
+        shown = self.folder / "holdout"
+        synthetic = tuple(Path(store) for store in dict.fromkeys(source.store for source in sources))
         return Predicting(
             trait=prepared.trait,
             train=prepared.store("train"),
             validation=prepared.store("validation"),
-            holdout=self._shown_holdout(),
+            holdout=shown,
+            stores=SharedStores(prepared.parts, prepared.trait, shown, synthetic),
             device=prepared.device,
             time_limit_seconds=prepared.plan.time_limit_seconds,
             retry=prepared.plan.retry,
             on_event=self.on_event,
         )
 
-    def _shown_holdout(self) -> Path:
-        """The store of the holdout that classifiers see: ids and covariates, no trait, no family."""
-        holdout, folder = read_store(self.prepared.store("holdout")), self.folder / "holdout"
-        shown = holdout.with_samples(holdout.samples[["id", *self.prepared.trait.covariates]])
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not is_store(folder) or content_sha256(read_store(folder)) != content_sha256(shown):
-                write_store(shown, folder)
-        return folder
+    def _is_control(self, cell: Cell) -> bool:
+        entry = self.prepared.registry.find("generator", cell.key.generator)
+        return bool(load_target("generator", entry).is_control)

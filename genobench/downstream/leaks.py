@@ -1,14 +1,21 @@
-"""Covariates that give the trait away: with one of them, no use of genotypes can be seen."""
+"""Signs that the trait is known from elsewhere: covariates that give it away, and predictions that are the truth."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
+
+from genobench.downstream.columns import is_number
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from genobench.contracts import Trait
+    from genobench.downstream.records import PredictionRecord
+
+_FEWEST_TO_TELL: Final = 10
+"""Of fewer samples all may be right by chance."""
 
 _NEARLY_ONE: Final = 1 - 1e-9
 """A correlation above this is 1 but for rounding."""
@@ -29,6 +36,21 @@ def leaking_covariates(samples: pd.DataFrame, trait: Trait) -> tuple[str, ...]:
     )
 
 
+def equals_truth(record: PredictionRecord) -> bool:
+    """Whether predictions are the true values of all holdout samples to five digits, or certain of each one's true class.
+
+    Args:
+        record: With predictions or without.
+    """
+    known = [(true, told) for true, told in zip(record.truth, record.predicted, strict=False) if true not in (None, "")]
+    if len(known) < _FEWEST_TO_TELL or len({true for true, _ in known}) < 2:
+        return False
+    if record.kind == "quantitative":
+        true, told = np.array(known, dtype=np.float64).T
+        return bool(np.allclose(told, true, rtol=1e-5, atol=0))
+    return all(isinstance(told, tuple) and told[record.classes.index(str(true))] == 1 for true, told in known if true in record.classes)
+
+
 def _gives_away(both: pd.DataFrame, trait: Trait) -> bool:
     covariate, truth = both.iloc[:, 0], both.iloc[:, 1]
     if truth.nunique() < 2:
@@ -36,13 +58,9 @@ def _gives_away(both: pd.DataFrame, trait: Trait) -> bool:
     # Among values that are nearly all different, each has one value of anything.
     if 2 * covariate.nunique() <= len(both) and int(truth.groupby(covariate, observed=True).nunique().max()) == 1:
         return True
-    if not _is_number(covariate) or covariate.nunique() < 2:
+    if not is_number(covariate) or covariate.nunique() < 2:
         return False
     if trait.kind == "quantitative":
         return abs(float(np.corrcoef(covariate.to_numpy(dtype=float), truth.to_numpy(dtype=float))[0, 1])) > _NEARLY_ONE
     ordered = truth.astype(str).to_numpy()[np.argsort(covariate.to_numpy(dtype=float), kind="stable")]
     return int((ordered[1:] != ordered[:-1]).sum()) == truth.nunique() - 1
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column))

@@ -20,6 +20,7 @@ import numpy as np
 
 from genobench.contracts import FitContext, Predictor, Trait
 from genobench.downstream.arms import training_samples
+from genobench.downstream.record_form import GREATEST_VALUE
 from genobench.errors import ContractError, GenobenchError
 from genobench.events import Events, end_with_parent, message_of, sayable
 from genobench.home import NO_ROOM, write_json_atomically
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from genobench.genotypes import Genotypes
+
+_KINDS_OF_NUMBERS: Final = "biuf"
+"""Of numpy's types: truth values, whole numbers, floating-point numbers."""
 
 _SUM_TOLERANCE: Final = 1e-6
 """By how much probabilities may sum to something else than 1, as in `genobench.testing`."""
@@ -132,6 +136,7 @@ def main(arguments: list[str]) -> int:
     job = PredictingJob.read(Path(arguments[0]))
     for task in job.tasks:
         events.phase(task.phase)
+        sys.stderr.write(f"{task.phase}:\n")
         begin = time.perf_counter()
         answer = _answer(job, task, events)
         write_json_atomically(Path(task.answer), {**answer, "seconds": round(time.perf_counter() - begin, 3)})
@@ -182,7 +187,7 @@ def predict(job: PredictingJob, task: PredictingTask, events: Events) -> dict[st
         if not isinstance(predictor, Predictor):
             raise ContractError(f"{task.target}.fit returned {type(predictor).__name__}; it must return a genobench.Predictor.")
         holdout = read_store(Path(job.holdout))
-        predicted = _checked(np.asarray(predictor.predict(holdout), dtype=np.float64), predictor, trait, holdout, target=task.target)
+        predicted = _checked(predictor.predict(holdout), predictor, trait, holdout, target=task.target)
     classes = trait.classes or predictor.classes
     if classes:
         columns = [predictor.classes.index(name) if name in predictor.classes else None for name in classes]
@@ -190,17 +195,24 @@ def predict(job: PredictingJob, task: PredictingTask, events: Events) -> dict[st
     return {"predicted": _rounded(predicted), "classes": list(classes), "reason": None}
 
 
-def _checked(predicted: NDArray[np.float64], predictor: Predictor, trait: Trait, holdout: Genotypes, *, target: str) -> NDArray[np.float64]:
+def _checked(given: object, predictor: Predictor, trait: Trait, holdout: Genotypes, *, target: str) -> NDArray[np.float64]:
     """The predictions, held to the contract of `Predictor.predict`.
 
     Raises:
-        ContractError: If their shape is another, they are not finite, or are no probabilities of classes of the trait.
+        ContractError: If they are no numbers, their shape is another, they are not finite, or are no probabilities of classes of the trait.
     """
+    if np.asarray(given).dtype.kind not in _KINDS_OF_NUMBERS:
+        raise ContractError(f"{target} gave predictions of type {np.asarray(given).dtype}; numbers were asked for.")
+    predicted = np.asarray(given, dtype=np.float64)
     is_value = trait.kind == "quantitative"
+    if is_value and len(predictor.classes):
+        raise ContractError(f"{target} predicts the classes {predictor.classes} of '{trait.column}', which has values; give none.")
     shape = (holdout.n_samples,) if is_value else (holdout.n_samples, len(predictor.classes))
     if predicted.shape != shape or not np.isfinite(predicted).all():
         n_not = int((~np.isfinite(predicted)).sum())
         raise ContractError(f"{target} gave predictions of shape {predicted.shape}, {n_not} of them not finite; {shape} were asked for.")
+    if is_value and np.abs(predicted).max() > GREATEST_VALUE:
+        raise ContractError(f"{target} gave predictions up to {np.abs(predicted).max():.3g}; they must lie within ±{GREATEST_VALUE:g}.")
     if is_value:
         return predicted
     unknown = sorted(set(predictor.classes) - set(trait.classes or predictor.classes))

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import zlib
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from genobench.contracts import TraitKind
+from genobench.downstream.record_form import check_fields, check_predictions
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-SCHEMA: Final = 1
+    from genobench.contracts import TraitKind
+
+SCHEMA: Final = 2
 """Version of the JSON form; a record of another version is refused, and its prediction made again."""
 
-_TUPLES: Final = ("truth", "predicted", "classes", "groups")
+_TUPLES: Final = ("truth", "predicted", "classes", "groups", "covariate_groups")
+
+_MOST_BYTES_OF_LINE: Final = 2**27
+"""A line of evidence is no longer: a hundred thousand samples of a dozen classes take a tenth of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +49,14 @@ class PredictionRecord:
         n_real: Real samples trained on.
         n_synthetic: Synthetic samples trained on.
         n_components: Principal components among the covariates.
-        truth: Class labels, or values of a quantitative trait, of each holdout sample.
+        truth: The class label of each holdout sample, "" where it is not known; or its value, None where it is not known.
         predicted: For classes a row of probabilities a sample, in the order of `classes`; else a value a sample. Seven significant digits.
             Empty where there is a reason.
         classes: The classes in column order; empty for a quantitative trait.
         groups: A number a holdout sample that relatives share.
+        covariate_groups: A number a holdout sample that those share whose covariates of classes (vendor, sex, batch) are the same; empty
+            where the trait has none. Which number stands for which classes is not kept.
+        is_control: Whether the generator is a control (a floor, a leak), which is shown and does not count as a model.
         seconds: Fitting and predicting took so long.
         reason: Why there are no predictions, in full sentences; None where there are.
         cell_id: The generator's cell; "" where there is no generator.
@@ -71,33 +78,29 @@ class PredictionRecord:
     n_real: int
     n_synthetic: int
     n_components: int
-    truth: tuple[str, ...] | tuple[float, ...]
+    truth: tuple[str, ...] | tuple[float | None, ...]
     predicted: tuple[float, ...] | tuple[tuple[float, ...], ...]
     classes: tuple[str, ...]
     groups: tuple[int, ...]
     seconds: float
+    covariate_groups: tuple[int, ...] = ()
+    is_control: bool = False
     reason: str | None = None
     cell_id: str = ""
     budget: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(TraitKind):
-            raise GenobenchError(f"A prediction record is of kind '{self.kind}'; it must be one of {', '.join(get_args(TraitKind))}.")
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        check_fields(values)
         n_samples = len(self.truth)
-        if len(self.groups) != n_samples:
-            raise GenobenchError(f"A prediction record has {len(self.groups)} groups for {n_samples} holdout samples.")
-        if self.reason is not None:
-            if self.predicted:
-                raise GenobenchError(f"A prediction record has predictions and a reason for none: {self.reason}")
-            return
-        if len(self.predicted) != n_samples:
-            raise GenobenchError(f"A prediction record has {len(self.predicted)} predictions for {n_samples} holdout samples.")
-        width = None if self.kind == "quantitative" else len(self.classes)
-        for row in self.predicted:
-            numbers = (row,) if isinstance(row, (int, float)) else row
-            if (width is None) != isinstance(row, (int, float)) or len(numbers) != (width or 1) or not all(map(math.isfinite, numbers)):
-                wanted = "one finite number" if width is None else f"{width} finite numbers"
-                raise GenobenchError(f"A prediction record holds {row!r} for a sample of a {self.kind} trait; it must hold {wanted}.")
+        for name in ("groups", "covariate_groups"):
+            n_groups = len(values[name])
+            if n_groups != n_samples and (n_groups or name == "groups"):
+                raise GenobenchError(f"A prediction record has {n_groups} {name} for {n_samples} holdout samples.")
+        if self.reason is None:
+            check_predictions(values)
+        elif self.predicted:
+            raise GenobenchError(f"A prediction record has predictions and a reason for none: {self.reason}")
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; equal records give equal objects."""
@@ -127,7 +130,7 @@ def read_record(path: Path) -> PredictionRecord | None:
     """The record in a JSON file; None where there is none, or it is damaged and must be made again."""
     try:
         return PredictionRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, GenobenchError):
+    except (OSError, ValueError, RecursionError, GenobenchError):
         return None
 
 
@@ -137,18 +140,27 @@ def read_records(path: Path) -> list[PredictionRecord]:
     Raises:
         GenobenchError: If the file cannot be read, or a line is no record; the message names file and line.
     """
-    try:
-        lines = gzip.decompress(path.read_bytes()).decode().split("\n")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise GenobenchError(f"The predictions {path} cannot be read ({error}).") from error
     records = []
-    for place, line in enumerate(lines, start=1):
-        if line:
-            try:
-                records.append(PredictionRecord.from_json(json.loads(line)))
-            except (ValueError, GenobenchError) as error:
-                raise GenobenchError(f"{path}, line {place}: {error}") from error
+    try:
+        with gzip.open(path) as file:
+            for place, line in enumerate(iter(lambda: file.readline(_MOST_BYTES_OF_LINE), b""), start=1):
+                records.append(_read_line(line, f"{path}, line {place}"))
+    except (OSError, EOFError, zlib.error) as error:
+        raise GenobenchError(f"The predictions {path} cannot be read ({error}).") from error
     return records
+
+
+def _read_line(line: bytes, place: str) -> PredictionRecord:
+    if len(line) == _MOST_BYTES_OF_LINE:
+        raise GenobenchError(f"{place} is no prediction record: it is longer than {_MOST_BYTES_OF_LINE:,} bytes.")
+    try:
+        return PredictionRecord.from_json(json.loads(line, parse_constant=_refuse))
+    except (ValueError, RecursionError, GenobenchError) as error:
+        raise GenobenchError(f"{place}: {error}") from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON.")
 
 
 def lines_of(records: Iterable[PredictionRecord]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from genobench.containment import run_worker
+from genobench.downstream.leaks import equals_truth
 from genobench.downstream.predicting import PredictingJob, PredictingTask
 from genobench.downstream.records import PredictionRecord, read_record
 from genobench.errors import CellError, GenobenchError
@@ -22,10 +24,33 @@ if TYPE_CHECKING:
 
     from genobench.containment import Ending
     from genobench.contracts import Trait
+    from genobench.downstream.shared import SharedStores
     from genobench.events import OnEvent
 
 _MOST_KILLS: Final = 2
 """A predicting worker that is killed from outside is started again this often before its classifier is given up."""
+
+
+_NO_SYNTHETIC: Final = (
+    "The stored synthetic samples were changed while {names} ran; the same command generates them anew. Name one classifier at a time to "
+    "see which it is."
+)
+
+
+class _MeddledError(Exception):
+    """A classifier has changed what others read.
+
+    Args:
+        changed: The names of the stores.
+        is_lost: Whether they are synthetic samples, which only their generator can write anew.
+    """
+
+    def __init__(self, changed: Sequence[str], *, is_lost: bool = False) -> None:
+        super().__init__(
+            f"while it ran, the stored samples of {', '.join(changed)} were changed, which all predictions share; a classifier writes into "
+            "its own folder (FitContext.folder) alone. They have been written anew."
+        )
+        self.is_lost = is_lost
 
 
 @dataclass(frozen=True)
@@ -52,6 +77,7 @@ class Predicting:
         train: Store of the training part.
         validation: Store of the validation part.
         holdout: Store of the holdout with ids and covariates alone.
+        stores: These and those of synthetic samples, to see that nobody changes them.
         device: `cpu`, `cuda`, ...
         time_limit_seconds: Of each classifier on each arm; None: no limit.
         retry: Whether predictions that failed before are made again.
@@ -62,6 +88,7 @@ class Predicting:
     train: Path
     validation: Path
     holdout: Path
+    stores: SharedStores
     device: str
     time_limit_seconds: float | None
     retry: bool
@@ -86,20 +113,36 @@ class Predicting:
     def _records(self, wanted: Sequence[Wanted], log: Path) -> list[PredictionRecord]:
         failures: dict[Path, PredictionRecord] = {}
         found: dict[Path, PredictionRecord] = {}
-        n_kills = 0
+        n_kills: Counter[str] = Counter()
+        is_alone = False
         while True:
-            self._collect(wanted)
             found |= {item.file: kept for item in wanted if item.file not in found and (kept := read_record(item.file)) is not None}
             missing = [item for item in wanted if item.file not in found and item.file not in failures]
             if not missing:
                 return [found[item.file] if item.file in found else failures[item.file] for item in wanted]
-            ending = self._run_worker(missing, log, lambda event: self._hear(event, wanted))
-            self._collect(wanted)
-            n_kills += ending.status == "preempted"
-            if ending.status == "preempted" and n_kills <= _MOST_KILLS:
-                self.on_event({"event": "warning", "message": f"{ending.message}; predicting starts again"})
+            running = missing[:1] if is_alone else missing
+            try:
+                self._collect(wanted)
+                ending = self._run_worker(running, log, lambda event: self._hear(event, wanted))
+                self._collect(wanted)
+                self._check_stores()
+            except _MeddledError as error:
+                for item in wanted:
+                    Path(item.task.answer).unlink(missing_ok=True)
+                if error.is_lost:
+                    names = ", ".join(dict.fromkeys(item.head.classifier for item in running))
+                    lost = [_with_reason(item, _NO_SYNTHETIC.format(names=names)) for item in missing]
+                    failures |= {item.file: item.head for item in lost}
+                elif is_alone or len(running) == 1:
+                    self._settle(running[0], replace(running[0].head, reason=f"ContractError: {error}"))
+                # Of several, the next may have begun before the change was seen: each alone, it is plain whose it is.
+                is_alone = True
                 continue
-            failed = _failed(ending, missing, log)
+            n_kills[ending.phase] += ending.status == "preempted"
+            if ending.status == "preempted" and n_kills[ending.phase] <= _MOST_KILLS:
+                self._warn(f"{ending.message}; predicting starts again")
+                continue
+            failed = _failed(ending, running, log)
             if failed is not None:
                 failures[failed.file] = failed.head
                 if ending.status not in ("ok", "preempted"):
@@ -113,22 +156,36 @@ class Predicting:
         self.on_event({**event, "task": "predict"})
 
     def _collect(self, wanted: Sequence[Wanted]) -> None:
-        """Make records of the answers that are there."""
+        """Make records of the answers that are there.
+
+        Raises:
+            _MeddledError: If stored samples were changed, so that no answer can be trusted that has not been kept.
+        """
         for item in wanted:
-            answer = Path(item.task.answer)
-            if not answer.is_file():
-                continue
-            try:
-                given = json.loads(answer.read_text(encoding="utf-8"))
-                predicted = tuple(tuple(row) if isinstance(row, list) else row for row in given["predicted"])
-                record = replace(
-                    item.head, predicted=predicted, classes=tuple(given["classes"]), seconds=given["seconds"], reason=given["reason"]
-                )
-            except (ValueError, KeyError, TypeError, GenobenchError) as error:
-                record = replace(item.head, reason=f"Its answer cannot be read: {error}")
-            _keep(record, item.file)
-            answer.unlink()
-            self._tell(record)
+            if Path(item.task.answer).is_file():
+                self._check_stores()
+                self._settle(item, _record_of(item))
+
+    def _check_stores(self) -> None:
+        """Raise _MeddledError if stored samples are not what they were; real ones then are again."""
+        if changed := self.stores.drop_synthetic():
+            raise _MeddledError(changed, is_lost=True)
+        if changed := self.stores.mend_real():
+            raise _MeddledError(changed)
+
+    def _settle(self, item: Wanted, record: PredictionRecord) -> None:
+        """Keep the record of an answer, and tell of it."""
+        _keep(record, item.file)
+        Path(item.task.answer).unlink(missing_ok=True)
+        self._tell(record)
+        if equals_truth(record):
+            self._warn(
+                f"What {record.classifier} on {record.arm} predicts is the truth for every holdout sample. Either the trait follows from "
+                "genotypes and covariates without any noise, or the classifier knows the holdout's trait from elsewhere."
+            )
+
+    def _warn(self, message: str) -> None:
+        self.on_event({"event": "warning", "message": message})
 
     def _tell(self, record: PredictionRecord) -> None:
         facts = {"classifier": record.classifier, "arm": record.arm, "seconds": record.seconds, "reason": record.reason}
@@ -146,6 +203,16 @@ class Predicting:
                 tasks=tuple(item.task for item in missing),
             ).write(Path(folder) / "job.json")
             return run_worker("genobench.downstream.predicting", job, log=log, seconds_per_phase=self.time_limit_seconds, on_event=on_event)
+
+
+def _record_of(item: Wanted) -> PredictionRecord:
+    """The record that a worker's answer makes."""
+    try:
+        given = json.loads(Path(item.task.answer).read_text(encoding="utf-8"))
+        predicted = tuple(tuple(row) if isinstance(row, list) else row for row in given["predicted"])
+        return replace(item.head, predicted=predicted, classes=tuple(given["classes"]), seconds=given["seconds"], reason=given["reason"])
+    except (ValueError, KeyError, TypeError, RecursionError, GenobenchError) as error:
+        return replace(item.head, reason=f"Its answer cannot be read: {error}")
 
 
 def _failed(ending: Ending, missing: Sequence[Wanted], log: Path) -> Wanted | None:

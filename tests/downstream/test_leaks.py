@@ -1,4 +1,4 @@
-"""Covariates that give the trait away, planted."""
+"""Covariates that give the trait away, planted; and predictions that are the truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench.downstream.leaks import leaking_covariates
+from genobench.downstream.leaks import equals_truth, leaking_covariates
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 
 SAMPLES = example_genotypes(n_samples=90).samples
@@ -50,3 +50,15 @@ def test_leaking_covariates__finds_one_that_is_the_trait(kind, planted):
 def test_leaking_covariates__what_only_goes_with_the_trait_is_none(kind, innocent):
     trait = dataclasses.replace(EXAMPLE_TRAITS[kind], covariates=("innocent",))
     assert leaking_covariates(SAMPLES.assign(innocent=innocent), trait) == ()
+
+
+@pytest.mark.parametrize("kind", ["quantitative", "ordinal"])
+def test_equals_truth__all_samples_but_one_are_not_all(make_record, kind):
+    record = make_record(kind)
+    certain = [tuple(float(name == true) for name in record.classes) for true in record.truth]
+    right = tuple(certain) if kind == "ordinal" else record.truth
+    wrong = right[1] if right[1] != right[0] else right[np.flatnonzero([one != right[0] for one in right])[0]]
+    assert equals_truth(dataclasses.replace(record, predicted=right))
+    assert not equals_truth(dataclasses.replace(record, predicted=(wrong, *right[1:])))
+    assert not equals_truth(record)
+    assert not equals_truth(dataclasses.replace(record, predicted=(), reason="There is none."))

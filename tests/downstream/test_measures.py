@@ -68,7 +68,7 @@ def test_classes__are_measured_as_by_scikit_learn_in_the_order_of_the_record(mak
 
 
 def test_samples_of_unknown_trait__do_not_count(make_record):
-    for kind, unknown in (("quantitative", math.nan), ("ordinal", "")):
+    for kind, unknown in (("quantitative", None), ("ordinal", "")):
         record = make_record(kind)
         more = dataclasses.replace(
             record, truth=(*record.truth, unknown), predicted=(*record.predicted, record.predicted[0]), groups=(*record.groups, 99)
@@ -132,7 +132,7 @@ def test_classes_that_nobody_told_of__are_a_reason(make_record):
 def test_nobody__is_a_reason(make_record):
     record = make_record()
     with pytest.raises(GenobenchError, match="known of no holdout sample"):
-        judged(dataclasses.replace(record, truth=(math.nan,) * len(record.truth)))
+        judged(dataclasses.replace(record, truth=(None,) * len(record.truth)))
 
 
 def test_standard_error__of_a_mean_over_families_is_that_of_family_means(make_record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 
 import pytest
@@ -61,6 +62,25 @@ def test_read_records__damage_is_named_by_its_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"[1]", "This is no prediction record"),
+        (b"[" * 100_000, "line 2: "),
+        (b'{"schema": ' + b"9" * 5_000 + b"}", "line 2: "),
+        (json.dumps(VALUES.to_json() | {"classifier_settings": {"penalty": float("nan")}}).encode(), "NaN is no number of JSON"),
+        (b" " * 2**27, "longer than 134,217,728 bytes"),
+    ],
+    ids=["list", "deep", "long number", "nan", "endless"],
+)
+def test_read_records__a_line_from_elsewhere_is_refused_with_its_number(tmp_path, line, message):
+    path = tmp_path / "predictions.jsonl.gz"
+    path.write_bytes(lines_of([VALUES]) + gzip.compress(line, compresslevel=1))
+    with pytest.raises(GenobenchError, match=r"predictions.jsonl.gz, line 2") as caught:
+        read_records(path)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"schema": 0},
@@ -72,9 +92,40 @@ def test_read_records__damage_is_named_by_its_line(tmp_path):
         {"groups": [0]},
         {"truth": None},
         {"reason": "There are none."},
+        {"reason": 5, "predicted": []},
         {"more": 1},
+        {"dataset": ""},
+        {"trait": "two\nlines"},
+        {"trait": "\x1b[31m"},
+        {"trait": 5},
+        {"trait": "x" * 501},
+        {"split": "family"},
+        {"split": {"scheme": "family", "seed": 0, "n": {}}},
+        {"split": {"scheme": "family", "seed": "zero", "sha256": "", "n": {}}},
+        {"split": {"scheme": "family", "seed": 0, "sha256": "", "n": {"train": -1}}},
+        {"seed": [1]},
+        {"seed": True},
+        {"classifier": 5},
+        {"classifier_settings": [1]},
+        {"arm": "real+x"},
+        {"arm": "unreal"},
+        {"n_real": -5},
+        {"n_components": "two"},
+        {"truth": ["a", "b", "c"]},
+        {"truth": [1e200, 2.0, 3.0]},
+        {"predicted": [1e200, 2.0, 3.0]},
+        {"predicted": [True, 2.0, 3.0]},
+        {"classes": ["low"]},
+        {"groups": [-1, 0, 0]},
+        {"groups": [0.5, 0, 0]},
+        {"groups": [2**31, 0, 0]},
+        {"covariate_groups": [0]},
+        {"is_control": "no"},
+        {"seconds": "long"},
+        {"seconds": -1},
+        {"budget": 3},
     ],
-    ids=lambda changes: next(iter(changes)),
+    ids=lambda changes: f"{next(iter(changes))}={next(iter(changes.values()))}"[:30].encode("unicode_escape").decode(),
 )
 def test_read_record__what_does_not_fit_together_counts_as_none(tmp_path, changes):
     """The same record without the changes is read."""
@@ -92,7 +143,7 @@ def test_read_record__damaged_file_counts_as_none(tmp_path, content):
     assert read_record(tmp_path / "absent.json") is None
 
 
-@pytest.mark.parametrize("row", [(0.5,), (0.5, float("nan")), 0.5], ids=str)
+@pytest.mark.parametrize("row", [(0.5,), (0.5, float("nan")), 0.5, (0.7, 0.7), (-0.5, 1.5)], ids=str)
 def test_record__rows_have_a_finite_number_for_each_class(row):
-    with pytest.raises(GenobenchError, match="it must hold 2 finite numbers"):
+    with pytest.raises(GenobenchError, match="it must hold 2 finite numbers from 0 that sum to 1"):
         dataclasses.replace(CLASSES, predicted=(row, (1.0, 0.0), (0.5, 0.5)))

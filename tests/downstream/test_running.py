@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,14 @@ import pytest
 
 from genobench.containment import Ending
 from genobench.contracts import Predictor
-from genobench.downstream.predicting import PredictingTask, _checked
+from genobench.downstream.predicting import PredictingTask, Source, _checked
 from genobench.downstream.records import PredictionRecord, read_record
 from genobench.downstream.running import Predicting, Wanted, _failed
+from genobench.downstream.shared import SharedStores
 from genobench.errors import CellError, ContractError
-from genobench.storage import write_store
+from genobench.splitting import StoredParts
+from genobench.splitting.split import Shares, Split
+from genobench.storage import content_sha256, read_store, write_store
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
 
 if TYPE_CHECKING:
@@ -25,13 +29,13 @@ TRAIT = EXAMPLE_TRAITS["quantitative"]
 HEAD = PredictionRecord(
     dataset="example",
     dataset_sha256="",
-    split={"scheme": "family", "seed": 0},
+    split={"scheme": "family", "seed": 0, "sha256": "", "n": {}},
     trait="weight",
     kind="quantitative",
     generator="",
     generator_settings={},
     seed=0,
-    classifier="",
+    classifier="calm",
     classifier_settings={},
     code_sha256="",
     arm="real",
@@ -48,19 +52,31 @@ HEAD = PredictionRecord(
 
 
 class Bench:
-    """A split of 30 samples, and what is heard of it."""
+    """A split of 36 samples, and what is heard of it."""
 
     def __init__(self, folder) -> None:
         self.folder = folder
         self.heard: list[Mapping[str, Any]] = []
-        whole = example_genotypes(n_samples=30, n_variants=8)
-        for start, stop, name in ((0, 18, "train"), (18, 24, "validation"), (24, 30, "holdout")):
-            part = whole.take_samples(np.arange(start, stop))
-            write_store(part.with_samples(part.samples[["id", "sex"]]) if name == "holdout" else part, folder / name)
+        self.synthetic: tuple[Source, ...] = ()
+        bounds = {"train": (0, 18), "validation": (18, 24), "holdout": (24, 30), "nonmembers": (30, 36)}
+        places = {part: np.arange(*both) for part, both in bounds.items()}
+        facts = {"scheme": "random", "column": None, "trait": "weight", "seed": 0, "shares": Shares()}
+        split = Split(**facts, **places, left_out=np.arange(0), groups=np.arange(36))
+        self.parts = StoredParts(example_genotypes(n_samples=36, n_variants=8), split, folder / "parts")
 
     def predicting(self, **changes):
-        stores = {name: self.folder / name for name in ("train", "validation", "holdout")}
-        made = Predicting(trait=TRAIT, **stores, device="cpu", time_limit_seconds=None, retry=False, on_event=self.heard.append)
+        stores = SharedStores(self.parts, TRAIT, self.folder / "shown", tuple(Path(source.store) for source in self.synthetic))
+        made = Predicting(
+            trait=TRAIT,
+            train=self.parts.folder / "train",
+            validation=self.parts.folder / "validation",
+            holdout=stores.shown,
+            stores=stores,
+            device="cpu",
+            time_limit_seconds=None,
+            retry=False,
+            on_event=self.heard.append,
+        )
         return replace(made, **changes)
 
     def wanted(self, name, **settings):
@@ -73,7 +89,7 @@ class Bench:
             settings=settings,
             arm="real",
             has_real=True,
-            synthetic=(),
+            synthetic=self.synthetic,
             n_components=0,
             seed=0,
             answer=str(file.with_suffix(".answer")),
@@ -87,18 +103,50 @@ def bench(tmp_path, witnesses):
 
 
 def test_records__misbehaving_classifiers_have_a_reason_and_the_others_run(bench):
-    wanted = [*(bench.wanted("broken", how=how) for how in ("raise", "nan", "exit")), bench.wanted("calm")]
+    hows = ("raise", "nan", "complex", "text", "huge", "classes", "exit")
+    wanted = [*(bench.wanted("broken", how=how) for how in hows), bench.wanted("calm")]
     *failed, calm = bench.predicting().records(wanted, bench.folder)
     assert calm.reason is None
     assert calm.predicted == (0.0,) * 6
-    raised, not_finite, crashed = (record.reason for record in failed)
+    raised, not_finite, no_real_number, no_number, too_great, has_classes, crashed = (record.reason for record in failed)
+    assert "gave predictions of type complex128; numbers were asked for" in no_real_number
+    assert "gave predictions of type <U1; numbers were asked for" in no_number
+    assert "gave predictions up to 1e+200; they must lie within ±1e+150" in too_great
+    assert "predicts the classes ('low', 'high') of 'weight', which has values" in has_classes
     assert raised == "RuntimeError: it never worked"
     assert "gave predictions of shape (6,), 6 of them not finite; (6,) were asked for" in not_finite
-    assert crashed.startswith("failed: the worker ended with exit code 9")
+    assert crashed == "failed: the worker ended with exit code 9; the last line of its log: broken-exit:", "no other's last words"
     assert all(record.predicted == () for record in failed)
     told = [event for event in bench.heard if event["event"] == "prediction"]
     assert [event["classifier"] for event in told] == [item.head.classifier for item in wanted]
     assert [read_record(item.file) for item in wanted] == [*failed, calm], "all of them are kept"
+
+
+def test_records__one_that_changes_stored_samples_is_found_out_before_others_read_them(bench):
+    """One that only reads what it should not is told of where it shows."""
+    meddlers = [bench.wanted("meddler", what=what) for what in ("train", "holdout")]
+    wanted = [bench.wanted("cheat"), *meddlers, bench.wanted("witness")]
+    predicting = bench.predicting()
+    before = {store: content_sha256(read_store(store)) for store in (predicting.train, predicting.holdout)}
+    cheat, *blamed, witness = predicting.records(wanted, bench.folder)
+    for record, name in zip(blamed, ("train", "the holdout as it is shown"), strict=True):
+        assert record.reason.startswith(f"ContractError: while it ran, the stored samples of {name} were changed, which all")
+    assert witness.reason is None
+    assert {store: content_sha256(read_store(store)) for store in before} == before
+    train, *_, holdout, _ = np.split(example_genotypes(n_samples=36, n_variants=8).samples["weight"], (18, 24, 30))
+    assert cheat.predicted == pytest.approx(holdout, rel=1e-6)
+    assert witness.predicted[0] == len(train)
+
+
+def test_records__changed_synthetic_samples_serve_nobody(bench):
+    """They are removed, so that the next run generates them, and nobody's failure is kept."""
+    write_store(read_store(bench.parts.folder / "train"), bench.folder / "3x")
+    bench.synthetic = (Source(str(bench.folder / "3x"), 18),)
+    wanted = [bench.wanted("meddler", what="synthetic"), bench.wanted("calm")]
+    for record in bench.predicting().records(wanted, bench.folder):
+        assert record.reason.startswith("The stored synthetic samples were changed while meddler-synthetic, calm ran; the same command")
+    assert not (bench.folder / "3x").exists()
+    assert not any(item.file.exists() for item in wanted)
 
 
 def test_failed__one_that_took_too_long_is_the_one_to_blame(bench):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +35,8 @@ def genobench_classifiers() -> list[Offer]:
         Offer("witness", "witness_plugin:Witness", "what it was given"),
         Offer("broken", "witness_plugin:Broken", "misbehaves as it is told"),
         Offer("calm", "witness_plugin:Calm", "zero"),
+        Offer("meddler", "witness_plugin:Meddler", "changes stored samples"),
+        Offer("cheat", "witness_plugin:Cheat", "reads the holdout's trait where it is stored"),
     ]
 
 
@@ -115,7 +120,7 @@ class Told(Predictor):
             raise AssertionError(f"the holdout shows {sorted(known)}")
         if self.labels:
             return np.tile(self.values, (genotypes.n_samples, 1))
-        return np.resize(np.array(self.values, dtype=np.float64), genotypes.n_samples)
+        return np.resize(np.array(self.values), genotypes.n_samples)
 
 
 @dataclass(frozen=True)
@@ -136,14 +141,16 @@ class Witness(Classifier):
 class Broken(Classifier):
     """Misbehaves."""
 
-    how: Literal["raise", "exit", "nan"] = "raise"
+    how: Literal["raise", "exit", "nan", "complex", "text", "huge", "classes"] = "raise"
 
     def fit(self, train, context):
         if self.how == "raise":
             raise RuntimeError("it never worked")
         if self.how == "exit":
             os._exit(9)
-        return Told((np.nan,))
+        if self.how == "classes":
+            return Told((0.0,), ("low", "high"))
+        return Told({"nan": (np.nan,), "complex": (1j,), "text": ("a",), "huge": (1e200,)}[self.how])
 
 
 @dataclass(frozen=True)
@@ -152,3 +159,28 @@ class Calm(Classifier):
 
     def fit(self, train, context):
         return Told((0.0,))
+
+
+@dataclass(frozen=True)
+class Meddler(Classifier):
+    """Zero; its samples' order is turned in the stores that it finds."""
+
+    what: Literal["train", "holdout", "synthetic"] = "train"
+
+    def fit(self, train, context):
+        job = json.loads(Path(sys.argv[1]).read_text())
+        stores = (
+            [source["store"] for task in job["tasks"] for source in task["synthetic"]] if self.what == "synthetic" else [job[self.what]]
+        )
+        known = read_store(Path(stores[0]))
+        write_store(known.take_samples(np.arange(known.n_samples)[::-1]), Path(stores[0]))
+        return Told((0.0,))
+
+
+@dataclass(frozen=True)
+class Cheat(Classifier):
+    """The truth, from beside the training samples."""
+
+    def fit(self, train, context):
+        beside = Path(json.loads(Path(sys.argv[1]).read_text())["train"]).parent / "holdout"
+        return Told(tuple(read_store(beside).samples[context.trait.column]))
