@@ -30,6 +30,11 @@ def genobench_classifiers() -> list[Offer]:
             "genobench.builtin.linear.prs:PolygenicScore",
             "polygenic score: clumping and thresholding, for values and ordered classes",
         ),
+        Offer(
+            "ldpred",
+            "genobench.builtin.linear.ldpred:LdPred",
+            "polygenic score: marginal effects given linkage (LDpred2), for values and ordered classes",
+        ),
         Offer("logistic", "genobench.builtin.linear.logistic:LogisticRegression", "multinomial logistic regression on calls, for classes"),
         Offer("ordinal", "genobench.builtin.linear.ordinal:OrdinalRegression", "cumulative logits on calls, for ordered classes"),
     ]

@@ -27,10 +27,11 @@ SETTINGS: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench/command": {"program": f"{sys.executable} {REDRAW} {{train}} {{conditions}} {{synthetic}} {{seed}}"},
         "genobench/dgg-precision": {"k": 5},
         "genobench/dgg-recall": {"k": 5},
+        "genobench/ldpred": {"n_sweeps": 20, "n_discarded": 5},
     }
 )
-"""The examples have 48 samples, fewer than the 50 neighbours that two metrics ask for; `bayesr` needs no long chains here, and
-`command` runs whatever it is given."""
+"""The examples have 48 samples, fewer than the 50 neighbours that two metrics ask for; `bayesr` and `ldpred` need no long chains here,
+and `command` runs whatever it is given."""
 
 OFFERS: Final = tuple(entry for kind in KINDS for entry in load_registry().offers(kind))
 BUILT_IN: Final = tuple(entry for entry in OFFERS if entry.distribution == "genobench")

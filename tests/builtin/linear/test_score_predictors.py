@@ -9,11 +9,12 @@ import pytest
 
 from genobench.builtin.linear.class_models import fit_cumulative
 from genobench.builtin.linear.lasso import Lasso
+from genobench.builtin.linear.ldpred import LdPred
 from genobench.builtin.linear.prs import PolygenicScore
 from genobench.testing import example_genotypes
 
 LABELS = np.array(["low", "medium", "high"], dtype=object)
-CLASSIFIERS = [Lasso(), PolygenicScore()]
+CLASSIFIERS = [Lasso(), PolygenicScore(), LdPred(n_sweeps=30, n_discarded=10)]
 
 
 @pytest.fixture(scope="module")
