@@ -142,10 +142,8 @@ def _fit_model(values: Floats, covariates: Floats) -> _Model:
     centred = values - values.mean()
     residual = _beside(basis, centred)
     if np.linalg.norm(residual) <= _DEPENDENT * np.linalg.norm(centred):
-        raise DatasetError(
-            f"The values follow from the {covariates.shape[1]} covariates, so that nothing is left to test; "
-            f"leave out the covariate that holds the trait."
-        )
+        told = "a covariate" if basis.shape[1] == 2 else f"the {basis.shape[1] - 1} covariates"
+        raise DatasetError(f"The values follow from {told}, so that nothing is left to test; leave out the covariate that holds the trait.")
     return _Model(basis, residual)
 
 

@@ -61,9 +61,10 @@ def trait_beside(values: ArrayLike, covariates: ArrayLike | None, *, n_samples: 
         raise DatasetError(f"The values of all {n_samples} samples are {y[0]:g}; a model of variances needs values that differ.")
     residual = y - basis @ (basis.T @ y)
     if not residual @ residual > _ROUNDING * spread:
+        n_covariates = basis.shape[1] - 1
+        told = "a covariate" if n_covariates == 1 else f"the {n_covariates} covariates"
         raise DatasetError(
-            f"The values follow from the {basis.shape[1] - 1} covariates that vary, so that nothing is left to explain; "
-            f"leave out the covariate that holds the trait."
+            f"The values follow from {told}, so that nothing is left to explain; leave out the covariate that holds the trait."
         )
     return TraitBeside(y, basis, residual)
 

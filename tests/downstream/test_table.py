@@ -139,15 +139,15 @@ def test_answer__says_of_a_single_share_what_it_is(make_record):
 
 def test_answer__says_why_nothing_can_be_compared_with_covariates_alone(make_record):
     """A model of real samples failed: that covariates alone predicted nothing would be wrong."""
-    lost = {"predicted": (), "reason": "The values follow from the 1 covariates that vary."}
+    lost = {"predicted": (), "reason": "The values follow from a covariate."}
     records = [
         make_record(arm="covariates", classifier="genobench/covariates", quality=0.1),
         dataclasses.replace(make_record(), **lost),
         dataclasses.replace(make_record(generator="genobench/copy", arm="synthetic"), **lost),
     ]
     *_, alone, genotypes = answer(summaries(records)[0])
-    assert alone.endswith("No relative utility can be given: The values follow from the 1 covariates that vary.")
-    assert genotypes.endswith("No classifier can be compared with covariates alone: The values follow from the 1 covariates that vary.")
+    assert alone.endswith("No relative utility can be given: The values follow from a covariate.")
+    assert genotypes.endswith("No classifier can be compared with covariates alone: The values follow from a covariate.")
 
 
 def test_answer__without_scores_or_generators_says_so(make_record):

@@ -171,7 +171,7 @@ def test_genomic_inflation__is_the_factor_of_the_statistics():
         ([1.0] * 9, None, r"values have shape \(9,\)"),
         (np.arange(10.0), np.ones(10), r"covariates \(10,\)"),
         ([2.5] * 10, None, "values of all 10 samples are 2.5"),
-        (np.arange(10.0), np.arange(10.0)[:, None] * 3 + 1, "follow from the 1 covariates"),
+        (np.arange(10.0), np.arange(10.0)[:, None] * 3 + 1, "follow from a covariate"),
         ([1.0, 2.0, *[np.nan] * 8], None, "2 samples have a value .* needs 3 at least"),
     ],
 )

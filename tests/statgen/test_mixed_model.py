@@ -174,7 +174,7 @@ def test_mixed_model__refuses_what_it_cannot_fit() -> None:
         MixedModel.fit(relationship, values, np.full((20, 1), np.nan))
     with pytest.raises(DatasetError, match="The values of all 20 samples are 1; a model of variances needs values that differ"):
         MixedModel.fit(relationship, np.ones(20))
-    with pytest.raises(DatasetError, match="The values follow from the 1 covariates that vary"):
+    with pytest.raises(DatasetError, match="The values follow from a covariate"):
         MixedModel.fit(relationship, values, 2 * values[:, None] + 1)
     with pytest.raises(DatasetError, match="20 samples are too few for 20 fixed effects"):
         MixedModel.fit(relationship, values, np.eye(20))
