@@ -23,6 +23,7 @@ from genobench.cli.run import (
     SplitsOption,
     TraitOption,
 )
+from genobench.errors import GenobenchError, SettingsError
 
 if TYPE_CHECKING:
     from genobench.downstream.records import PredictionRecord
@@ -36,6 +37,10 @@ def downstream(
     ] = None,
     generator: Annotated[
         list[str] | None, typer.Option("--generator", "-g", help="A generator; repeat it for several. Controls are generators too.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of a classifier or generator, NAME.setting=value (lasso.l1_share=0.5); may be repeated."),
     ] = None,
     dataset: DatasetOption = "cattle-demo",
     arms: Annotated[
@@ -60,7 +65,7 @@ def downstream(
         Path | None, typer.Option(help="A folder of boards: the predictions are added to its board DATASET.SPLIT.downstream[.BUDGET].")
     ] = None,
     heritability: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Of a quantitative trait, where it is known: pages then give r/h.")
+        float | None, typer.Option(help="Of a quantitative trait, above 0 and at most 1, where it is known: pages then give r/h.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Let new predictions take the place of those that a board holds.")] = False,
 ) -> None:
@@ -71,10 +76,14 @@ def downstream(
     from genobench.downstream.walk import ClassifierPlan, DownstreamPlan
     from genobench.planning import GeneratorPlan, Plan
 
+    if heritability is not None and not 0 < heritability <= 1:
+        raise GenobenchError(f"--heritability {heritability:g} is no share of variance; write one above 0 and at most 1.")
+    generators, classifiers = ([*dict.fromkeys(names or [])] for names in (generator, classifier))
+    given = _settings_of(settings or [], [*generators, *classifiers])
     plan = DownstreamPlan(
         cells=Plan(
             dataset=dataset,
-            generators=tuple(GeneratorPlan(name) for name in dict.fromkeys(generator or [])),
+            generators=tuple(GeneratorPlan(name, given[name]) for name in generators),
             trait=trait,
             split=split,
             split_column=split_column,
@@ -86,7 +95,7 @@ def downstream(
             budget=budget,
             retry=retry,
         ),
-        classifiers=tuple(ClassifierPlan(name) for name in dict.fromkeys(classifier or [])),
+        classifiers=tuple(ClassifierPlan(name, given[name]) for name in classifiers),
         arms=tuple(name.strip() for name in arms.split(",") if name.strip()),
         n_components=components,
     )
@@ -96,19 +105,46 @@ def downstream(
     records = _walk(plan, json_lines=json_lines)
     if not json_lines:
         _answer(records, heritability)
+    _warn_of_missing(records)
+    if heritability is not None and all(record.kind != "quantitative" for record in records):
+        warn(f"--heritability is for a quantitative trait, and {records[0].trait} is {records[0].kind}; it is left out.")
+        heritability = None
     if publish is not None:
         _publish(records, publish, budget=plan.cells.budget, replace=replace, heritability=heritability)
 
 
+def _settings_of(texts: list[str], names: list[str]) -> dict[str, dict[str, str]]:
+    """The settings of each classifier and generator that is named, from texts `NAME.setting=value`.
+
+    Raises:
+        SettingsError: If a text is no such, or is of a plugin that is not named, or of two.
+    """
+    given: dict[str, dict[str, str]] = {name: {} for name in names}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        plugin, dot, setting = key.rpartition(".")
+        if not equals or not dot:
+            raise SettingsError(f"--set {text} does not say whose setting it is; write --set NAME.setting=value, as in lasso.l1_share=0.5.")
+        meant = [name for name in names if plugin in (name, name.rpartition("/")[2])]
+        if len(meant) != 1:
+            said = "is named neither with --classifier nor with --generator" if not meant else f"may be {' or '.join(meant)}"
+            raise SettingsError(f"--set {text} is of '{plugin}', which {said}.")
+        given[meant[0]][setting] = value
+    return given
+
+
 def _answer(records: list[PredictionRecord], heritability: float | None) -> None:
-    """What the records say, in plain words, and how many are missing."""
+    """What the records say, in plain words."""
     from genobench.downstream.answer import answer
     from genobench.downstream.summary import summaries
 
     for summary in summaries(records, heritability=heritability):
         typer.echo(f"{summary.dataset}, {summary.scheme} splits, {summary.trait}:")
         for line in answer(summary):
-            typer.echo(f"  - {line}")
+            typer.echo(f"  - {line.replace('**', '')}")
+
+
+def _warn_of_missing(records: list[PredictionRecord]) -> None:
     missing = [record for record in records if record.reason is not None]
     if missing:
         first = missing[0]

@@ -7,11 +7,14 @@ error, unless the caller says that the new one replaces the old.
 from __future__ import annotations
 
 import json
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any, Final
 
 from genobench.downstream.records import lines_of, read_records
+from genobench.downstream.summary import by_trait
 from genobench.errors import GenobenchError
 from genobench.home import write_bytes_atomically, write_json_atomically
+from genobench.leaderboard.places import named_files, without_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,10 +65,10 @@ def board_name(records: Iterable[PredictionRecord], budget: str = "") -> str:
 
 
 def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool = False) -> int:
-    """Add predictions to a board, and make its pages.
+    """Add predictions to a board.
 
     Args:
-        records: Of this board.
+        records: Of this board. What they say of local paths is left out, but for the files' names.
         folder: The board's folder; made when absent.
         replace: Whether a prediction that differs takes the place of the one that the board holds.
 
@@ -73,11 +76,12 @@ def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool 
         How many were added or changed; 0 where the board held all of them.
 
     Raises:
-        GenobenchError: If the board holds another prediction, of another code or with other numbers. The board is then as it was.
+        GenobenchError: If the board holds another prediction, of another code or with other numbers, or if these and what it holds may not
+            stand in one table. The board is then as it was.
     """
     held = {_key(record): record for record in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
     n_changed = 0
-    for record in records:
+    for record in map(_without_places, records):
         key = _key(record)
         known = held.get(key)
         differing = [] if known is None else _differences(known, record)
@@ -93,6 +97,7 @@ def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool 
         n_changed += 1
     if not held:
         raise GenobenchError(f"There is no prediction to publish to {folder}.")
+    by_trait(held.values())
     if n_changed:
         write_bytes_atomically(folder / EVIDENCE, lines_of(record for _, record in sorted(held.items())))
     return n_changed
@@ -105,6 +110,16 @@ def read_board(folder: Path) -> list[PredictionRecord]:
         GenobenchError: If there is none, or it cannot be read.
     """
     return read_records(folder / EVIDENCE)
+
+
+def _without_places(record: PredictionRecord) -> PredictionRecord:
+    """A record that names files, not folders of a machine."""
+    return changed(
+        record,
+        generator_settings=without_paths(dict(record.generator_settings)),
+        classifier_settings=without_paths(dict(record.classifier_settings)),
+        reason=None if record.reason is None else named_files(record.reason),
+    )
 
 
 def state_heritability(folder: Path, heritability: float) -> None:
@@ -120,11 +135,14 @@ def stated_heritability(folder: Path) -> float | None:
     """
     path = folder / _FACTS
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["heritability"])
+        heritability = float(json.loads(path.read_text(encoding="utf-8"))["heritability"])
+        if not 0 < heritability <= 1:
+            raise ValueError(f"{heritability} is no share above 0 and at most 1")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise GenobenchError(f"The file {path} does not say a heritability ({error}); publish again with --heritability.") from error
+    return heritability
 
 
 def _key(record: PredictionRecord) -> str:

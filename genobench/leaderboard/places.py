@@ -27,7 +27,7 @@ def without_places(outcome: Outcome) -> Outcome:
     Args:
         outcome: Evidence; its cell's id stays, though settings are part of what it is the hash of.
     """
-    settings = {name: _without_paths(value) for name, value in outcome.settings.items()}
+    settings = {name: without_paths(value) for name, value in outcome.settings.items()}
     return dataclasses.replace(outcome, settings=settings, message=named_files(outcome.message))
 
 
@@ -43,12 +43,13 @@ def named_files(text: str) -> str:
     return _PATH.sub(lambda found: _name(found[0]), text)
 
 
-def _without_paths(value: Any) -> Any:
+def without_paths(value: Any) -> Any:
+    """A JSON value with files' names in place of absolute paths."""
     if isinstance(value, str):
         return named_files(value)
     if isinstance(value, dict):
-        return {name: _without_paths(item) for name, item in value.items()}
-    return [_without_paths(item) for item in value] if isinstance(value, list) else value
+        return {name: without_paths(item) for name, item in value.items()}
+    return [without_paths(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_path(text: str) -> bool:

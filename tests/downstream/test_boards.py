@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from genobench.downstream.boards import EVIDENCE, board_name, publish, read_board
+from genobench.downstream.boards import EVIDENCE, board_name, publish, read_board, state_heritability, stated_heritability
 from genobench.downstream.records import PredictionRecord
 from genobench.errors import GenobenchError
 
@@ -69,3 +69,38 @@ def test_publish__nothing_is_no_board(tmp_path):
     with pytest.raises(GenobenchError, match="There is no prediction to publish"):
         publish([], tmp_path / "board")
     assert not (tmp_path / "board").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset_sha256": "e" * 64}, "predictions for one dataset and one scheme"),
+        ({"kind": "ordinal", "truth": ("a",) * 3, "classes": ("a",), "predicted": ((1.0,),) * 3}, "are ordinal and quantitative"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_publish__what_may_not_stand_in_one_table_leaves_the_board_as_it_was(tmp_path, changes, message):
+    publish([REAL], tmp_path)
+    with pytest.raises(GenobenchError, match=message):
+        publish([replace(BOTH, **changes)], tmp_path)
+    assert read_board(tmp_path) == [REAL]
+
+
+def test_publish__names_files_and_not_folders(tmp_path):
+    local = replace(
+        BOTH, predicted=(), reason="OSError: no /home/ana/rats/model.pt", generator_settings={"path": "/home/ana/rats/synthetic.bed"}
+    )
+    assert publish([local], tmp_path) == 1
+    (held,) = read_board(tmp_path)
+    assert (held.reason, held.generator_settings) == ("OSError: no model.pt", {"path": "synthetic.bed"})
+    assert publish([local], tmp_path) == 0
+
+
+@pytest.mark.parametrize("stated", ['{"heritability": 7}', '{"heritability": NaN}', '{"heritability": "x"}', "[]", "[" * 100_000])
+def test_stated_heritability__is_a_share_of_variance(tmp_path, stated):
+    assert stated_heritability(tmp_path) is None
+    (tmp_path / "facts.json").write_text(stated)
+    with pytest.raises(GenobenchError, match="does not say a heritability"):
+        stated_heritability(tmp_path)
+    state_heritability(tmp_path, 0.25)
+    assert stated_heritability(tmp_path) == 0.25

@@ -162,6 +162,12 @@ def test_downstream__classes_are_filled_up_and_stand_in_the_order_of_the_trait(u
         (("-g", "echo"), "No classifier is named"),
         (("-c", "witness", "--arms", "real,unreal"), "There is no arm 'unreal'"),
         (("-c", "logistic", "--arms", "real"), "None of logistic takes a quantitative trait."),
+        (("-c", "broken", "--set", "how=nan"), "--set how=nan does not say whose setting it is; write --set NAME.setting=value"),
+        (("-c", "broken", "--set", "broken.how"), "--set broken.how does not say whose setting it is"),
+        (("-c", "broken", "--set", "calm.how=nan"), "is of 'calm', which is named neither with --classifier nor with --generator"),
+        (("-c", "broken", "-g", "x/broken", "--set", "broken.how=nan"), "is of 'broken', which may be x/broken or broken"),
+        (("-c", "broken", "--arms", "real", "--set", "broken.why=nan"), "Broken has no setting 'why'. Its settings: how."),
+        (("-c", "witness", "--heritability", "0"), "--heritability 0 is no share of variance"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
@@ -200,6 +206,15 @@ def test_downstream__samples_that_cannot_be_had_cost_their_arms_and_are_asked_fo
     assert "more samples" in genobench(*command, "--retry").err
 
 
+def test_downstream__takes_settings_of_the_plugin_that_they_name(user):
+    _, genobench = user
+    done = genobench("downstream", "-d", "values", "-c", "broken", "--set", "broken.how=nan", "--arms", "real", "--json")
+    (record,) = records_of(done)
+    assert record["classifier_settings"] == {"how": "nan"}
+    assert "not finite" in record["reason"]
+    assert "1 of 1 predictions are missing; the first, witness-plugin/broken on real: " in done.err
+
+
 def test_downstream__publishes_evidence_and_its_page(user, values):
     """The same command again changes nothing, and the page is made again from the evidence."""
     folder, genobench = user
@@ -210,6 +225,7 @@ def test_downstream__publishes_evidence_and_its_page(user, values):
     board = folder / "boards" / "values.family.downstream"
     assert f"{len(records)} of {len(records)} predictions are new or changed in boards/values.family.downstream." in done.err
     assert "values, family splits, weight:" in done.out
+    assert "**" not in done.out
     page = (board / "README.md").read_text()
     assert "witness" in page
     assert f"0 of {len(records)} predictions are new or changed" in genobench(*publish).err
