@@ -159,7 +159,7 @@ def test_mixed_association__refuses_what_it_cannot_test() -> None:
     relationship = vanraden_1(calls)
     with pytest.raises(GenotypesError, match=r"calls have shape \(79, 60\) but there are 80 values"):
         mixed_association(calls[1:], trait, relationship)
-    with pytest.raises(DatasetError, match="values do not vary"):
+    with pytest.raises(DatasetError, match="The values follow from the 2 covariates"):
         mixed_association(calls, covariates[:, 0], relationship, covariates)
     with pytest.raises(DatasetError, match="4 samples are too few for 3 fixed effects"):
         mixed_association(calls[:4], trait[:4], np.eye(4), covariates[:4])
