@@ -13,6 +13,7 @@ from genobench.leaderboard.text import MISSING, number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from genobench.downstream.pairing import RelativeUtility
     from genobench.downstream.summary import Summary
 
 _SURE = 0.05
@@ -39,7 +40,8 @@ def _augmentation(summary: Summary) -> str:
     gains = {key: line.over_real[name] for key, line in summary.augmented().items()}
     question = "**Does augmentation help?**"
     if not gains:
-        return f"{question} No arm with real and synthetic samples has a gain with an interval, so this board cannot say."
+        said = "No arm with real samples and a model's synthetic ones has a gain with an interval, so this board cannot say."
+        return " ".join([question, said, *_of_controls(summary)])
     counts = _counts(gains)
     if counts["sure helps"] and counts["sure harms"]:
         said = "In places; in others it harms."
@@ -62,7 +64,17 @@ def _augmentation(summary: Summary) -> str:
     if counts["harms"]:
         worst = min((key for key in gains if gains[key].verdict == "harms"), key=lambda key: gains[key].mean)
         sentences.append(f"The largest clear loss is {gain_text(gains[worst])}, of {_of(worst)}.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *_of_controls(summary)])
+
+
+def _of_controls(summary: Summary) -> list[str]:
+    """How arms with samples of controls do, which show what synthetic samples do that know too little or too much."""
+    gains = [line.over_real[summary.primary.name] for line in summary.augmented_by_controls().values()]
+    if not gains:
+        return []
+    counts = [sum(one.verdict == verdict for one in gains) for verdict in ("helps", "harms")]
+    names = ", ".join(f"`{label}`" for label in summary.controls)
+    return [f"Controls ({names}) do not count as models: of their {_n(len(gains), 'arm')} {counts[0]} do better and {counts[1]} worse."]
 
 
 def _against(summary: Summary, score: str) -> str:
@@ -94,26 +106,28 @@ def _against(summary: Summary, score: str) -> str:
 
 def _synthetic_alone(summary: Summary) -> str:
     question = "**Are synthetic samples worth real ones?**"
-    shares = {
-        key: line.relative
-        for key, line in summary.lines.items()
-        if key.arm == SYNTHETIC and line.relative is not None and not math.isnan(line.relative.value)
-    }
-    if not shares:
-        reasons = {line.relative.reason for key, line in summary.lines.items() if key.arm == SYNTHETIC and line.relative is not None}
-        return f"{question} {_because('No relative utility can be given', reasons)}"
+    lines = {key: line.relative for key, line in summary.lines.items() if key.arm == SYNTHETIC and line.relative is not None}
+    shares = {key: one for key, one in lines.items() if not math.isnan(one.value)}
+    of_models = {key: one for key, one in shares.items() if key.generator not in summary.controls}
+    of_controls = {key: one for key, one in shares.items() if key.generator in summary.controls}
+    if not of_models:
+        said = "No relative utility of a model's samples can be given" if of_controls else "No relative utility can be given"
+        return f"{question} {_because(said, {one.reason for one in lines.values()})}"
+    said = f"{question} Alone they keep {_range(of_models)} of real samples' gain over covariates alone"
+    if len(of_models) > 1:
+        said += f", over {len(of_models)} classifiers and generators"
+    return f"{said}." + (f" Those of controls keep {_range(of_controls)}." if of_controls else "")
+
+
+def _range(shares: Mapping[Key, RelativeUtility]) -> str:
+    """The least and the greatest share, each with whose it is: "between 0.4 [0.2, 0.6] (...) and 0.9 [0.8, 1.0] (...)"."""
 
     def told(key: Key) -> str:
         low, high = shares[key].interval or (math.nan, math.nan)
         return f"{number(shares[key].value, 2)} [{number(low, 2)}, {number(high, 2)}] ({_of(key)})"
 
-    best, worst = max(shares, key=lambda key: shares[key].value), min(shares, key=lambda key: shares[key].value)
-    if len(shares) == 1:
-        return f"{question} Alone they keep {told(best)} of real samples' gain over covariates alone."
-    return (
-        f"{question} Alone they keep between {told(worst)} and {told(best)} of real samples' gain over covariates alone, over "
-        f"{len(shares)} classifiers and generators."
-    )
+    ordered = sorted(shares, key=lambda key: shares[key].value)
+    return told(ordered[0]) if len(shares) == 1 else f"between {told(ordered[0])} and {told(ordered[-1])}"
 
 
 def _genotypes(summary: Summary) -> str:
@@ -137,10 +151,17 @@ def _genotypes(summary: Summary) -> str:
 
 
 def by_generator(summary: Summary) -> list[str]:
-    """How many augmented models of each generator do better or worse than real samples alone, as blocks of Markdown."""
+    """How many arms with each generator's samples do better or worse than real samples alone, as blocks of Markdown.
+
+    Holm's correction is for all comparisons of models, and for all of controls.
+    """
     name = summary.primary.name
-    gains = {key: line.over_real[name] for key, line in summary.augmented().items()}
-    sure = dict(zip(gains, holm([one.p_value for one in gains.values()]), strict=True))
+    gains: dict[Key, Estimate] = {}
+    sure: dict[Key, float] = {}
+    for lines in (summary.augmented(), summary.augmented_by_controls()):
+        some = {key: line.over_real[name] for key, line in lines.items()}
+        gains |= some
+        sure |= zip(some, holm([one.p_value for one in some.values()]), strict=True)
     rows = []
     for generator in summary.generators:
         own = {key: one for key, one in gains.items() if key.generator == generator}
@@ -152,9 +173,14 @@ def by_generator(summary: Summary) -> list[str]:
                 for verdict in ("helps", "harms")
             ]
             unseen = sum(one.verdict == "no difference seen" for one in own.values())
-            rows.append([generator, *numbers, str(unseen), f"{gain_text(own[best])}, {_of(best)}"])
+            rows.append([generator_text(summary, generator), *numbers, str(unseen), f"{gain_text(own[best])}, {_of(best)}"])
     header = ["Generator", "better (Holm)", "worse (Holm)", "no difference seen", "greatest gain, picked after the fact"]
     return ["Augmented models against the same classifier on real samples alone:", table(header, rows)] if len(rows) > 1 else []
+
+
+def generator_text(summary: Summary, label: str) -> str:
+    """A generator's label, and whether it is a control."""
+    return f"{label} (control)" if label in summary.controls else label
 
 
 def flattery(summary: Summary, others: Sequence[Summary]) -> list[str]:

@@ -69,16 +69,19 @@ class Judged:
         predicted: Class probabilities, shape (n_samples, n_classes), or values, shape (n_samples,).
         families: A number that relatives share, shape (n_samples,).
         heritability: Of the trait; None where it is not known.
+        covariate_groups: A number that samples with the same covariates of classes share, shape (n_samples,); None where there are none.
     """
 
     truth: NDArray[np.intp] | Floats
     predicted: Floats
     families: NDArray[np.intp]
     heritability: float | None
+    covariate_groups: NDArray[np.intp] | None = None
 
     def rows(self, kept: NDArray[np.intp]) -> Judged:
         """Some of the samples."""
-        return Judged(self.truth[kept], self.predicted[kept], self.families[kept], self.heritability)
+        groups = None if self.covariate_groups is None else self.covariate_groups[kept]
+        return Judged(self.truth[kept], self.predicted[kept], self.families[kept], self.heritability, groups)
 
 
 @dataclass(frozen=True)
@@ -147,9 +150,11 @@ def _r_over_h(judged: Judged) -> float:
     return math.nan if judged.heritability is None else accuracy_of_genetic_values(_r(judged), judged.heritability)
 
 
-def _within_family_r(judged: Judged) -> float:
-    found = within_group_r(judged.truth, judged.predicted, judged.families)
-    if math.isnan(found) and math.isfinite(within_group_r(judged.truth, judged.truth, judged.families)):
+def _within_r(judged: Judged, groups: NDArray[np.intp] | None) -> float:
+    if groups is None:
+        return math.nan
+    found = within_group_r(judged.truth, judged.predicted, groups)
+    if math.isnan(found) and math.isfinite(within_group_r(judged.truth, judged.truth, groups)):
         return 0.0
     return found
 
@@ -213,8 +218,21 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure(
         ScoreSpec("within_family_r", "correlation about the means of families, pooled", "correlation", "higher", 1.0, 1),
         _VALUES,
-        _within_family_r,
+        lambda judged: _within_r(judged, judged.families),
         "no family in the holdout has two samples whose values differ",
+    ),
+    Measure(
+        ScoreSpec(
+            "within_covariates_r",
+            "correlation about the means of samples with the same covariates (vendor, sex, batch), pooled",
+            "correlation",
+            "higher",
+            1.0,
+            1,
+        ),
+        _VALUES,
+        lambda judged: _within_r(judged, judged.covariate_groups),
+        "no covariate of the trait has classes, or no two samples with the same ones have values that differ",
     ),
     Measure(
         ScoreSpec("r_over_h", "correlation divided by the root of the heritability", "r/h", "higher", 1.0, 1),
@@ -278,7 +296,8 @@ def judged(record: PredictionRecord, *, heritability: float | None = None) -> Ju
         truth = np.array([places.get(str(label), 0) for label in record.truth])
     if not len(known):
         raise GenobenchError("The trait is known of no holdout sample.")
-    return Judged(truth, predicted, families, heritability).rows(known)
+    groups = np.asarray(record.covariate_groups, dtype=np.intp) if record.covariate_groups else None
+    return Judged(truth, predicted, families, heritability, groups).rows(known)
 
 
 def measure(record: PredictionRecord, *, heritability: float | None = None) -> Mapping[str, Measured]:

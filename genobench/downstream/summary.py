@@ -83,7 +83,8 @@ class Summary:
         n_components: The numbers of principal components among the covariates.
         measures: The measures of the trait's kind, the primary one first.
         classifiers: Labels, in order.
-        generators: Labels, in order.
+        generators: Labels, in order; models first, then controls.
+        controls: Labels of those that are controls (a floor, a leak): shown, and no models whose help or harm is counted.
         arms: Their names: real samples, synthetic ones, more and more synthetic ones beside real ones, the rarest class.
         scores: Labels of the polygenic scores that there are.
         lines: By classifier, generator and arm.
@@ -100,6 +101,7 @@ class Summary:
     measures: tuple[Measure, ...]
     classifiers: tuple[str, ...]
     generators: tuple[str, ...]
+    controls: tuple[str, ...]
     arms: tuple[str, ...]
     scores: tuple[str, ...]
     lines: Mapping[Key, Line]
@@ -134,7 +136,14 @@ class Summary:
         return tuple(record for record in held if record.reason is None)
 
     def augmented(self) -> dict[Key, Line]:
-        """The lines of real and synthetic samples together whose gain over real ones is known."""
+        """The lines of real samples with synthetic ones of models whose gain over real samples is known."""
+        return {key: line for key, line in self._all_augmented().items() if key.generator not in self.controls}
+
+    def augmented_by_controls(self) -> dict[Key, Line]:
+        """Likewise with those of controls."""
+        return {key: line for key, line in self._all_augmented().items() if key.generator in self.controls}
+
+    def _all_augmented(self) -> dict[Key, Line]:
         return {
             key: line
             for key, line in self.lines.items()
@@ -245,6 +254,7 @@ def _summary(records: Sequence[PredictionRecord], heritability: float | None) ->
     scores = tuple(
         label for name in POLYGENIC_SCORES for one, label in of_classifiers.items() if one.name == name and Key(label, "", REAL) in sides
     )
+    controls = tuple(sorted({of_generators[_Named.generator(record)] for record in records if record.is_control}))
     return Summary(
         dataset=first.dataset,
         dataset_sha256=first.dataset_sha256,
@@ -254,7 +264,8 @@ def _summary(records: Sequence[PredictionRecord], heritability: float | None) ->
         n_components=tuple(sorted({record.n_components for record in records})),
         measures=measures,
         classifiers=tuple(sorted({key.classifier for key in sides if key.arm != COVARIATES})),
-        generators=tuple(sorted({key.generator for key in sides if key.generator})),
+        generators=tuple(sorted({key.generator for key in sides if key.generator}, key=lambda label: (label in controls, label))),
+        controls=controls,
         arms=tuple(sorted({key.arm for key in sides}, key=arm_order)),
         scores=scores,
         lines=_Lines(sides, measures, shared_holdout(splits)).made(scores),

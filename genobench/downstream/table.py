@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from genobench.downstream.answer import answer, by_generator, flattery
+from genobench.downstream.answer import answer, by_generator, flattery, generator_text
 from genobench.downstream.summary import COVARIATES, REAL, Key
 from genobench.downstream.wording import aim_text, arm_text, decimals_of, mean_text, measure_title, sentence, signed_text, table, value_text
 from genobench.leaderboard.text import MISSING, Footnotes, interval_text, number
@@ -176,7 +176,7 @@ def _primary_tables(summary: Summary, footnotes: Footnotes) -> list[str]:
     if not summary.generators:
         return [*blocks, _arms_table(summary, "", [REAL], mean)]
     for generator in summary.generators:
-        blocks += [f"#### {generator}", _arms_table(summary, generator, [REAL, *mixed], mean)]
+        blocks += [f"#### {generator_text(summary, generator)}", _arms_table(summary, generator, [REAL, *mixed], mean)]
         blocks += ["Gain over the same classifier on real samples alone:", _arms_table(summary, generator, mixed, over_real)]
         blocks += ["Relative utility, the share of real samples' gain over covariates:", _arms_table(summary, generator, mixed, relative)]
         for score in summary.scores:

@@ -24,6 +24,7 @@ _TITLES: Final = {
     "quadratic_kappa": "quadratic kappa",
     "r2": "R²",
     "r_over_h": "r/h",
+    "within_covariates_r": "r within covariates",
     "within_family_r": "r within families",
 }
 _ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}

@@ -16,7 +16,7 @@ from genobench.errors import GenobenchError
 
 def test_kinds__have_the_measures_that_mean_something_for_them():
     of = {kind: [one.name for one in measures_for(kind)] for kind in ("quantitative", "categorical", "ordinal")}
-    assert of["quantitative"] == ["pearson_r", "within_family_r", "r_over_h", "r2", "mse", "slope", "intercept"]
+    assert of["quantitative"] == ["pearson_r", "within_family_r", "within_covariates_r", "r_over_h", "r2", "mse", "slope", "intercept"]
     assert of["categorical"] == ["balanced_accuracy", "macro_f1", "auroc", "log_loss", "brier", "calibration_error"]
     assert sorted(of["ordinal"]) == sorted([*of["categorical"], "quadratic_kappa"])
 
@@ -35,15 +35,24 @@ def test_goodness__is_greatest_at_the_ideal(one):
 
 
 def test_values__are_measured_as_by_scipy_and_scikit_learn(make_record):
-    record = make_record()
+    record = dataclasses.replace(make_record(), covariate_groups=tuple(place % 3 for place in range(120)))
     found = {name: one.value for name, one in measure(record, heritability=0.49).items()}
-    truth, predicted, families = (np.array(part) for part in (record.truth, record.predicted, record.groups))
+    truth, predicted, families, alike = (
+        np.array(part) for part in (record.truth, record.predicted, record.groups, record.covariate_groups)
+    )
     line = stats.linregress(predicted, truth)
-    within = [side - np.array([side[families == family].mean() for family in families]) for side in (truth, predicted)]
+
+    def within(groups):
+        """As textbooks have it: the correlation of what is left of both sides beside their groups' means."""
+        return stats.pearsonr(
+            *(side - np.array([side[groups == group].mean() for group in groups]) for side in (truth, predicted))
+        ).statistic
+
     assert found == pytest.approx(
         {
             "pearson_r": line.rvalue,
-            "within_family_r": stats.pearsonr(*within).statistic,
+            "within_family_r": within(families),
+            "within_covariates_r": within(alike),
             "r_over_h": line.rvalue / 0.7,
             "r2": metrics.r2_score(truth, predicted),
             "mse": metrics.mean_squared_error(truth, predicted),
@@ -51,6 +60,19 @@ def test_values__are_measured_as_by_scipy_and_scikit_learn(make_record):
             "intercept": line.intercept,
         }
     )
+
+
+def test_within_covariates_r__is_blind_to_what_a_vendor_explains(make_record):
+    """A prediction that knows the vendor alone correlates with the trait, and not within vendors."""
+    record = make_record()
+    vendor = np.arange(120) % 2
+    truth = np.array(record.truth) + 4 * vendor
+    told = measure(dataclasses.replace(record, truth=tuple(truth), predicted=tuple(4.0 * vendor), covariate_groups=tuple(vendor.tolist())))
+    assert told["pearson_r"].value > 0.8
+    assert told["within_covariates_r"].value == 0.0
+    without = measure(record)["within_covariates_r"]
+    assert math.isnan(without.value)
+    assert without.reason.startswith("no covariate of the trait has classes")
 
 
 def test_classes__are_measured_as_by_scikit_learn_in_the_order_of_the_record(make_record):

@@ -125,6 +125,32 @@ def test_answer__says_that_no_help_was_seen_where_none_was(make_record):
     assert "There is no prediction from covariates alone" in others[-1]
 
 
+def test_controls__are_shown_and_do_not_count_as_models(make_board):
+    """`bad` harms; as a control it is told apart in every answer."""
+    records = [dataclasses.replace(one, is_control=one.generator == "genobench/bad") for one in make_board()]
+    (summary,) = summaries(records)
+    harms = [line.over_real["pearson_r"].verdict == "harms" for line in summary.augmented_by_controls().values()]
+    assert sum(harms) > 0
+    first, prs, _, alone, _ = answer(summary)
+    assert "of 4 augmented models" in first
+    assert " worse" not in first.partition("Controls (`bad`)")[0].replace(" and 0 worse", "")
+    assert first.endswith(f"Controls (`bad`) do not count as models: of their 4 arms 0 do better and {sum(harms)} worse.")
+    assert "of 4 augmented models" in prs
+    of_models, beside = alone.split(" Those of controls keep ")
+    assert "bad)" not in of_models
+    assert "good)" not in beside
+    assert (summary.generators, summary.controls) == (("good", "bad"), ("bad",))
+    assert "| bad (control) | 0 (0) |" in by_generator(summary)[1]
+    assert "#### bad (control)" in to_markdown("made", [summary])
+
+
+def test_controls__alone_are_no_answer(make_board):
+    records = [dataclasses.replace(one, is_control=True) for one in make_board() if one.generator != "genobench/good"]
+    first, *_, alone, _ = answer(summaries([one if one.generator else dataclasses.replace(one, is_control=False) for one in records])[0])
+    assert "this board cannot say. Controls (`bad`) do not count as models" in first
+    assert "No relative utility of a model's samples can be given" in alone
+
+
 def test_answer__says_of_a_single_share_what_it_is(make_record):
     """It said "between 0.22 and 0.22"."""
     records = []
@@ -173,7 +199,7 @@ def test_further_measures__stand_for_every_line(page, board):
     assert text.count("<details>") == text.count("</details>") == 3
     assert text.count("| `") == len(board.lines)
     for one in board.measures[1:]:
-        if one.name != "r_over_h":
+        if one.name not in {"r_over_h", "within_covariates_r"}:
             assert f"{measure_title(one)} {aim_text(one)[0]}" in text
     assert "Missing for all: r/h" in text
     assert "heritability is not known" in text

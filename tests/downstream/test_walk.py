@@ -98,6 +98,9 @@ def test_downstream__records_hold_the_truth_and_the_families_of_the_holdout_and_
         assert len(record["truth"]) == len(record["predicted"]) == record["split"]["n"]["holdout"]
         assert {round(value, 9) for value in record["truth"]} <= weights
         assert max(np.bincount(record["groups"])) <= 6, "six samples a family"
+        assert len(record["covariate_groups"]) == len(record["truth"])
+        assert set(record["covariate_groups"]) == {0, 1}, "two sexes"
+        assert record["is_control"] is False
         assert "sample0" not in json.dumps(record)
     assert len({tuple(record["truth"]) for record in records}) == 1
 
@@ -198,6 +201,7 @@ def test_downstream__samples_that_cannot_be_had_cost_their_arms_and_are_asked_fo
     synthetic, more = records_of(first)
     n_train = more["n_real"]
     assert synthetic["reason"] is None
+    assert synthetic["is_control"] is True
     assert f"generated calls of shape ({n_train}, 30); ({2 * n_train}, 30) were asked for." in more["reason"]
     again = genobench(*command)
     assert again.out == first.out

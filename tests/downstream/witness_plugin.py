@@ -83,7 +83,9 @@ class StingySampler(EchoSampler):
 
 @dataclass(frozen=True)
 class Stingy(Generator):
-    """As `Echo`, but no more samples than there are training samples."""
+    """As `Echo`, but no more samples than there are training samples; a control."""
+
+    is_control = True
 
     def fit(self, train, context):
         return StingySampler(train)
