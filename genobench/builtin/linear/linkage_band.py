@@ -146,10 +146,10 @@ def sparse_effects(
     rng, width = np.random.default_rng(seed), band.bands.shape[1]
     steps = [slice(int(start), int(stop)) for start, stop in zip(band.starts[:-1], band.starts[1:], strict=True)]
     # What all effects leave of each marginal effect, with room before the first and behind the last variant of a chromosome.
-    left = np.zeros((band.starts[1], len(steps) + width - 1, len(shares)))
+    left = np.zeros((band.starts[1], len(shares), len(steps) + width - 1))
     for rank in range(len(left)):
         along = band.chromosome(rank)
-        left[rank, band.half_width : band.half_width + len(along)] = marginal[band.variants[along], None]
+        left[rank, :, band.half_width : band.half_width + len(along)] = marginal[band.variants[along]]
     effects, total = np.zeros((len(marginal), len(shares))), np.zeros((len(marginal), len(shares)))
     shrinking = variances * n_samples / (1 + variances * n_samples)
     with np.errstate(divide="ignore"):
@@ -158,12 +158,15 @@ def sparse_effects(
         uniform = rng.random(effects.shape)
         noise = np.sqrt(shrinking / n_samples) * rng.standard_normal(effects.shape)
         for place, rows in enumerate(steps):
-            around = left[: rows.stop - rows.start, place : place + width]
-            alone = around[:, band.half_width] + effects[rows]
+            alone = left[: rows.stop - rows.start, :, place + band.half_width] + effects[rows]
             is_any = expit(prior + 0.5 * n_samples * shrinking * alone * alone)
             mean = shrinking * alone
             drawn = np.where(uniform[rows] < is_any, mean + noise[rows], 0.0)
-            around -= band.bands[rows, :, None] * (drawn - effects[rows])[:, None]
+            change = drawn - effects[rows]
+            # Where effects are few, most stay 0.
+            chromosomes, chains = np.nonzero(change)
+            changes = band.bands[rows.start + chromosomes] * change[chromosomes, chains][:, None]
+            left[chromosomes, chains, place : place + width] -= changes
             effects[rows] = drawn
             if sweep >= n_discarded:
                 total[rows] += is_any * mean
