@@ -27,7 +27,7 @@ SETTINGS: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
         "genobench/command": {"program": f"{sys.executable} {REDRAW} {{train}} {{conditions}} {{synthetic}} {{seed}}"},
         "genobench/dgg-precision": {"k": 5},
         "genobench/dgg-recall": {"k": 5},
-        "genobench/ldpred": {"n_sweeps": 20, "n_discarded": 5},
+        "genobench/ldpred": {"reach_bp": 500_000, "n_sweeps": 20, "n_discarded": 5},
     }
 )
 """The examples have 48 samples, fewer than the 50 neighbours that two metrics ask for; `bayesr` and `ldpred` need no long chains here,

@@ -13,7 +13,8 @@ from genobench.builtin.linear.variant_weights import CallTable, unseen_scores
 from genobench.statgen import fit_gblup
 from genobench.testing import example_genotypes
 
-QUICK = LdPred(reach_bp=3_000_000, n_sweeps=30, n_discarded=10)
+REACH = 500_000
+QUICK = LdPred(reach_bp=REACH, n_sweeps=15, n_discarded=5)
 
 
 def labelled(*, n_samples, n_variants, seed, genetic):
@@ -38,7 +39,7 @@ def test_ldpred__infinitesimal_effects_are_those_of_its_equations(context, is_ma
     calls, values = beside(part.to_array().astype(float)), beside(part.samples["weight"].to_numpy())
     standard = calls / calls.std(axis=0)
     chromosomes, at = variants["chromosome"].to_numpy(), variants["position_bp"].to_numpy(dtype=float)
-    fading = np.clip(1 - np.abs(at[:, None] - at) / 3_000_000, 0, 1) * (chromosomes[:, None] == chromosomes)
+    fading = np.clip(1 - np.abs(at[:, None] - at) / REACH, 0, 1) * (chromosomes[:, None] == chromosomes)
     linked = standard.T @ standard / 80 * fading
     heritability = fit_gblup(part.calls, part.samples["weight"].to_numpy(), is_male(part)).heritability
     marginal = standard.T @ values / (80 * values.std())

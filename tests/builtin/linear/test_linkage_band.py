@@ -72,18 +72,19 @@ def test_band__gives_no_combination_a_negative_variance():
     assert np.linalg.eigvalsh(np.linalg.inv(effects)).min() > 0
 
 
-def sparse(band, marginal, *, share, variance, n_samples=50.0, n_sweeps=400, seed=0):
+def chains_of(band, marginal, *, share, variance, n_sweeps=400):
+    """Twenty chains, shape (20, n_variants)."""
     found = sparse_effects(
         band,
         marginal,
-        shares=np.array([share]),
-        variances=np.array([variance]),
-        n_samples=n_samples,
+        shares=np.full(20, share),
+        variances=np.full(20, variance),
+        n_samples=50.0,
         n_sweeps=n_sweeps,
         n_discarded=n_sweeps // 5,
-        seed=seed,
+        seed=0,
     )
-    return found[:, 0]
+    return found.T
 
 
 def test_sparse__of_variants_without_neighbours_is_the_mixture_of_two_normals():
@@ -93,13 +94,14 @@ def test_sparse__of_variants_without_neighbours_is_the_mixture_of_two_normals():
     has = 0.2 * norm.pdf(marginal, scale=np.sqrt(0.09 + 1 / 50))
     none = 0.8 * norm.pdf(marginal, scale=np.sqrt(1 / 50))
     expected = has / (has + none) * marginal * 0.09 / (0.09 + 1 / 50)
-    np.testing.assert_allclose(sparse(band, marginal, share=0.2, variance=0.09), expected, rtol=1e-10, atol=1e-15)
+    for chain in chains_of(band, marginal, share=0.2, variance=0.09, n_sweeps=5):
+        np.testing.assert_allclose(chain, expected, rtol=1e-10, atol=1e-15)
 
 
 def test_sparse__with_effects_everywhere_is_the_infinitesimal_model(numbers, positions):
     """Within four standard errors of the mean of 20 chains."""
     band, marginal = band_of(numbers, positions), np.random.default_rng(4).normal(size=44) / 3
-    chains = np.array([sparse(band, marginal, share=1.0, variance=0.05, seed=seed) for seed in range(20)])
+    chains = chains_of(band, marginal, share=1.0, variance=0.05)
     error = chains.std(axis=0, ddof=1) / np.sqrt(20)
     expected = infinitesimal_effects(band, marginal, ridge=1 / (50 * 0.05))
     assert (np.abs(chains.mean(axis=0) - expected) <= 4 * error + 1e-12).all()
@@ -125,7 +127,7 @@ def test_sparse__of_linked_variants_is_the_sum_over_who_has_an_effect():
         total += likelihood * (prior @ linked @ np.linalg.solve(covariance, marginal))
         weight += likelihood
     band = band_of(numbers, at, np.array(["1"] * 4))
-    chains = np.array([sparse(band, marginal, share=0.3, variance=0.1, n_sweeps=2_000, seed=seed) for seed in range(20)])
+    chains = chains_of(band, marginal, share=0.3, variance=0.1, n_sweeps=2_000)
     error = chains.std(axis=0, ddof=1) / np.sqrt(20)
     assert (np.abs(chains.mean(axis=0) - total / weight) <= 4 * error).all()
     assert (error < 0.02).all()

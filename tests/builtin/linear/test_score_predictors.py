@@ -14,7 +14,7 @@ from genobench.builtin.linear.prs import PolygenicScore
 from genobench.testing import example_genotypes
 
 LABELS = np.array(["low", "medium", "high"], dtype=object)
-CLASSIFIERS = [Lasso(), PolygenicScore(), LdPred(n_sweeps=30, n_discarded=10)]
+CLASSIFIERS = [Lasso(), PolygenicScore(), LdPred(reach_bp=500_000, n_sweeps=15, n_discarded=5)]
 
 
 @pytest.fixture(scope="module")
