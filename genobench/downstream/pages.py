@@ -30,6 +30,9 @@ NUMBERS: Final = "measures.csv"
 FIGURES: Final = "figures"
 """The folder of a board's pictures; what is in it and is not made again is removed."""
 
+_MOST_CHARACTERS: Final = 60
+"""Of a label in a file's name, which may have 255 in all."""
+
 _COLUMNS: Final = (
     "trait",
     "classifier",
@@ -64,9 +67,11 @@ def write_pages(folder: Path, *, heritability: float | None = None) -> list[Path
         GenobenchError: If there is no evidence, it cannot be read, or it is not of one dataset and scheme.
     """
     made = summaries(read_board(folder), heritability=heritability)
-    others = [summary for other in _beside(folder, made[0]) for summary in summaries(_real_alone(other))]
+    # It may be called ".".
+    named = folder.absolute()
+    others = [summary for other in _beside(named, made[0]) for summary in summaries(_real_alone(other))]
     pictures = [_pictures(summary) for summary in made]
-    text = to_markdown(folder.name, made, others=others, pictures=[[one for one, _ in drawn] for drawn in pictures])
+    text = to_markdown(named.name, made, others=others, pictures=[[one for one, _ in drawn] for drawn in pictures])
     contents = {PAGE: text.encode(), NUMBERS: _numbers(made).encode()}
     contents |= {picture.file: _svg(draw()) for drawn in pictures for picture, draw in drawn}
     (folder / FIGURES).mkdir(exist_ok=True)
@@ -96,9 +101,11 @@ def _pictures(summary: Summary) -> list[tuple[Picture, Callable[[], Figure]]]:
 def _picture(summary: Summary, kind: str, classifier: str, generator: str = "") -> Picture:
     """A picture with a file of its own: labels may differ in settings alone, which have signs that file names cannot have."""
     labels = [part for part in (classifier, generator) if part]
-    name = ".".join(re.sub(r"[^\w+=-]+", "-", part, flags=re.ASCII).strip("-") for part in (summary.trait, kind, *labels))
+    name = ".".join(
+        re.sub(r"[^\w+=-]+", "-", part, flags=re.ASCII).strip("-")[:_MOST_CHARACTERS] for part in (summary.trait, kind, *labels)
+    )
     told = hashlib.sha256("/".join((summary.trait, *labels)).encode()).hexdigest()[:6]
-    is_plain = all(re.fullmatch(r"[\w+=-]+", part, flags=re.ASCII) for part in (summary.trait, *labels))
+    is_plain = all(re.fullmatch(rf"[\w+=-]{{1,{_MOST_CHARACTERS}}}", part, flags=re.ASCII) for part in (summary.trait, *labels))
     file = f"{FIGURES}/{name}.svg" if is_plain else f"{FIGURES}/{name}.{told}.svg"
     return Picture(file=file, kind=kind, classifier=classifier, generator=generator)
 

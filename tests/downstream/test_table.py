@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -151,6 +152,17 @@ def test_controls__alone_are_no_answer(make_board):
     assert "No relative utility of a model's samples can be given" in alone
 
 
+def test_pages__stay_in_their_folder_whatever_a_trait_is_called(tmp_path, monkeypatch, make_record):
+    """A trait may hold slashes; its pictures were written beside the board, over whatever lay there."""
+    board = tmp_path / "boards" / "made.family.downstream"
+    publish([make_record(trait=trait, split_seed=seed) for trait in ("../../evil", "x" * 400) for seed in range(2)], board)
+    monkeypatch.chdir(board)
+    write_pages(Path())
+    assert (board / "README.md").read_text().startswith("# made.family.downstream")
+    assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {board, board / "figures"}
+    assert [path.name for path in tmp_path.iterdir()] == ["boards"]
+
+
 def test_answer__says_of_a_single_share_what_it_is(make_record):
     """It said "between 0.22 and 0.22"."""
     records = []
@@ -201,7 +213,8 @@ def test_further_measures__stand_for_every_line(page, board):
     for one in board.measures[1:]:
         if one.name not in {"r_over_h", "within_covariates_r"}:
             assert f"{measure_title(one)} {aim_text(one)[0]}" in text
-    assert "Missing for all: r/h" in text
+    assert "Missing for all: r within covariates" in text
+    assert ", r/h" in text
     assert "heritability is not known" in text
 
 

@@ -205,9 +205,9 @@ def test_downstream__samples_that_cannot_be_had_cost_their_arms_and_are_asked_fo
     assert f"generated calls of shape ({n_train}, 30); ({2 * n_train}, 30) were asked for." in more["reason"]
     again = genobench(*command)
     assert again.out == first.out
-    assert "more samples" in first.err
-    assert "more samples" not in again.err
-    assert "more samples" in genobench(*command, "--retry").err
+    assert "more samples (3x)" in first.err
+    assert "more samples (3x)" not in again.err
+    assert "more samples (3x)" in genobench(*command, "--retry").err
 
 
 def test_downstream__takes_settings_of_the_plugin_that_they_name(user):
