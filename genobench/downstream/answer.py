@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 from typing import TYPE_CHECKING
 
 from genobench.downstream.pairing import Estimate, holm
@@ -179,8 +180,8 @@ def by_generator(summary: Summary) -> list[str]:
 
 
 def generator_text(summary: Summary, label: str) -> str:
-    """A generator's label, and whether it is a control."""
-    return f"{label} (control)" if label in summary.controls else label
+    """A generator's label without markup, and whether it is a control."""
+    return f"{escape(label)} (control)" if label in summary.controls else escape(label)
 
 
 def flattery(summary: Summary, others: Sequence[Summary]) -> list[str]:
@@ -265,7 +266,7 @@ def _because(said: str, reasons: Iterable[str]) -> str:
 
 def _of(key: Key) -> str:
     """A line in words: "`lasso` (real + 3x, mosaic)"."""
-    return f"`{key.classifier}` ({arm_text(key.arm)}{', ' if key.generator else ''}{key.generator})"
+    return f"`{key.classifier}` ({arm_text(key.arm)}{', ' if key.generator else ''}{escape(key.generator)})"
 
 
 def _n(count: int, one: str, several: str = "") -> str:

@@ -84,11 +84,11 @@ def to_markdown(
     Returns:
         GitHub-flavoured Markdown.
     """
-    blocks = [f"# {title}"]
+    blocks = [f"# {escape(title)}"]
     for place, summary in enumerate(summaries):
         beside = [other for other in others if (other.dataset_sha256, other.trait) == (summary.dataset_sha256, summary.trait)]
         footnotes = Footnotes()
-        blocks += [f"## {summary.trait}", _facts(summary), "### The answer", "\n".join(f"- {line}" for line in answer(summary))]
+        blocks += [f"## {escape(summary.trait)}", _facts(summary), "### The answer", "\n".join(f"- {line}" for line in answer(summary))]
         blocks += by_generator(summary)
         shown = pictures[place] if pictures else ()
         blocks += _curves(summary, [picture for picture in shown if picture.kind == "curve"])
@@ -143,8 +143,8 @@ def _facts(summary: Summary) -> str:
     n_pairs = max((line.means[summary.primary.name].n_pairs for line in summary.lines.values()), default=0)
     components = ", ".join(map(str, summary.n_components))
     facts = [
-        ("Dataset", f"{summary.dataset} (sha256 {summary.dataset_sha256[:12]})"),
-        ("Trait", f"{summary.trait}, {summary.kind}"),
+        ("Dataset", f"{escape(summary.dataset)} (sha256 {escape(summary.dataset_sha256[:12])})"),
+        ("Trait", f"{escape(summary.trait)}, {summary.kind}"),
         ("Splits", f"{len(summary.splits)}, {summary.scheme}, of seeds {seeds}; at most {n_pairs} pairs of split and seed a line"),
         ("Samples of the first", ", ".join(f"{count:,} {part}" for part, count in counts.items()) or MISSING),
         ("Covariates", f"the trait's own and {components} principal components of the training samples"),
@@ -226,7 +226,7 @@ def _further_tables(summary: Summary, footnotes: Footnotes) -> list[str]:
     for generator in ("", *summary.generators):
         rows = [row(key, line) for key, line in summary.lines.items() if key.generator == generator]
         if rows:
-            blocks += [f"<details><summary>{generator or 'Without synthetic samples'}</summary>", table(header, rows), "</details>"]
+            blocks += [f"<details><summary>{escape(generator) or 'Without synthetic samples'}</summary>", table(header, rows), "</details>"]
     absent = [measure_title(one) + footnotes.mark((one.why_missing,)) for one in measures if one not in known]
     return blocks + ([f"Missing for all: {', '.join(absent)}."] if absent else [])
 

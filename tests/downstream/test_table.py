@@ -163,6 +163,14 @@ def test_pages__stay_in_their_folder_whatever_a_trait_is_called(tmp_path, monkey
     assert [path.name for path in tmp_path.iterdir()] == ["boards"]
 
 
+def test_page__takes_no_markup_from_names(make_record):
+    tag = "<script>alert(1)</script>"
+    real = make_record(trait=tag, dataset=tag)
+    text = to_markdown(tag, summaries([real, dataclasses.replace(real, generator=f"x/{tag}", arm="synthetic")]))
+    # Between backticks it is code.
+    assert "<script>" not in re.sub(r"`[^`]*`", "", text)
+
+
 def test_answer__says_of_a_single_share_what_it_is(make_record):
     """It said "between 0.22 and 0.22"."""
     records = []
