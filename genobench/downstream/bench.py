@@ -119,7 +119,7 @@ class Bench:
         if result.status != "ok":
             said = f"The fit of {entry.name} is {result.status} in {result.phase}: {result.message}"
             return [self._failed(arm, fitted, cell, seed, said) for arm, fitted in pairs]
-        identity = result.synthetic_sha256 or content_sha256(read_store(cell.synthetic))
+        identity = _identity(cell)
         supply = Supply(prepared, entry, cell, identity, self.on_event)
         sources: dict[Arm, tuple[Source, ...]] = {}
         reasons: dict[Arm, str] = {}
@@ -142,8 +142,7 @@ class Bench:
 
     def planned(self, cell: Cell | None, seed: int) -> list[PlannedPrediction]:
         """Predictions of one cell, or of the arms without synthetic samples, and whether they are there."""
-        result = None if cell is None else cell.result
-        identity = "" if result is None else result.synthetic_sha256
+        identity = "" if cell is None else _identity(cell)
         found = []
         for arm, fitted in self.pairs:
             if arm.is_real == (cell is None):
@@ -246,3 +245,14 @@ class Bench:
     def _is_control(self, cell: Cell) -> bool:
         entry = self.prepared.registry.find("generator", cell.key.generator)
         return bool(load_target("generator", entry).is_control)
+
+
+def _identity(cell: Cell) -> str:
+    """Content hash of a finished cell's samples; "" where it has none. Cells of earlier versions do not state it."""
+    result = cell.result
+    if result is None or result.status != "ok":
+        return ""
+    try:
+        return result.synthetic_sha256 or content_sha256(read_store(cell.synthetic))
+    except GenobenchError:
+        return ""

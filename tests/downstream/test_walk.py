@@ -7,11 +7,13 @@ import json
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from genobench.cells import Cell
 from genobench.cli import main
 from genobench.formats import write_genotypes
 from genobench.testing.examples import example_genotypes
@@ -138,6 +140,16 @@ def test_downstream__plan_only_says_what_is_there(user, values):
     states = [line.split()[-3:] for line in done.out.splitlines()[1:]]
     assert ["witness-plugin/witness", "real+3x", "finished"] in states
     assert ["witness-plugin/calm", "real+3x", "to", "do"][1:] in states
+
+
+def test_downstream__plan_only_knows_cells_that_do_not_state_what_they_hold(user, values, monkeypatch):
+    """Those of earlier versions; their predictions were said to be to do."""
+    _, genobench = user
+    command, _ = values
+    monkeypatch.setattr(Cell, "result", property(lambda cell, found=Cell.result: replace(found.fget(cell), synthetic_sha256="")))
+    done = genobench(*command[:-1], "--plan-only")
+    assert done.out.count("finished") == 5
+    assert "to do" not in done.out
 
 
 def test_downstream__classes_are_filled_up_and_stand_in_the_order_of_the_trait(user):
