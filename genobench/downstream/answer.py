@@ -100,8 +100,8 @@ def _against(summary: Summary, score: str) -> str:
         sentences.append("no augmented model can be compared with it.")
     if real:
         best = max(real, key=lambda key: real[key].mean)
-        others = _n(len(real), "other classifier")
-        sentences.append(f"Of {others} without synthetic samples, the best is {_of(best)}: {gain_text(real[best])}.")
+        others = f"Of {len(real)} other classifiers without synthetic samples, the best is" if len(real) > 1 else "The other classifier is"
+        sentences.append(f"{others} {_of(best)}: {gain_text(real[best])}.")
     return f"{question} {' '.join(sentences)}"
 
 

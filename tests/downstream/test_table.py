@@ -111,6 +111,7 @@ def test_answer__names_the_polygenic_scores_and_what_beats_them(board):
     assert f"**Against the polygenic score `prs`**, {mean_text(own)} from real samples alone" in against[0]
     best = max(board.augmented(), key=lambda key: board.lines[key].over_scores["prs"].mean)
     assert f"`{best.classifier}` ({arm_text(best.arm)}, {best.generator})" in against[0]
+    assert " The other classifier is `ridge` (real): +" in against[0], "of one there is no best"
 
 
 def test_answer__says_that_no_help_was_seen_where_none_was(make_record):
