@@ -97,7 +97,7 @@ class TrainOnSyntheticClasses(Metric):
             unit="share",
             direction="higher",
             ideal=1.0,
-            version=2,
+            version=3,
             is_primary=True,
         ),
         ScoreSpec(
@@ -106,7 +106,7 @@ class TrainOnSyntheticClasses(Metric):
             unit="nat",
             direction="lower",
             ideal=0.0,
-            version=2,
+            version=3,
         ),
     )
 

@@ -97,7 +97,7 @@ class ConditionalClasses(Metric):
             unit="AUC",
             direction="target",
             ideal=0.0,
-            version=2,
+            version=3,
         ),
     )
 
