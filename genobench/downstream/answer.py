@@ -31,7 +31,7 @@ def answer(summary: Summary) -> list[str]:
     """
     told = [_augmentation(summary)]
     told += [_against(summary, score) for score in summary.scores] or [
-        "**Against a polygenic score?** Neither `prs` nor `ridge` was trained on real samples, so there is none to compare with."
+        "**Against a polygenic score?** None of `prs`, `ldpred` and `ridge` was trained on real samples, so there is none to compare with."
     ]
     return [*told, _synthetic_alone(summary), _genotypes(summary)]
 

@@ -27,8 +27,8 @@ SYNTHETIC: Final = "synthetic"
 MINORITY: Final = "minority"
 COVARIATES: Final = "covariates"
 
-POLYGENIC_SCORES: Final = ("genobench/prs", "genobench/ridge")
-"""Linear scores that everything is held against, the polygenic score of clumping and thresholds and GBLUP, trained on real samples."""
+POLYGENIC_SCORES: Final = ("genobench/prs", "genobench/ldpred", "genobench/ridge")
+"""Linear scores that everything is held against, trained on real samples: clumping and thresholds, LDpred, GBLUP."""
 
 
 @dataclass(frozen=True, order=True)
