@@ -201,7 +201,7 @@ def test_answer__without_scores_or_generators_says_so(make_record):
     (summary,) = summaries([make_record(classifier="genobench/cnn")])
     told = " ".join(answer(summary))
     assert "this board cannot say" in told
-    assert "Neither `prs` nor `ridge` was trained" in told
+    assert "None of `prs`, `ldpred` and `ridge` was trained" in told
     assert "No relative utility can be given" in told
     assert "| `cnn` |" in to_markdown("made", [summary])
 
