@@ -268,7 +268,7 @@ def _band_record(bench: _Bench, name: str, events: Events) -> dict[str, Any]:
         events.step(draw + 1, {"total_steps": bench.job.n_draws})
     record["bands"] = {key: _summary(drawn_values) for key, drawn_values in values.items()}
     record["reasons"] = reasons
-    # Of what a classifier predicts; a metric that compares synthetic samples with train itself would compare train with train.
+    # Of what a classifier predicts: other metrics cut the synthetic samples to the holdout, and all of train would be a draw of the band.
     requests = metric.needs(bench.comparison.trait) if metric.family == "utility" else ()
     if any(isinstance(request, Predictions) for request in requests):
         whole = replace(bench.comparison, synthetic=bench.comparison.train)

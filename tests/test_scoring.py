@@ -86,7 +86,7 @@ def test_main__band_of_copies_of_the_holdout_is_zero(comparison, tmp_path):
 
 
 def test_main__only_what_a_classifier_predicts_has_a_ceiling(comparison, tmp_path):
-    """An association study of all training samples agrees with itself: that is no score to reach."""
+    """An association study of all training samples is cut to as many as the holdout has: that is a draw of the band."""
     files = {name: tmp_path / f"{name}.json" for name in ("tstr-values", "gwas")}
     stores: dict[str, Any] = {part: str(write_store(comparison.part(part), tmp_path / part)) for part in ("train", "holdout", "nonmembers")}
     job = ScoringJob(

@@ -34,7 +34,7 @@ _MOST_RANKS: Final = 400
 
 
 def studies(comparison: Comparison, *, seed: int) -> Agreement | str:
-    """The association studies of training and of synthetic samples that `gwas` compares.
+    """The association studies of holdout and of synthetic samples that `gwas` compares.
 
     Args:
         comparison: What that metric is shown.
@@ -45,19 +45,21 @@ def studies(comparison: Comparison, *, seed: int) -> Agreement | str:
     """
     if not comparison.trait.column:
         return "there is no phenotype"
+    if not comparison.holdout.n_samples:
+        return "there is no holdout"
     try:
-        train, synthetic = paired_cohorts(comparison, seed=seed)
+        holdout, synthetic = paired_cohorts(comparison, seed=seed)
     except DatasetError as error:
         return str(error).rstrip(".")
-    genome, alt = Genome.of(comparison.train), np.nan_to_num(alt_frequency(train.genotypes.calls))
+    genome, alt = Genome.of(comparison.holdout), np.nan_to_num(alt_frequency(holdout.genotypes.calls))
     chosen = genome.thinned(alt * (1 - alt), STUDY.component_spacing_bp)
     scans = {}
-    for side, cohort in (("training", train), ("synthetic", synthetic)):
+    for side, cohort in (("holdout", holdout), ("synthetic", synthetic)):
         try:
             scans[side] = STUDY.scan(cohort, comparison.trait, chosen)
         except (DatasetError, GenotypesError) as error:
             return f"in {side} samples, {str(error).rstrip('.')}"
-    return Agreement(real=scans["training"], synthetic=scans["synthetic"], genome=genome, level=STUDY.level)
+    return Agreement(holdout=scans["holdout"], synthetic=scans["synthetic"], genome=genome, level=STUDY.level)
 
 
 def causal_variants(agreement: Agreement, causal: dict[str, float], *, least_share: float) -> tuple[Places, Places]:
@@ -66,15 +68,15 @@ def causal_variants(agreement: Agreement, causal: dict[str, float], *, least_sha
     Args:
         agreement: Two studies.
         causal: What one ALT allele adds to the trait, by id.
-        least_share: Of the genic variance, the sum of 2 p (1 - p) a squared over causal variants with p among training samples.
+        least_share: Of the genic variance, the sum of 2 p (1 - p) a squared over causal variants with p among holdout samples.
 
     Returns:
         Those that explain at least this share, and the others.
     """
-    ids = agreement.real.cohort.genotypes.variants["id"]
+    ids = agreement.holdout.cohort.genotypes.variants["id"]
     places: Places = np.flatnonzero(ids.isin(list(causal)).to_numpy())
     effects = np.array([causal[name] for name in ids.iloc[places]], dtype=np.float64)
-    alt = np.nan_to_num(agreement.real.alt_frequency[places])
+    alt = np.nan_to_num(agreement.holdout.alt_frequency[places])
     variances = 2 * alt * (1 - alt) * effects**2
     is_large = variances >= least_share * variances.sum() if variances.sum() > 0 else np.zeros(len(places), dtype=bool)
     return places[is_large], places[~is_large]

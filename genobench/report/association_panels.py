@@ -1,4 +1,4 @@
-"""Panels about association: a study of synthetic samples below one of as many training samples, and their p-values by rank."""
+"""Panels about association: a study of synthetic samples below one of as many holdout samples, and their p-values by rank."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 _NARROW: Final = (4.6, 4.4)
 _WIDE: Final = (11.4, 4.3)
-_TRAIN_SHADES: Final = (SOFT, "#A9B1B6")
+_HOLDOUT_SHADES: Final = (HOLDOUT, "#66C3AB")
 _SYNTHETIC_SHADES: Final = (SYNTHETIC, "#6FB3DD")
 _INCHES_A_CHARACTER: Final = 0.075
 _MINUS_LOG_P: Final = "\N{MINUS SIGN}log₁₀ p"
 
 
 def draw_manhattan(evidence: Evidence) -> Panel:
-    """Tests along the genome: training samples above, synthetic ones below."""
+    """Tests along the genome: holdout samples above, synthetic ones below."""
     name, title, found = "manhattan", "Association along the genome", evidence.association
     if isinstance(found, str):
         return make_panel(name, title, "", found)
@@ -41,7 +41,7 @@ def draw_manhattan(evidence: Evidence) -> Panel:
     causal = causal_variants(found, dict(evidence.studied.causal or {}), least_share=STUDY.least_share)
     n_lost = int((axis.number < 0).sum())
     caption = (
-        f"{found.real.cohort.genotypes.n_samples:,} training samples (up) and as many synthetic ones (down), one point a variant, as the "
+        f"{found.holdout.cohort.genotypes.n_samples:,} holdout samples (up) and as many synthetic ones (down), one point a variant, as the "
         f"scores of gwas have them. {_loci_text(found)} Dashed: p = {found.most_p:.2g}, {found.level:g} over all tests."
     )
     if sum(map(len, causal)):
@@ -57,24 +57,24 @@ def draw_manhattan(evidence: Evidence) -> Panel:
 
 def _loci_text(found: Agreement) -> str:
     """How many loci there are, and what their marks mean."""
-    n_real, n_synthetic = len(found.real_loci), len(found.synthetic_loci)
-    if not n_real + n_synthetic:
+    n_holdout, n_synthetic = len(found.holdout_loci), len(found.synthetic_loci)
+    if not n_holdout + n_synthetic:
         return "No variant is significant."
     return (
-        f"Rings: the most significant variant of each locus, {n_real} above and {n_synthetic} below; filled where the other side has the "
-        "locus too."
+        f"Rings: the most significant variant of each locus, {n_holdout} above and {n_synthetic} below; filled where the other side has "
+        "the locus too."
     )
 
 
 def _manhattan(found: Agreement, axis: GenomeAxis, causal: tuple[Places, Places], inches: tuple[float, float]) -> Figure:
     figure, axes = new_panel(inches)
     line = -np.log10(found.most_p)
-    top = 1.15 * max([line, *(float(np.nanmax(-scan.lowest_log10_p, initial=0)) for scan in (found.real, found.synthetic))])
+    top = 1.15 * max([line, *(float(np.nanmax(-scan.lowest_log10_p, initial=0)) for scan in (found.holdout, found.synthetic))])
     for places, height, alpha in ((causal[0], top, 0.55), (causal[1], 0.018 * top, 0.9)):
         axes.vlines(axis.x[places], -height, height, color=NONMEMBERS, lw=0.7, alpha=alpha, zorder=1.5 if height == top else 3)
-    is_shared = found.genome.is_same_locus(found.real_loci, found.synthetic_loci)
+    is_shared = found.genome.is_same_locus(found.holdout_loci, found.synthetic_loci)
     sides = (
-        (1, found.real.lowest_log10_p, _TRAIN_SHADES, found.real_loci, is_shared.any(axis=1)),
+        (1, found.holdout.lowest_log10_p, _HOLDOUT_SHADES, found.holdout_loci, is_shared.any(axis=1)),
         (-1, found.synthetic.lowest_log10_p, _SYNTHETIC_SHADES, found.synthetic_loci, is_shared.any(axis=0)),
     )
     for sign, log10_p, shades, loci, is_found in sides:
@@ -87,9 +87,9 @@ def _manhattan(found: Agreement, axis: GenomeAxis, causal: tuple[Places, Places]
     axes.yaxis.set_major_formatter(lambda value, _place: f"{abs(value):g}")
     axes.grid(visible=False, axis="x")
     _name_chromosomes(axes, axis, inches[0])
-    for y, side, edge in ((0.99, "training", "top"), (0.01, "synthetic", "bottom")):
+    for y, side, edge in ((0.99, "holdout", "top"), (0.01, "synthetic", "bottom")):
         axes.text(1.0, y, side, transform=axes.transAxes, ha="right", va=edge, fontsize=9, fontweight="bold", color=INK)
-    label(axes, x="chromosome", y=f"{_MINUS_LOG_P} (up: training, down: synthetic)")
+    label(axes, x="chromosome", y=f"{_MINUS_LOG_P} (up: holdout, down: synthetic)")
     return figure
 
 
@@ -118,17 +118,17 @@ def draw_quantiles(evidence: Evidence) -> Panel:
     if isinstance(found, str):
         return make_panel(name, title, "", found)
     sides = {}
-    for side, scan in (("training", found.real), ("synthetic", found.synthetic)):
+    for side, scan in (("holdout", found.holdout), ("synthetic", found.synthetic)):
         tested = np.sort(scan.log10_p[scan.is_tested])
         if not len(tested):
             return make_panel(name, title, "", f"no variant could be tested among the {side} samples")
         sides[side] = -tested
     inflation = {side: genomic_inflation(-values) for side, values in sides.items()}
     figure, axes = new_panel()
-    expected, low, high = order_band(len(sides["training"]))
-    axes.fill_between(expected, low, high, color=HOLDOUT, alpha=0.2, lw=0, label="no association, 95 % at each rank")
+    expected, low, high = order_band(len(sides["holdout"]))
+    axes.fill_between(expected, low, high, color=TRAIN, alpha=0.25, lw=0, label="no association, 95 % at each rank")
     axes.plot([0, expected[0]], [0, expected[0]], color=SOFT, lw=0.9, ls=(0, (4, 3)))
-    for (side, values), colour in zip(sides.items(), (TRAIN, SYNTHETIC), strict=True):
+    for (side, values), colour in zip(sides.items(), (HOLDOUT, SYNTHETIC), strict=True):
         x = expected_log10_p(len(values))
         kept = thinned(x / x[0], values)
         axes.scatter(x[kept], values[kept], s=7, color=colour, lw=0, rasterized=True, label=f"{side}, λ {inflation[side]:.3f}")
@@ -137,7 +137,7 @@ def draw_quantiles(evidence: Evidence) -> Panel:
     add_legend(axes, loc="upper left", markerscale=2)
     n_tests = " and ".join(f"{len(values):,}" for values in sides.values())
     caption = (
-        f"λ, the genomic inflation (λ_GC), is {inflation['training']:.3f} in training and {inflation['synthetic']:.3f} in synthetic "
+        f"λ, the genomic inflation (λ_GC), is {inflation['holdout']:.3f} in holdout and {inflation['synthetic']:.3f} in synthetic "
         f"samples, of {n_tests} tests. Shaded: independent tests of nothing; linked variants are not independent and leave it more often."
     )
     return make_panel(name, title, caption, figure)

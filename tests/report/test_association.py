@@ -27,7 +27,7 @@ def association(shown):
 
 def _shown_with(association: Any, **changes: Any) -> Any:
     """Evidence with these studies and the fields of both scans changed."""
-    scans = {side: replace(getattr(association, side), **changes) for side in ("real", "synthetic")}
+    scans = {side: replace(getattr(association, side), **changes) for side in ("holdout", "synthetic")}
     return SimpleNamespace(association=replace(association, **scans), studied=SimpleNamespace(causal=None))
 
 
@@ -94,17 +94,17 @@ def test_studies__are_those_that_gwas_scores(kind):
 def test_evidence__studies_as_many_synthetic_samples_as_there_are_holdout_ones():
     comparison = example_comparison(n_synthetic=80)
     found: Any = Evidence.of(comparison, seed=1, has_families=False).association
-    assert found.real.cohort.genotypes.n_samples == comparison.holdout.n_samples == 48
+    assert found.holdout.cohort.genotypes.n_samples == comparison.holdout.n_samples == 48
 
 
 def test_studies__of_one_synthetic_sample_say_why_there_are_none(shown):
     single = replace(shown, synthetic=shown.synthetic.take_samples(np.array([0])))
-    assert "in training samples" in str(studies(single, seed=0))  # As many as there are synthetic ones.
+    assert "in holdout samples" in str(studies(single, seed=0))  # As many as there are synthetic ones.
 
 
 def test_causal_variants__are_told_apart_by_their_share_of_the_genic_variance(association):
-    ids = association.real.cohort.genotypes.variants["id"]
-    alt = association.real.alt_frequency[[3, 8]]
+    ids = association.holdout.cohort.genotypes.variants["id"]
+    alt = association.holdout.alt_frequency[[3, 8]]
     spread = np.sqrt(2 * alt * (1 - alt))
     causal = {ids[3]: 3.0 / spread[0], ids[8]: -1.0 / spread[1], "not among them": 9.0}
     for least, large in ((0.05, [3, 8]), (0.11, [3]), (0.95, [])):
@@ -115,7 +115,9 @@ def test_causal_variants__are_told_apart_by_their_share_of_the_genic_variance(as
 
 def test_quantiles__print_the_inflation_of_both_sides(association):
     rng = np.random.default_rng(2)
-    statistics = {side: factor * rng.chisquare(1, association.real.log10_p.shape) for side, factor in (("real", 1.0), ("synthetic", 1.5))}
+    statistics = {
+        side: factor * rng.chisquare(1, association.holdout.log10_p.shape) for side, factor in (("holdout", 1.0), ("synthetic", 1.5))
+    }
     scans = {side: replace(getattr(association, side), log10_p=chi2.logsf(x, 1) / np.log(10)) for side, x in statistics.items()}
     found: Any = SimpleNamespace(association=replace(association, **scans))
     panel = draw_quantiles(found)
@@ -127,16 +129,16 @@ def test_quantiles__print_the_inflation_of_both_sides(association):
 
 
 def test_panels__of_p_values_that_are_all_1_are_drawn(association):
-    nothing = _shown_with(association, log10_p=np.zeros_like(association.real.log10_p))
+    nothing = _shown_with(association, log10_p=np.zeros_like(association.holdout.log10_p))
     assert "No variant is significant" in draw_manhattan(nothing).caption
     panel = draw_quantiles(nothing)
-    assert "is 0.000 in training and 0.000" in panel.caption
+    assert "is 0.000 in holdout and 0.000" in panel.caption
     points = _axes(panel.figure).collections[1].get_offsets()
     assert (points[:, 1] == 0).all()
 
 
-def test_manhattan__has_training_above_and_synthetic_below_with_the_loci_of_each(association):
-    log10_p = np.full_like(association.real.log10_p, -0.5)
+def test_manhattan__has_holdout_above_and_synthetic_below_with_the_loci_of_each(association):
+    log10_p = np.full_like(association.holdout.log10_p, -0.5)
     log10_p[:, [4, 50]] = -9.0
     found = _shown_with(association, log10_p=log10_p)
     for drawn in (draw_manhattan(found).figure, draw_manhattan(found).wide):

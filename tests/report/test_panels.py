@@ -35,8 +35,9 @@ def test_panels__are_all_drawn(evidence):
 
 def test_panels__without_nonmembers_or_holdout_say_what_is_lacking(shown):
     reasons = _reasons(Evidence.of(_without(shown, ("holdout", "nonmembers")), seed=0, has_families=False))
-    assert set(reasons) == {"manifold", "attack"}
+    assert set(reasons) == {"manifold", "attack", "manhattan", "quantiles"}
     assert "there is none" in reasons["manifold"]
+    assert reasons["manhattan"] == reasons["quantiles"] == "there is no holdout"
     assert "nonmembers" in reasons["attack"]
 
 

@@ -1,1 +1,1 @@
-"""What synthetic samples say of variants and a trait, against what as many training samples say: association and importance."""
+"""What synthetic samples say of variants and a trait, against what as many holdout samples say: association and importance."""

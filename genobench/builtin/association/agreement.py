@@ -1,4 +1,4 @@
-"""Scores of two scans, one of training and one of synthetic samples: what they agree in, and what the synthetic one finds."""
+"""Scores of two scans, one of holdout and one of synthetic samples: what they agree in, and what the synthetic one finds."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Agreement:
     """Two scans of one trait over the same variants.
 
     Args:
-        real: Of training samples.
+        holdout: Of holdout samples.
         synthetic: Of as many synthetic samples.
-        genome: Where variants are, with training samples to measure linkage on.
-        level: Both scans hold a variant significant whose p-value is at most this over the number of tests of `real`.
+        genome: Where variants are, with holdout samples to measure linkage on.
+        level: Both scans hold a variant significant whose p-value is at most this over the number of tests of `holdout`.
     """
 
-    real: Scan
+    holdout: Scan
     synthetic: Scan
     genome: Genome
     level: float
@@ -48,12 +48,12 @@ class Agreement:
     @cached_property
     def most_p(self) -> float:
         """What p-value is significant."""
-        return self.level / max(1, int(self.real.is_tested.sum()))
+        return self.level / max(1, int(self.holdout.is_tested.sum()))
 
     @cached_property
-    def real_loci(self) -> Places:
-        """The most significant variant of each locus among training samples."""
-        return self.genome.loci(self.real, most_p=self.most_p)
+    def holdout_loci(self) -> Places:
+        """The most significant variant of each locus among holdout samples."""
+        return self.genome.loci(self.holdout, most_p=self.most_p)
 
     @cached_property
     def synthetic_loci(self) -> Places:
@@ -66,22 +66,22 @@ class Agreement:
         return genome_blocks(self.genome.chromosomes)
 
     def effect_correlation(self, name: str, *, least_frequency: float) -> Score:
-        """Correlation of effects about 0 over common variants, each weighed by 2 p (1 - p), with p among the training samples.
+        """Correlation of effects about 0 over common variants, each weighed by 2 p (1 - p), with p among the holdout samples.
 
         An estimate's error is about sigma / sqrt(2 n p (1 - p)), so that the weights make the noise of all variants one. About 0, so that
         it is the same whichever allele is counted.
         """
-        frequency = self.real.alt_frequency
+        frequency = self.holdout.alt_frequency
         minor = np.minimum(frequency, 1 - frequency)
-        is_common = self.real.is_tested & (minor >= least_frequency)
+        is_common = self.holdout.is_tested & (minor >= least_frequency)
         if is_common.sum() < _FEWEST_COMMON:
             return missing(
                 name,
                 f"{int(is_common.sum())} variants with a minor allele frequency of at least {least_frequency:g} were tested among the "
-                f"training samples; a correlation of effects needs {_FEWEST_COMMON}.",
+                f"holdout samples; a correlation of effects needs {_FEWEST_COMMON}.",
             )
         weight = np.where(is_common, 2 * frequency * (1 - frequency), 0.0)
-        one, other = self.real.effect, self.synthetic.effect
+        one, other = self.holdout.effect, self.synthetic.effect
         products = np.stack([(weight * a * b).sum(axis=0) for a, b in ((one, other), (one, one), (other, other))])
         counts = is_common.sum(axis=0)
         n_blocks = int(self.blocks.max(initial=-1)) + 1
@@ -99,24 +99,24 @@ class Agreement:
         )
 
     def sign_agreement(self, name: str) -> Score:
-        """Share of the training samples' loci whose most significant variant has an effect of the same sign in the synthetic samples."""
-        loci = self.real_loci
+        """Share of the holdout's loci whose most significant variant has an effect of the same sign in the synthetic samples."""
+        loci = self.holdout_loci
         if not len(loci):
-            return missing(name, self._why_no_locus("training samples"))
-        contrast = np.nanargmin(self.real.log10_p[:, loci], axis=0)
-        signs = np.sign(self.real.effect[contrast, loci]) * np.sign(self.synthetic.effect[contrast, loci])
+            return missing(name, self._why_no_locus("holdout samples"))
+        contrast = np.nanargmin(self.holdout.log10_p[:, loci], axis=0)
+        signs = np.sign(self.holdout.effect[contrast, loci]) * np.sign(self.synthetic.effect[contrast, loci])
         return _share(name, int((signs > 0).sum()), len(loci))
 
     def locus_overlap(self, name: str) -> Score:
         """Share of all distinct loci that both scans found: Jaccard's index."""
-        if not len(self.real_loci) + len(self.synthetic_loci):
-            return missing(name, self._why_no_locus("training or synthetic samples"))
-        return _share(name, *shared_loci(self.genome.is_same_locus(self.real_loci, self.synthetic_loci)))
+        if not len(self.holdout_loci) + len(self.synthetic_loci):
+            return missing(name, self._why_no_locus("holdout or synthetic samples"))
+        return _share(name, *shared_loci(self.genome.is_same_locus(self.holdout_loci, self.synthetic_loci)))
 
     def lambda_difference(self, name: str) -> Score:
-        """Genomic inflation among synthetic samples less that among training samples."""
-        blocks = np.broadcast_to(self.blocks, self.real.log10_p.shape)
-        sizes = np.bincount(blocks.ravel(), weights=self.real.is_tested.ravel())
+        """Genomic inflation among synthetic samples less that among holdout samples."""
+        blocks = np.broadcast_to(self.blocks, self.holdout.log10_p.shape)
+        sizes = np.bincount(blocks.ravel(), weights=self.holdout.is_tested.ravel())
         deleted = [self._inflation_gap(blocks != block) for block in np.flatnonzero(sizes)]
         whole = self._inflation_gap(np.ones(blocks.shape, dtype=bool))
         return jackknifed(name, whole, deleted, sizes[sizes > 0], reason="No variant could be tested in one of the two scans.")
@@ -149,27 +149,27 @@ class Agreement:
     def _why_no_locus(self, samples: str) -> str:
         if not np.isfinite(self.genome.positions_bp).any():
             return _NO_POSITION
-        return f"No variant is significant (p at most {self.most_p:.2g}) among {self.real.cohort.genotypes.n_samples} {samples}."
+        return f"No variant is significant (p at most {self.most_p:.2g}) among {self.holdout.cohort.genotypes.n_samples} {samples}."
 
     def _inflation_gap(self, is_kept: NDArray[np.bool_]) -> float:
-        synthetic, real = (genomic_inflation(scan.log10_p[is_kept]) for scan in (self.synthetic, self.real))
-        return synthetic - real
+        synthetic, holdout = (genomic_inflation(scan.log10_p[is_kept]) for scan in (self.synthetic, self.holdout))
+        return synthetic - holdout
 
     def _causal(self, causal: Mapping[str, float] | None) -> tuple[Places, Floats]:
         """Places and effects of the causal variants that are among the variants."""
         known = {} if causal is None else causal
-        ids = self.real.cohort.genotypes.variants["id"]
+        ids = self.holdout.cohort.genotypes.variants["id"]
         places = np.flatnonzero(ids.isin(list(known)).to_numpy())
         return places, np.array([known[name] for name in ids.iloc[places]])
 
     def _genetic_shares(self, places: Places, effects: Floats) -> Floats:
         """Of each causal variant the variance of its calls times its effect, over that of their sum; beside the covariates of the scan."""
-        calls = self.real.cohort.genotypes.calls.columns(places).astype(np.float64)
+        calls = self.holdout.cohort.genotypes.calls.columns(places).astype(np.float64)
         calls[calls < 0] = np.nan
         is_known = np.isfinite(calls).any(axis=0)
         means = np.where(is_known, np.nansum(calls, axis=0) / np.maximum(1, np.isfinite(calls).sum(axis=0)), 0.0)
         values = (np.where(np.isnan(calls), means, calls) - means) * effects
-        basis, _ = np.linalg.qr(np.column_stack([np.ones(len(values)), self.real.covariates]))
+        basis, _ = np.linalg.qr(np.column_stack([np.ones(len(values)), self.holdout.covariates]))
         values -= basis @ (basis.T @ values)
         genetic = values.sum(axis=1).var()
         return values.var(axis=0) / genetic if genetic > 0 else np.zeros(len(places))

@@ -1,4 +1,4 @@
-"""The samples that two studies of one trait are made of: as many synthetic ones as training ones, with the trait as numbers."""
+"""The samples that two studies of one trait are made of: as many synthetic ones as holdout ones, with the trait as numbers."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ class Cohort:
 
 
 def paired_cohorts(comparison: Comparison, *, seed: int) -> tuple[Cohort, Cohort]:
-    """As many training as synthetic samples whose trait is known; of the part that has more, so many are drawn.
+    """As many holdout as synthetic samples whose trait is known; of the part that has more, so many are drawn.
 
     Args:
-        comparison: Its train and synthetic samples are used.
+        comparison: Its holdout and synthetic samples are used: against train, copies of it would share its noise.
         seed: Of the draw.
 
     Returns:
-        The training and the synthetic samples.
+        The holdout and the synthetic samples.
 
     Raises:
         DatasetError: If a part lacks the trait or a covariate, no sample's trait is known, a class is absent that is tested against the
             others, or all samples are of one.
     """
-    parts = {"training": comparison.train, "synthetic": comparison.synthetic}
+    parts = {"holdout": comparison.holdout, "synthetic": comparison.synthetic}
     known = {name: _known(genotypes, comparison.trait, name) for name, genotypes in parts.items()}
     n_samples = min(len(rows) for rows in known.values())
     cohorts = {name: _cohort(parts[name], comparison.trait, rows, n_samples, seed) for name, rows in known.items()}
     for name, cohort in cohorts.items():
         _check_classes(cohort, comparison.trait, name)
-    return cohorts["training"], cohorts["synthetic"]
+    return cohorts["holdout"], cohorts["synthetic"]
 
 
 def _known(genotypes: Genotypes, trait: Trait, name: str) -> NDArray[np.intp]:

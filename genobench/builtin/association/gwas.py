@@ -1,4 +1,4 @@
-"""Utility: does a genome-wide association study of synthetic samples find what one of as many real samples finds?"""
+"""Utility: does a genome-wide association study of synthetic samples find what one of as many unseen samples finds?"""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from genobench.statgen import alt_frequency
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import Comparison, Trait
+    from genobench import Comparison, Part, Trait
     from genobench.builtin.association.cohorts import Cohort
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 def _specs(prefix: str, model: str) -> tuple[ScoreSpec, ...]:
     return (
         ScoreSpec(
             name=f"{prefix}_effect_correlation",
-            summary=f"correlation of effects of common variants in synthetic and training samples, {model}",
+            summary=f"correlation of effects of common variants in synthetic and holdout samples, {model}",
             unit="correlation",
             direction="higher",
             ideal=None,
@@ -37,7 +37,7 @@ def _specs(prefix: str, model: str) -> tuple[ScoreSpec, ...]:
         ),
         ScoreSpec(
             name=f"{prefix}_sign_agreement",
-            summary=f"share of the training samples' loci with an effect of the same sign in synthetic samples, {model}",
+            summary=f"share of the holdout's loci with an effect of the same sign in synthetic samples, {model}",
             unit="share of loci",
             direction="higher",
             ideal=1.0,
@@ -45,7 +45,7 @@ def _specs(prefix: str, model: str) -> tuple[ScoreSpec, ...]:
         ),
         ScoreSpec(
             name=f"{prefix}_locus_overlap",
-            summary=f"share of the loci found in synthetic or training samples that both found, {model}",
+            summary=f"share of the loci found in synthetic or holdout samples that both found, {model}",
             unit="share of loci",
             direction="higher",
             ideal=None,
@@ -53,7 +53,7 @@ def _specs(prefix: str, model: str) -> tuple[ScoreSpec, ...]:
         ),
         ScoreSpec(
             name=f"{prefix}_lambda_difference",
-            summary=f"genomic inflation in synthetic samples less that in training samples, {model}",
+            summary=f"genomic inflation in synthetic samples less that in the holdout, {model}",
             unit="lambda",
             direction="target",
             ideal=0.0,
@@ -96,6 +96,11 @@ class _Study(Metric):
         check_share(self, ["level", "least_share"])
         check_below(self, {"least_frequency": 0.5})
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Samples that no fit has seen, for train shares its noise with copies of it."""
+        return ("holdout", "synthetic")
+
     @abstractmethod
     def scan(self, cohort: Cohort, trait: Trait, component_variants: NDArray[np.intp]) -> Scan:
         """The association of every variant with the trait, beside components of some variants."""
@@ -104,19 +109,19 @@ class _Study(Metric):
         """All six scores, or why there is none."""
         names = [spec.name for spec in self.scores]
         try:
-            train, synthetic = paired_cohorts(comparison, seed=seed)
+            holdout, synthetic = paired_cohorts(comparison, seed=seed)
         except DatasetError as error:
             return all_missing(names, str(error))
-        genome = Genome.of(comparison.train)
-        frequency = np.nan_to_num(alt_frequency(train.genotypes.calls))
+        genome = Genome.of(comparison.holdout)
+        frequency = np.nan_to_num(alt_frequency(holdout.genotypes.calls))
         component_variants = genome.thinned(frequency * (1 - frequency), self.component_spacing_bp)
         scans = []
-        for side, cohort in (("training", train), ("synthetic", synthetic)):
+        for side, cohort in (("holdout", holdout), ("synthetic", synthetic)):
             try:
                 scans.append(self.scan(cohort, comparison.trait, component_variants))
             except (DatasetError, GenotypesError) as error:
                 return all_missing(names, f"No association in {cohort.genotypes.n_samples} {side} samples: {error}")
-        agreement = Agreement(real=scans[0], synthetic=scans[1], genome=genome, level=self.level)
+        agreement = Agreement(holdout=scans[0], synthetic=scans[1], genome=genome, level=self.level)
         return (
             agreement.effect_correlation(names[0], least_frequency=self.least_frequency),
             agreement.sign_agreement(names[1]),
@@ -129,7 +134,7 @@ class _Study(Metric):
 
 @dataclass(frozen=True)
 class AssociationStudy(_Study):
-    """Agreement of association studies in synthetic and in training samples, by least squares beside covariates.
+    """Agreement of association studies in synthetic and in holdout samples, by least squares beside covariates.
 
     Both studies have the same number of samples; of the part that has more so many are drawn. Each variant is tested beside the trait's
     covariates and principal components, both learned from the samples that are tested; components of variants that lie apart, as those of
@@ -139,17 +144,17 @@ class AssociationStudy(_Study):
 
     Effects are noisy: with n samples the correlation of two real studies is about 1 - 1 / (mean chi-squared), far from 1, so it is read
     against its band. A locus is a clump of significant variants (r2 of at most .1 between the most significant ones of two, or 5 Mb); it
-    stands for a locus of the other study, or for a causal variant, within 5 Mb and with an r2 of at least .2 among training samples.
+    stands for a locus of the other study, or for a causal variant, within 5 Mb and with an r2 of at least .2 among holdout samples.
 
     Correlation and inflation have their noise from leaving out blocks of the genome: errors of estimates far apart on the genome are
-    independent of one another where the studies have no samples in common. Shares of loci have Wilson's interval, because loci are
+    independent of one another, as the studies have no samples in common. Shares of loci have Wilson's interval, because loci are
     unlinked.
 
     Args:
         n_components: Principal components beside the covariates.
-        component_spacing_bp: Components are made of one variant in each stretch of this length, the most common in training samples.
-        level: A variant is significant whose p-value is at most this over the number of tests in training samples (Bonferroni).
-        least_frequency: Minor allele frequency in training samples from which effects are compared.
+        component_spacing_bp: Components are made of one variant in each stretch of this length, the most common in the holdout.
+        level: A variant is significant whose p-value is at most this over the number of tests in the holdout (Bonferroni).
+        least_frequency: Minor allele frequency in the holdout from which effects are compared.
         least_share: Of the genetic variance, beside covariates and components: causal variants that explain as much should be found.
 
     References:
@@ -170,16 +175,16 @@ class AssociationStudy(_Study):
 
 @dataclass(frozen=True)
 class MixedAssociationStudy(_Study):
-    """Agreement of association studies in synthetic and in training samples, by a linear mixed model.
+    """Agreement of association studies in synthetic and in holdout samples, by a linear mixed model.
 
     As `AssociationStudy`, but relatives are allowed for by the relationships that all autosomes but the variant's own give, and no
     principal component is taken unless asked for. Variances are those of the model without the variant.
 
     Args:
         n_components: Principal components beside the covariates.
-        component_spacing_bp: Components are made of one variant in each stretch of this length, the most common in training samples.
-        level: A variant is significant whose p-value is at most this over the number of tests in training samples (Bonferroni).
-        least_frequency: Minor allele frequency in training samples from which effects are compared.
+        component_spacing_bp: Components are made of one variant in each stretch of this length, the most common in the holdout.
+        level: A variant is significant whose p-value is at most this over the number of tests in the holdout (Bonferroni).
+        least_frequency: Minor allele frequency in the holdout from which effects are compared.
         least_share: Of the genetic variance, beside covariates and components: causal variants that explain as much should be found.
 
     References:

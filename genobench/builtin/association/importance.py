@@ -1,4 +1,4 @@
-"""Utility: does a model of synthetic samples put weight on the stretches of the genome that a model of real samples puts it on?"""
+"""Utility: does a model of synthetic samples put weight on the stretches of the genome that a model of unseen samples puts it on?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from genobench.statgen import fit_gblup, genome_blocks, wilson_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from genobench import Comparison, Trait
+    from genobench import Comparison, Part, Trait
     from genobench.builtin.association.cohorts import Cohort
 
     Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VariantImportance(Metric):
-    """Which windows of the genome ridge regression on calls names predictive, from synthetic and from training samples.
+    """Which windows of the genome ridge regression on calls names predictive, from synthetic and from holdout samples.
 
     The model is GBLUP beside the trait's covariates, learned from as many samples of each. It spreads the effect of a causal variant over
     all that are linked with it, so that a single weight says little; what counts is the variance, among the samples of the model, of the
@@ -57,19 +57,19 @@ class VariantImportance(Metric):
     scores: ClassVar = (
         ScoreSpec(
             name="importance_overlap",
-            summary="share of the top windows that models of synthetic and of training samples both name, corrected for chance",
+            summary="share of the top windows that models of synthetic and of holdout samples both name, corrected for chance",
             unit="share above chance",
             direction="higher",
             ideal=None,
-            version=1,
+            version=2,
         ),
         ScoreSpec(
             name="importance_correlation",
-            summary="rank correlation over windows of their importance in models of synthetic and of training samples",
+            summary="rank correlation over windows of their importance in models of synthetic and of holdout samples",
             unit="rank correlation",
             direction="higher",
             ideal=None,
-            version=1,
+            version=2,
         ),
     )
     most_samples: ClassVar = 1_000
@@ -78,10 +78,15 @@ class VariantImportance(Metric):
         check_positive(self, ["window_bp", "top_share"])
         check_share(self, ["top_share"])
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Samples that no fit has seen, for train shares its noise with copies of it."""
+        return ("holdout", "synthetic")
+
     def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
         """Overlap and rank correlation."""
         names = [spec.name for spec in self.scores]
-        windows, chromosomes = Genome.of(comparison.train).windows(self.window_bp)
+        windows, chromosomes = Genome.of(comparison.holdout).windows(self.window_bp)
         if len(chromosomes) < 3:
             return all_missing(names, f"Variants with a known position lie in {len(chromosomes)} windows; a comparison needs 3.")
         try:
@@ -89,14 +94,14 @@ class VariantImportance(Metric):
         except DatasetError as error:
             return all_missing(names, str(error))
         found = []
-        for side, cohort in zip(("training", "synthetic"), cohorts, strict=True):
+        for side, cohort in zip(("holdout", "synthetic"), cohorts, strict=True):
             try:
                 found.append(_importance(cohort, comparison.trait, windows))
             except (DatasetError, GenotypesError) as error:
                 return all_missing(names, f"No model of {cohort.genotypes.n_samples} {side} samples: {error}")
-        train, synthetic = found
-        n_top = min(max(1, round(self.top_share * len(train))), len(train) - 1)
-        return _overlap(names[0], train, synthetic, n_top), _rank_correlation(names[1], train, synthetic, chromosomes)
+        holdout, synthetic = found
+        n_top = min(max(1, round(self.top_share * len(holdout))), len(holdout) - 1)
+        return _overlap(names[0], holdout, synthetic, n_top), _rank_correlation(names[1], holdout, synthetic, chromosomes)
 
 
 def _importance(cohort: Cohort, trait: Trait, windows: Places) -> Floats:
@@ -120,20 +125,20 @@ def _importance(cohort: Cohort, trait: Trait, windows: Places) -> Floats:
     return importance
 
 
-def _overlap(name: str, train: Floats, synthetic: Floats, n_top: int) -> Score:
+def _overlap(name: str, holdout: Floats, synthetic: Floats, n_top: int) -> Score:
     """Of equally important windows the first in the genome counts as the more important one."""
-    one, other = (set(np.argsort(-each, kind="stable")[:n_top].tolist()) for each in (train, synthetic))
-    n_shared, chance = len(one & other), n_top / len(train)
+    one, other = (set(np.argsort(-each, kind="stable")[:n_top].tolist()) for each in (holdout, synthetic))
+    n_shared, chance = len(one & other), n_top / len(holdout)
     value, low, high = ((share - chance) / (1 - chance) for share in (n_shared / n_top, *wilson_interval(n_shared, n_top)))
     return Score(name, float(value), interval=(float(low), float(high)))
 
 
-def _rank_correlation(name: str, train: Floats, synthetic: Floats, chromosomes: NDArray[np.object_]) -> Score:
+def _rank_correlation(name: str, holdout: Floats, synthetic: Floats, chromosomes: NDArray[np.object_]) -> Score:
     blocks = genome_blocks(chromosomes)
     sizes = np.bincount(blocks)
-    deleted = [_spearman(train[blocks != block], synthetic[blocks != block]) for block in range(len(sizes))]
+    deleted = [_spearman(holdout[blocks != block], synthetic[blocks != block]) for block in range(len(sizes))]
     reason = "All windows are of one importance in one of the two models."
-    return jackknifed(name, _spearman(train, synthetic), deleted, sizes, limits=(-1.0, 1.0), reason=reason)
+    return jackknifed(name, _spearman(holdout, synthetic), deleted, sizes, limits=(-1.0, 1.0), reason=reason)
 
 
 def _spearman(one: Floats, other: Floats) -> float:

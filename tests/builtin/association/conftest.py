@@ -43,10 +43,11 @@ def genotypes_with() -> Callable[..., Genotypes]:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., Comparison]:
-    """A function that compares training with synthetic samples; association looks at no other part. The trait is `weight` unless given."""
+    """A function that compares holdout with synthetic samples; nobody else is there. The trait is `weight` unless given."""
 
-    def made(train: Genotypes, synthetic: Genotypes, *, trait: Trait | None = None, causal: dict[str, float] | None = None) -> Comparison:
+    def made(holdout: Genotypes, synthetic: Genotypes, *, trait: Trait | None = None, causal: dict[str, float] | None = None) -> Comparison:
         asked = Trait("weight", "quantitative") if trait is None else trait
-        return Comparison(trait=asked, train=train, holdout=train, nonmembers=train, synthetic=synthetic, causal=causal)
+        nobody = holdout.take_samples(np.zeros(0, dtype=np.intp))
+        return Comparison(trait=asked, train=nobody, holdout=holdout, nonmembers=nobody, synthetic=synthetic, causal=causal)
 
     return made

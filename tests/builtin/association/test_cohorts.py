@@ -15,9 +15,9 @@ CALLS = np.zeros((8, 3), dtype=np.int8)
 
 
 def test_cohorts__hold_as_many_samples_whose_trait_is_known(genotypes_with: Any, compared: Any) -> None:
-    train = genotypes_with(CALLS, "a", weight=[1.0, np.nan, 3.0, np.inf, 5.0, 6.0, 7.0, 8.0])
+    holdout = genotypes_with(CALLS, "a", weight=[1.0, np.nan, 3.0, np.inf, 5.0, 6.0, 7.0, 8.0])
     synthetic = genotypes_with(CALLS[:5], "s", weight=[4.0, 3.0, 2.0, np.nan, 0.0])
-    for one, other in ((train, synthetic), (synthetic, train)):
+    for one, other in ((holdout, synthetic), (synthetic, holdout)):
         for cohort in paired_cohorts(compared(one, other), seed=1):
             assert cohort.responses.shape == (1, 4)
             assert np.isfinite(cohort.responses).all()
@@ -25,8 +25,11 @@ def test_cohorts__hold_as_many_samples_whose_trait_is_known(genotypes_with: Any,
 
 
 def test_cohorts__are_drawn_anew_by_another_seed(genotypes_with: Any, compared: Any) -> None:
-    train, synthetic = genotypes_with(np.zeros((60, 3), dtype=np.int8), "a", weight=np.arange(60.0)), genotypes_with(CALLS, "s", weight=1.0)
-    drawn = [tuple(paired_cohorts(compared(train, synthetic), seed=seed)[0].responses[0]) for seed in (1, 1, 2)]
+    holdout, synthetic = (
+        genotypes_with(np.zeros((60, 3), dtype=np.int8), "a", weight=np.arange(60.0)),
+        genotypes_with(CALLS, "s", weight=1.0),
+    )
+    drawn = [tuple(paired_cohorts(compared(holdout, synthetic), seed=seed)[0].responses[0]) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -46,7 +49,7 @@ def test_classes__become_numbers(genotypes_with: Any, compared: Any) -> None:
 
 def test_cohorts__say_what_is_absent(genotypes_with: Any, compared: Any) -> None:
     table = genotypes_with(CALLS, "a", weight=np.arange(8.0))
-    with pytest.raises(DatasetError, match=r"The training samples carry no 'height'.*\['id', 'weight'\]"):
+    with pytest.raises(DatasetError, match=r"The holdout samples carry no 'height'.*\['id', 'weight'\]"):
         paired_cohorts(compared(table, table, trait=Trait("height", "quantitative")), seed=0)
     nobody = table.with_samples(table.samples.assign(weight=np.nan))
     with pytest.raises(DatasetError, match="'weight' is known of no synthetic sample"):

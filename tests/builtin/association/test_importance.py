@@ -22,10 +22,10 @@ METRIC = VariantImportance(top_share=0.1)
 
 @pytest.fixture(scope="session")
 def scores_of(compared: Any) -> Any:
-    """A function that gives the scores of training and synthetic samples by their names."""
+    """A function that gives the scores of holdout and synthetic samples by their names."""
 
-    def made(train: Any, synthetic: Any, metric: VariantImportance = METRIC) -> dict[str, Any]:
-        return {score.name: score for score in metric.score(compared(train, synthetic), seed=0)}
+    def made(holdout: Any, synthetic: Any, metric: VariantImportance = METRIC) -> dict[str, Any]:
+        return {score.name: score for score in metric.score(compared(holdout, synthetic), seed=0)}
 
     return made
 
@@ -43,8 +43,8 @@ def population(genotypes_with: Any) -> Any:
 
 
 def test_the_same_samples__name_the_same_windows(scores_of: Any, population: Any) -> None:
-    train = population(1, "a", np.random.default_rng(0).normal(size=N_VARIANTS) / 10)
-    found = scores_of(train, train)
+    holdout = population(1, "a", np.random.default_rng(0).normal(size=N_VARIANTS) / 10)
+    found = scores_of(holdout, holdout)
     assert found["importance_overlap"].value == pytest.approx(1.0)
     assert found["importance_correlation"].value == pytest.approx(1.0)
 
@@ -63,9 +63,9 @@ def test_a_trait_dealt_out_at_random__shares_what_chance_shares(scores_of: Any, 
     effects = np.random.default_rng(4).normal(size=N_VARIANTS) / 10
     overlaps, correlations, n_held = [], [], 0
     for deal in range(30):
-        train = population(100 + deal, "a", effects, 120)
-        weight = np.random.default_rng(deal).permutation(train.samples["weight"])
-        found = scores_of(train, train.with_samples(train.samples.assign(weight=weight)))
+        holdout = population(100 + deal, "a", effects, 120)
+        weight = np.random.default_rng(deal).permutation(holdout.samples["weight"])
+        found = scores_of(holdout, holdout.with_samples(holdout.samples.assign(weight=weight)))
         overlaps.append(found["importance_overlap"].value)
         correlations.append(found["importance_correlation"].value)
         low, high = found["importance_correlation"].interval
@@ -78,10 +78,10 @@ def test_a_trait_dealt_out_at_random__shares_what_chance_shares(scores_of: Any, 
 
 def test_overlap__is_kunchevas_index() -> None:
     """(r n - k^2) / (k (n - k)), with r of k windows shared out of n."""
-    train, synthetic = np.arange(50.0), np.arange(50.0)
+    holdout, synthetic = np.arange(50.0), np.arange(50.0)
     synthetic[[48, 49]] = -1.0
     n, k, r = 50, 5, 3
-    score = _overlap("importance_overlap", train, synthetic, k)
+    score = _overlap("importance_overlap", holdout, synthetic, k)
     assert score.value == pytest.approx((r * n - k**2) / (k * (n - k)))
     assert score.interval is not None
     assert score.interval[0] < score.value < score.interval[1]
@@ -104,8 +104,8 @@ def test_importance__of_one_window_is_the_variance_of_what_the_model_predicts_ov
     calls = rng.binomial(2, 0.4, (150, 10)).astype(np.int8)
     calls[:, 1:4] = calls[:, :1]  # Linked variants in the first window.
     calls[rng.random(calls.shape) < 0.1] = -1
-    train = genotypes_with(calls, "a", weight=rng.normal(size=150) + np.maximum(calls[:, 0], 0))
-    cohort, _ = paired_cohorts(compared(train, train), seed=0)
+    holdout = genotypes_with(calls, "a", weight=rng.normal(size=150) + np.maximum(calls[:, 0], 0))
+    cohort, _ = paired_cohorts(compared(holdout, holdout), seed=0)
     model = fit_gblup(cohort.genotypes.calls, cohort.responses[0])
     windows = np.array([0] * 5 + [-1] * 3 + [1] * 2)
     centred = np.where(calls < 0, 0.0, calls - model.means)
@@ -131,17 +131,17 @@ def test_importance__of_one_window_is_the_variance_of_what_the_model_predicts_ov
 def test_what_cannot_be_compared__gives_the_reason(
     synthetic: str, metric: VariantImportance, reason: str | None, scores_of: Any, population: Any
 ) -> None:
-    train = population(7, "a", np.zeros(N_VARIANTS), 60)
+    holdout = population(7, "a", np.zeros(N_VARIANTS), 60)
     others = {
-        "alike": replace(train, calls=PackedCalls.from_calls(np.ones((60, N_VARIANTS), dtype=np.int8))),
-        "none": train.with_samples(train.samples[["id"]]),
-        "same": train,
+        "alike": replace(holdout, calls=PackedCalls.from_calls(np.ones((60, N_VARIANTS), dtype=np.int8))),
+        "none": holdout.with_samples(holdout.samples[["id"]]),
+        "same": holdout,
     }
-    scores = scores_of(train, others[synthetic], metric)
+    scores = scores_of(holdout, others[synthetic], metric)
     assert all(reason in (score.reason or "") if reason else score.value == pytest.approx(1.0) for score in scores.values())
 
 
 def test_few_windows__are_not_compared(genotypes_with: Any, scores_of: Any) -> None:
-    train = genotypes_with(np.random.default_rng(8).binomial(2, 0.5, (40, 20)).astype(np.int8), "a", weight=np.arange(40.0))
-    scores = scores_of(train, train, VariantImportance(window_bp=1e9))
+    holdout = genotypes_with(np.random.default_rng(8).binomial(2, 0.5, (40, 20)).astype(np.int8), "a", weight=np.arange(40.0))
+    scores = scores_of(holdout, holdout, VariantImportance(window_bp=1e9))
     assert all(score.reason == "Variants with a known position lie in 1 windows; a comparison needs 3." for score in scores.values())
