@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from genobench import Genotypes, PackedCalls, Sampler, SamplerTables, whole_sampler
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import unplaced_calls
+from genobench_neural.finite import check_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +89,12 @@ def trained_sampler(network: GenotypeNetwork, description: dict[str, Any], *, la
         description: What a loader needs to build the network anew: plain values.
         layout: Where each variant lies.
         tables: Conditions and variants.
+
+    Raises:
+        GenobenchError: If a number of the network is NaN.
     """
     network.requires_grad_(False).to("cpu").eval()
+    check_weights(network)
     return NetworkSampler(network=network, description=description, layout=layout, tables=tables)
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from genobench.statgen import BlockLayout
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.finite import check_drawn_by
 
 LARGEST_NOISE: Final = 0.025
 """Each zero of a one-hot triple gets up to this much in the published GAN and WGAN."""
@@ -83,7 +84,11 @@ def drawn_genotypes(logits: torch.Tensor, generator: torch.Generator) -> torch.T
 
     This is also what a hard Gumbel-softmax gives at any temperature: the largest of (logits + noise) / temperature is the largest of
     logits + noise.
+
+    Raises:
+        GenobenchError: If a logit is NaN, or so large that it is infinite.
     """
     reached = functional.softmax(logits, dim=-1).cumsum(dim=-1)[..., :2]
+    check_drawn_by(reached)
     uniform = torch.rand(*logits.shape[:-1], 1, generator=generator, device=logits.device)
     return (uniform > reached).sum(dim=-1, dtype=torch.uint8)

@@ -28,6 +28,7 @@ import torch
 
 from genobench import GenobenchError
 from genobench_neural.checkpoints import Checkpoint, CheckpointFolder
+from genobench_neural.finite import n_not_finite
 from genobench_neural.memory import n_bytes, on_host, within_memory
 
 if TYPE_CHECKING:
@@ -151,8 +152,9 @@ def run(
         steps_after: Of the stages after it, which belong to `total_steps` too.
 
     Raises:
-        GenobenchError: If a loss is NaN or infinite (looked at every few steps; the last good checkpoint stays on disk), or if memory is
-            short.
+        GenobenchError: If a loss is NaN or infinite (looked at every few steps), or a number of the state that was finite at the beginning
+            (looked at before each checkpoint and at the end), or the loss of every validation check; the last good checkpoint stays on
+            disk. Or if memory is short.
     """
     folder = CheckpointFolder(context.folder / stage, f"{identity} {n_steps} {check_every} {patience}")
     loop = _Loop(task, n_steps, context, folder, steps_before=steps_before, steps_after=steps_after)
@@ -178,6 +180,7 @@ class _Loop:
     folder: CheckpointFolder
     steps_before: int = 0
     steps_after: int = 0
+    not_finite_at_first: Mapping[str, int] = field(default_factory=dict)
     n_done: int = 0
     resumed_at: int = 0
     best: Mapping[str, Any] | None = None
@@ -195,9 +198,11 @@ class _Loop:
 
     def resume(self) -> None:
         """Go back to the checkpoint that is there, or write one of the beginning if it is small."""
+        begun = self.task.state()
+        self.not_finite_at_first = n_not_finite(begun)
         found = self.folder.read()
         if found is None:
-            if self.n_steps and n_bytes(self.task.state()) <= _SMALL_STATE_BYTES:
+            if self.n_steps and n_bytes(begun) <= _SMALL_STATE_BYTES:
                 self.save()
             return
         self.task.load_state(found.state)
@@ -251,12 +256,13 @@ class _Loop:
     def save(self) -> None:
         """Write a checkpoint."""
         begin = time.monotonic()
+        state = self._finite_state()
         progress = {
             "best_step": self.best_step,
             "best_loss": None if math.isinf(self.best_loss) else self.best_loss,
             "n_idle_checks": self.n_idle_checks,
         }
-        self.folder.write(Checkpoint(self.n_done, self.task.state(), self.best, progress), is_best_new=self.is_best_new)
+        self.folder.write(Checkpoint(self.n_done, state, self.best, progress), is_best_new=self.is_best_new)
         self.is_best_new = self.is_proved = False
         self.last_saved_step = self.n_done
         self.saved_at = time.monotonic()
@@ -269,6 +275,13 @@ class _Loop:
         began = self.saved_at if self.last_saved_step is None else self.saved_at - self.write_seconds
         if self.last_saved_step != self.n_done and (self.last_saved_step or time.monotonic() - began >= CHECKPOINT_SECONDS):
             self.save()
+        else:
+            self._finite_state()
+        if self.best is None and self.validation_loss is not None:
+            raise GenobenchError(
+                f"No validation check gave a finite loss up to step {self.n_done} of {self.n_steps}; the last gave {self.validation_loss}. "
+                f"{self._kept()} A lower learning rate usually mends it."
+            )
         if self.best is not None and self.best_step != self.n_done:
             self.task.load_state(self.best)
         best_loss = math.nan if self.best_step is None else self.best_loss
@@ -284,6 +297,17 @@ class _Loop:
                     "A lower learning rate usually mends it."
                 )
         return values
+
+    def _finite_state(self) -> Mapping[str, Any]:
+        """The state of the task, in which nothing became NaN or infinite."""
+        state = self.task.state()
+        for path, n_numbers in n_not_finite(state).items():
+            if n_numbers > self.not_finite_at_first.get(path, 0):
+                raise GenobenchError(
+                    f"After step {self.n_done} of {self.n_steps}, {n_numbers} numbers of '{path}' are NaN or infinite, so training "
+                    f"stopped. {self._kept()} A lower learning rate usually mends it."
+                )
+        return state
 
     def _kept(self) -> str:
         if not self.is_proved:

@@ -191,6 +191,45 @@ def test_run__a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path: 
     assert task.network.weight.isfinite().all()
 
 
+class Overflowing(Regression):
+    """Its losses are finite, and its weights are not after a given step."""
+
+    def __init__(self, *, at: int, value: float = math.nan) -> None:
+        super().__init__()
+        self.at, self.value = at, value
+        self.parts = {**self.parts, "never": torch.nn.ParameterDict({"log chance": torch.tensor([-math.inf, 0.0])})}
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        losses = super().step(index)
+        if index + 1 == self.at:
+            self.network.weight.data[0, 1] = self.value
+        return losses
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_run__weights_that_the_last_update_made_no_numbers_are_an_error(tmp_path: Path, value: float) -> None:
+    """The losses of a step are of the weights before it."""
+    message = r"After step 40 of 40, 1 numbers of 'network.weight' are NaN or infinite, .* The last good state, of step 0, is kept in"
+    with pytest.raises(GenobenchError, match=message):
+        run(Overflowing(at=40, value=value), 40, context(tmp_path), identity="a")
+
+
+@pytest.mark.usefixtures("always_saved")
+def test_run__no_checkpoint_is_written_of_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(GenobenchError, match=r"After step 17 of 40, .* The last good state, of step 15, is kept in"):
+        run(Overflowing(at=17), 40, context(tmp_path), identity="a")
+
+
+def test_run__what_is_infinite_from_the_beginning_may_stay_so(tmp_path: Path) -> None:
+    assert run(Overflowing(at=99), 40, context(tmp_path), identity="a").n_steps == 40
+
+
+def test_run__validation_losses_that_are_never_numbers_are_an_error(tmp_path: Path) -> None:
+    message = "No validation check gave a finite loss up to step 30 of 100; the last gave nan"
+    with pytest.raises(GenobenchError, match=message):
+        run(Checked([math.nan] * 3), 100, context(tmp_path), identity="a", check_every=10, patience=3)
+
+
 def test_run__keeps_the_beginning_where_the_loss_is_soon_no_number(tmp_path: Path) -> None:
     with pytest.raises(GenobenchError, match="The last good state, of step 0, is kept in"):
         run(Diverging(), 40, context(tmp_path), identity="a")

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from genobench.statgen import steps_along
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.layers import (
     NEGATIVE_SLOPE,
     BlockDense,
@@ -163,6 +164,7 @@ class GenotypeGenerator(GenotypeNetwork):
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
         logits = self(condition[:, : self.size.n_condition], generator)
+        check_drawn_by(logits)
         first, second = (logits + logistic_noise(tuple(logits.shape), generator) > 0).byte().chunk(2, dim=1)
         calls: torch.Tensor = first + second
         return calls

@@ -18,6 +18,7 @@ from genobench_neural.component_scores.denoising import (
     noise_loss,
 )
 from genobench_neural.component_scores.thresholds import thresholds_of
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.published.conditions import raw_condition
 from genobench_neural.sampling import GenotypeNetwork
@@ -160,6 +161,7 @@ class ScoreDiffusion(GenotypeNetwork):
     def draw(self, condition: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Genotypes, as `GenotypeNetwork.draw` says."""
         values = self._values(self.draw_scores(condition, generator))
+        check_drawn_by(values)
         codes = torch.zeros(len(condition), self.size.n_places, dtype=torch.uint8, device=values.device)
         if self.size.is_rounded:
             codes[:, : self.size.n_variants] = values.round().clamp(0, 2).byte()

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.layers import handed_back
 from genobench_neural.optimising import autocast
 from genobench_neural.sampling import GenotypeNetwork
@@ -224,6 +225,7 @@ class Boltzmann(GenotypeNetwork):
             codes = self.independent_calls(len(condition), generator)
             for sweep in range(self.n_sweeps):
                 codes = self.sweep(codes, condition, generator, strength=min(1.0, 2 * (sweep + 1) / self.n_sweeps))
+            check_drawn_by(self.hidden_fields(self.standardised(codes), condition))
         return codes
 
     def _products(self, phase: Phase) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.flow.chain import LatentChain
 from genobench_neural.flow.flow_matching import VelocityNetwork, carried
 from genobench_neural.sampling import GenotypeNetwork
@@ -58,6 +59,7 @@ class LatentFlowNetwork(GenotypeNetwork):
         """Genotypes, as `GenotypeNetwork.draw` says."""
         noise = torch.randn(len(condition), self.size.n_factors, generator=generator, device=condition.device)
         code = carried(lambda x, t: self.velocity(x, t, condition), noise, n_steps=self.size.ode_steps)
+        check_drawn_by(code)
         paths = self.chain.walk(torch.cat([code, condition], dim=1), generator)
         calls = torch.zeros(self.size.n_blocks, len(condition), self.size.block_size, dtype=torch.uint8, device=condition.device)
         for haplotype in range(2):

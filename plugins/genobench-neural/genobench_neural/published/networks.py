@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.published.conditions import condition_scalars
 from genobench_neural.published.dense import DenseCritic, DenseDecoder, DenseEncoder, DenseGenerator
 from genobench_neural.sampling import GenotypeNetwork
@@ -37,6 +38,7 @@ class VaeNetwork(GenotypeNetwork):
         """Genotypes, as `GenotypeNetwork.draw` says, in one block."""
         z = torch.randn(len(condition), self.n_latent, generator=generator, device=condition.device)
         logits = self.decoder(z, condition[:, : self.n_condition])
+        check_drawn_by(logits)
         calls = logits.argmax(dim=-1).byte() if self.output == "argmax" else drawn_genotypes(logits, generator)
         return in_one_block(calls)
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.layers import Dense, drawn
 from genobench_neural.onehot import gumbel_noise
 from genobench_neural.sampling import GenotypeNetwork
@@ -111,6 +112,7 @@ class CtganGenerator(GenotypeNetwork):
         classes = self.columns.classes(condition)
         nothing = torch.full((len(condition),), 3 * self.size.n_places, device=condition.device)
         logits, _ = self(classes, nothing, generator)
+        check_drawn_by(logits)
         codes = (logits + gumbel_noise(tuple(logits.shape), generator)).argmax(dim=1).to(torch.uint8)
         placed: torch.Tensor = codes.view(-1, self.size.n_blocks, self.size.block_size).transpose(0, 1)
         return placed

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from genobench.statgen import BlockLayout, GeneticPath
 from genobench_neural.batches import MISSING_CODE
+from genobench_neural.finite import check_drawn_by
 from genobench_neural.layers import NEGATIVE_SLOPE, Dense, ResidualBlock
 from genobench_neural.sampling import GenotypeNetwork
 
@@ -163,6 +164,8 @@ class WindowVae(GenotypeNetwork):
         n_samples, n_window, condition = len(condition), self.size.n_window, condition[:, : self.size.n_condition]
         noise = torch.randn(n_samples, self.size.n_latent, generator=generator, device=condition.device)
         slope = self.loadings @ self.factors(self.prior_mean + noise @ self.prior_factor.T, condition).T
+        # Infinity less itself is NaN, as it is in the softmax.
+        check_drawn_by(slope - slope)
         uniform = torch.rand(slope.shape, generator=generator, device=condition.device)
         # Rows 0 .. n_window - 1 are what lies before the first variant: the average, 0, as in training.
         seen = torch.zeros(n_window + len(slope), 2, n_samples, device=condition.device)
