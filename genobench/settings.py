@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from genobench.errors import ContractError, GenobenchError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _WANTED: Final = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text", "finite_": "a finite number"}
 """What a value must be, by how the kind of pydantic's error begins."""
+
+
+_LARGEST_WHOLE: Final = 2**63 - 1
+"""Arrays and tensors count in int64."""
+
+_SMALLEST, _LARGEST = 1.2e-38, 3.4e38
+"""Networks hold numbers as float32, which beyond these are 0 or infinite (IEEE 754)."""
 
 
 def with_settings(plugin: type[Any], settings: Mapping[str, Any]) -> Any:
@@ -83,7 +90,10 @@ def settings_json(plugin: Any) -> dict[str, Any]:
 
 
 def check_lowest(settings: Any, lowest: Mapping[str, float]) -> None:
-    """Refuse values below the lowest that is allowed. Here as in the other checks, None stands for not set, and NaN is refused.
+    """Refuse values below the lowest that is allowed.
+
+    Here as in the other checks, None stands for not set, and these are refused: NaN, a whole number that is none of int64, and a number so
+    large or so small that it is infinite or 0 in float32.
 
     Args:
         settings: A plugin's settings.
@@ -142,6 +152,13 @@ def check_share(settings: Any, names: Iterable[str]) -> None:
             raise SettingsError(f"{name} is {value}; it must lie in [0, 1].")
 
 
-def _values(settings: Any, names: Iterable[str]) -> list[tuple[str, Any]]:
-    """Those that are set."""
-    return [(name, getattr(settings, name)) for name in names if getattr(settings, name) is not None]
+def _values(settings: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Those that are set, none of them beyond what arrays and networks can hold."""
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
+            raise SettingsError(f"{name} is {value}; it must be at most {_LARGEST_WHOLE:,}.")
+        if isinstance(value, float) and (abs(value) > _LARGEST or 0 < abs(value) < _SMALLEST):
+            raise SettingsError(f"{name} is {value}; it must be a number that float32 can hold: 0, or from {_SMALLEST} to {_LARGEST}.")
+        if value is not None:
+            yield name, value

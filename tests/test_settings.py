@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pytest
 
 from genobench.errors import ContractError, SettingsError
@@ -99,6 +101,25 @@ def test_checks__take_what_they_say(value: float | None) -> None:
         else:
             with pytest.raises(SettingsError, match=f"^rate is {value}; it must"):
                 check(_Checked(rate=value))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda settings: check_lowest(settings, {"steps": 1, "rate": 0.0}),
+        lambda settings: check_below(settings, {"steps": 10**30, "rate": math.inf}),
+        lambda settings: check_positive(settings, ("steps", "rate")),
+    ],
+)
+def test_checks__refuse_what_arrays_and_networks_cannot_hold(check: Callable[[Any], None]) -> None:
+    """The limits are those of numpy's int64 and float32."""
+    check(_Checked(steps=np.iinfo(np.int64).max, rate=3e38))
+    with pytest.raises(SettingsError, match=r"^steps is 1000000000000000000000; it must be at most 9,223,372,036,854,775,807\.$"):
+        check(_Checked(steps=10**21))
+    for value in (1e300, math.inf, 1e-300):
+        assert not float(np.finfo(np.float32).smallest_normal) <= value <= float(np.finfo(np.float32).max)
+        with pytest.raises(SettingsError, match=f"^rate is {value}; it must be a number that float32 can hold: 0, or from 1.2e-38 to 3.4e"):
+            check(_Checked(rate=value))
 
 
 def test_checks__say_what_would_be_right() -> None:

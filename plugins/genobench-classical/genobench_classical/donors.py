@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from genobench import check_below, check_lowest, check_positive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +24,25 @@ _OTHER_CLASS: Final = 0.2
 _PRIOR_SAMPLES: Final = 5.0
 _N_HALVINGS: Final = 30
 _ROWS_AT_A_TIME: Final = 256
+
+
+_NARROWEST, _WIDEST = 1e-6, 1e6
+"""Conditions are float32, in which values of 1 to 4 are 1e-7 to 5e-7 apart: a narrower kernel would tell apart what is rounded. In a wider
+one the square of what lies between kernel and donors has, at 16 digits, no digit left for the donors."""
+
+
+def check_kernel(settings: Any) -> None:
+    """Refuse a kernel that cannot be computed.
+
+    Args:
+        settings: A generator with a `kernel_width`.
+
+    Raises:
+        SettingsError: If it is not above 0, below 1e-6, or not below 1e6.
+    """
+    check_positive(settings, ("kernel_width",))
+    check_lowest(settings, {"kernel_width": _NARROWEST})
+    check_below(settings, {"kernel_width": _WIDEST})
 
 
 @dataclass(frozen=True, eq=False)

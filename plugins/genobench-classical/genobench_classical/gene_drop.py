@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SamplerTables, Trial, check_lowest, check_positive
+from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SamplerTables, Trial, check_lowest
 from genobench.statgen import GeneticPath, phased_haplotypes
-from genobench_classical.donors import Donors
+from genobench_classical.donors import Donors, check_kernel
 from genobench_classical.haplotype_copies import gametes, mosaic_haplotypes, packed_in_chunks
 from genobench_classical.stored_arrays import load_arrays, save_arrays
 
@@ -77,7 +77,7 @@ class GeneDrop(Generator):
 
     def __post_init__(self) -> None:
         check_lowest(self, {"n_generations": 1, "founder_rate": 0, "offspring_per_sire": 1, "offspring_per_dam": 1, "least_donors": 1})
-        check_positive(self, ("kernel_width",))
+        check_kernel(self)
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -178,6 +178,8 @@ class GeneDropSampler(Sampler):
             GenobenchError: If the condition's length is not n_samples, or it asks for what training did not have.
         """
         conditions = self.tables.conditions(n_samples, condition, seed=seed)
+        if not n_samples:
+            return self.tables.genotypes(self.tables.packed_rows(0), conditions)
         rng = np.random.default_rng([seed, 2])
         path = GeneticPath.of_variants(self.tables.variants)
         settings, encoder = self.settings, self.tables.encoder

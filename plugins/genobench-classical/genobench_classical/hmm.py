@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SamplerTables, SettingsError, Trial, check_lowest, check_positive
+from genobench import FitContext, Generator, Genotypes, Sampler, SamplerTables, SettingsError, Trial, check_lowest
 from genobench.statgen import BlockedCallMatrix, BlockLayout, HaplotypeClusters, cluster_pairs, fit_haplotype_clusters
-from genobench_classical.donors import LEAST_DONORS, Donors
+from genobench_classical.donors import LEAST_DONORS, Donors, check_kernel
 from genobench_classical.haplotype_copies import packed_in_chunks
 from genobench_classical.stored_arrays import load_arrays, save_arrays
 
@@ -58,7 +58,7 @@ class HaplotypeHmm(Generator):
 
     def __post_init__(self) -> None:
         check_lowest(self, {"n_clusters": 2, "n_rounds": 1, "block_variants": 1, "least_donors": 1})
-        check_positive(self, ("kernel_width",))
+        check_kernel(self)
         if self.n_clusters > _MOST_CLUSTERS:
             raise SettingsError(f"n_clusters is {self.n_clusters}; it must be at most {_MOST_CLUSTERS}.")
 

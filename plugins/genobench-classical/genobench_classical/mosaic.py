@@ -16,11 +16,10 @@ from genobench import (
     SamplerTables,
     Trial,
     check_lowest,
-    check_positive,
     check_share,
 )
 from genobench.statgen import GeneticPath, alt_frequency, phased_haplotypes
-from genobench_classical.donors import LEAST_DONORS, Donors
+from genobench_classical.donors import LEAST_DONORS, Donors, check_kernel
 from genobench_classical.haplotype_copies import mosaic_haplotypes, packed_in_chunks
 from genobench_classical.stored_arrays import load_arrays, save_arrays
 
@@ -62,7 +61,7 @@ class Mosaic(Generator):
     def __post_init__(self) -> None:
         check_lowest(self, {"switch_rate": 0, "least_donors": 1})
         check_share(self, ("mutation_rate",))
-        check_positive(self, ("kernel_width",))
+        check_kernel(self)
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:

@@ -202,6 +202,15 @@ def test_gene_drop__families_are_as_large_as_asked_for(tmp_path: Path) -> None:
     assert (calls[:, 0::2].sum(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("cls", [GeneDrop, Offspring])
+def test_generate__of_no_sample_is_a_set_of_none(cls: type[GeneDrop], tmp_path: Path) -> None:
+    train = _genotypes(np.eye(12, dtype=np.int8), length_bp=1000, value=np.zeros(6), sex=["male", "female"] * 3)
+    context = FitContext(trait=_VALUE, seed=1, device="cpu", folder=tmp_path)
+    made = cls().fit(train, context).generate(0, seed=1, condition=pd.DataFrame({"value": np.zeros(0)}))
+    assert made.calls.shape == (0, 12)
+    assert list(made.samples.columns) == ["id", "value"]
+
+
 @pytest.mark.parametrize(
     ("cls", "settings", "message"),
     [
@@ -211,6 +220,9 @@ def test_gene_drop__families_are_as_large_as_asked_for(tmp_path: Path) -> None:
         (HaplotypeHmm, {"n_clusters": 1}, "n_clusters is 1; it must be at least 2"),
         (HaplotypeHmm, {"n_clusters": 65}, "n_clusters is 65; it must be at most 64"),
         (HaplotypeHmm, {"kernel_width": 0.0}, "kernel_width is 0.0; it must be above 0"),
+        (Mosaic, {"kernel_width": 1e6}, r"kernel_width is 1000000.0; it must be below 1000000.0"),
+        (HaplotypeHmm, {"kernel_width": 9e-7}, "kernel_width is 9e-07; it must be at least 1e-06"),
+        (GeneDrop, {"kernel_width": 1e300}, r"kernel_width is 1e\+300; it must be a number that float32 can hold"),
         (GeneDrop, {"n_generations": 0}, "n_generations is 0; it must be at least 1"),
         (GeneDrop, {"offspring_per_dam": 0.5}, "offspring_per_dam is 0.5; it must be at least 1"),
     ],

@@ -45,6 +45,13 @@ def test_segments__single_variants_have_no_linkage(tmp_path: Path) -> None:
     assert r2.mean() < (1 + 5 * np.sqrt(2 / 29)) / 4000
 
 
-def test_segments__refuses_an_empty_stretch() -> None:
-    with pytest.raises(SettingsError, match="segment_variants is 0; it must be at least 1"):
-        Segments(segment_variants=0)
+@pytest.mark.parametrize(
+    ("n_variants", "message"),
+    [
+        (0, "segment_variants is 0; it must be at least 1"),
+        (10**21, r"segment_variants is 10+; it must be at most 9,223,372,036,854,775"),
+    ],
+)
+def test_segments__refuses_stretches_that_cannot_be(n_variants: int, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Segments(segment_variants=n_variants)

@@ -57,10 +57,10 @@ def check_epsilon(epsilon: float) -> None:
     Raises:
         SettingsError: If epsilon is not a number above 0, or so large that it says nothing.
     """
-    if not 0 < epsilon <= _LARGEST_EPSILON:
-        raise SettingsError(
-            f"epsilon is {epsilon}; it must be above 0 and at most {_LARGEST_EPSILON:.0e}, which guarantees nothing any more."
-        )
+    if not epsilon > 0:
+        raise SettingsError(f"epsilon is {epsilon}; it must be above 0. The smaller it is, the less is revealed; 1 to 10 are usual.")
+    if epsilon > _LARGEST_EPSILON:
+        raise SettingsError(f"epsilon is {epsilon}; it must be at most {_LARGEST_EPSILON:,.0f}. Far less than that guarantees nothing.")
 
 
 def gaussian_delta(epsilon: float, mu: float) -> float:
