@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -118,7 +119,9 @@ def test_checks__refuse_what_arrays_and_networks_cannot_hold(check: Callable[[An
         check(_Checked(steps=10**21))
     for value in (1e300, math.inf, 1e-300):
         assert not float(np.finfo(np.float32).smallest_normal) <= value <= float(np.finfo(np.float32).max)
-        with pytest.raises(SettingsError, match=f"^rate is {value}; it must be a number that float32 can hold: 0, or from 1.2e-38 to 3.4e"):
+        with pytest.raises(
+            SettingsError, match=f"^rate is {re.escape(str(value))}; it must be a number that float32 can hold: 0, or from 1.2e-38 to 3.4e"
+        ):
             check(_Checked(rate=value))
 
 
