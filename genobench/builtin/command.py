@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -96,7 +97,14 @@ class Command(Generator):
             shutil.rmtree(left_behind)
         columns = [name for name in dict.fromkeys((context.trait.column, *context.trait.covariates)) if name in train.samples]
         if not self.fit_program:
-            return CommandSampler(words=words, variants=train.variants, train=train, columns=columns, scratch=context.folder)
+            return CommandSampler(
+                words=words,
+                files_sha256=named_files_sha256(words),
+                variants=train.variants,
+                train=train,
+                columns=columns,
+                scratch=context.folder,
+            )
         model = context.folder / "model"
         model.mkdir(parents=True, exist_ok=True)
         values: dict[str, Any] = {"model": model, "device": context.device, "seed": context.seed, "folder": context.folder}
@@ -109,7 +117,14 @@ class Command(Generator):
         last = run_program(fit, values, doing="fit")
         if not any(model.iterdir()):
             raise GenobenchError(f"command: fit_program wrote nothing into {{model}} ({model}).{said(last)}")
-        return CommandSampler(words=words, variants=train.variants, model=model, columns=columns, scratch=context.folder)
+        return CommandSampler(
+            words=words,
+            files_sha256=named_files_sha256(words),
+            variants=train.variants,
+            model=model,
+            columns=columns,
+            scratch=context.folder,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> CommandSampler:
@@ -118,14 +133,13 @@ class Command(Generator):
         Raises:
             GenobenchError: If it holds no whole one.
         """
-        about = load_description(folder, ("words", "columns"))
-        words, columns = about["words"], about["columns"]
+        about = load_description(folder, ("words", "columns", "files_sha256"))
         if (folder / _KEPT).exists():
             train = read_store(folder / _KEPT)
-            return CommandSampler(words=words, columns=columns, variants=train.variants, train=train)
+            return CommandSampler(**about, variants=train.variants, train=train)
         with whole_sampler(folder):
             variants = pd.read_parquet(folder / "variants.parquet")
-        return CommandSampler(words=words, columns=columns, variants=variants, model=folder / "model")
+        return CommandSampler(**about, variants=variants, model=folder / "model")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +148,7 @@ class CommandSampler(Sampler):
 
     Args:
         words: Of its command line, with placeholders.
+        files_sha256: Hash of the files that they name, as these were when the fit had ended.
         variants: The variant table of training.
         columns: The trait and the covariates that training has.
         train: The training samples; None where there is a model.
@@ -142,6 +157,7 @@ class CommandSampler(Sampler):
     """
 
     words: list[str]
+    files_sha256: str
     variants: pd.DataFrame
     columns: list[str]
     train: Genotypes | None = None
@@ -152,8 +168,10 @@ class CommandSampler(Sampler):
         """What the program writes, checked, over the training variants; samples carry the condition that the program was given.
 
         Raises:
-            GenobenchError: If the program fails, writes no such file, another number of samples, other variants or missing calls.
+            GenobenchError: If a file that the command line names is not what it was at the fit, or the program fails, writes no such
+                file, another number of samples, other variants or missing calls.
         """
+        self._check_files()
         samples = synthetic_samples(n_samples, condition)
         with self._folder() as folder:
             synthetic, conditions = folder / "synthetic.bed", folder / "conditions.tsv"
@@ -174,12 +192,22 @@ class CommandSampler(Sampler):
 
     def save(self, folder: Path) -> None:
         """The words, and either the training samples, or the program's model with the variant table."""
-        save_description(folder, {"words": self.words, "columns": self.columns})
+        save_description(folder, {"words": self.words, "columns": self.columns, "files_sha256": self.files_sha256})
         if self.train is not None:
             write_store(self.train.with_samples(self.train.samples[["id", *self.columns]]), folder / _KEPT)
         if self.model is not None:
             self.variants.to_parquet(folder / "variants.parquet", index=False)
             shutil.copytree(self.model, folder / "model", dirs_exist_ok=True)
+
+    def _check_files(self) -> None:
+        """Refuse to run another program than the one that was fitted."""
+        found = named_files_sha256(self.words)
+        if found != self.files_sha256:
+            raise GenobenchError(
+                f"command: the files that the program's command line names had the hash '{self.files_sha256}' when the sampler was fitted, "
+                f"and have '{found}' in {Path.cwd()}: they were changed or moved since. Put them back, or fit it again with the new ones. "
+                f"The command line: {shlex.join(self.words)}"
+            )
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:

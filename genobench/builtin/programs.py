@@ -11,6 +11,7 @@ import shlex
 import string
 import subprocess
 import sys
+import threading
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _LINES_KEPT: Final = 8
+_SECONDS_TO_DRAIN: Final = 2.0
+"""A program's last lines may still be on their way when it has ended."""
 
 
 def split_command(command: str, *, setting: str, allowed: Collection[str]) -> list[str]:
@@ -69,7 +72,8 @@ def named_files_sha256(*commands: list[str]) -> str:
 def run_program(words: list[str], values: Mapping[str, object], *, doing: str) -> list[str]:
     """Run a program to its end; what it prints goes to the log (stderr) as it comes.
 
-    The program stays in the process group of the worker, so that it is stopped with it.
+    The program stays in the process group of the worker, so that it is stopped with it. Only it is waited for: what a child that it leaves
+    behind prints later is not.
 
     Args:
         words: Of the command line.
@@ -91,14 +95,12 @@ def run_program(words: list[str], values: Mapping[str, object], *, doing: str) -
         )
     except OSError as error:
         raise GenobenchError(f"The program '{filled[0]}' ({doing}) cannot be started: {error.strerror}.") from error
+    # A thread, since a child that is left behind may hold the other end of the pipe for ever.
+    pump = threading.Thread(target=_pass_on, args=(process, last), daemon=True)
+    pump.start()
     try:
-        assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        with process.stdout:
-            for line in process.stdout:
-                sys.stderr.write(line)
-                sys.stderr.flush()
-                last.append(line.rstrip())
         code = process.wait()
+        pump.join(_SECONDS_TO_DRAIN)
     finally:
         if process.poll() is None:
             process.kill()
@@ -106,6 +108,16 @@ def run_program(words: list[str], values: Mapping[str, object], *, doing: str) -
     if code:
         raise GenobenchError(f"The program '{filled[0]}' ({doing}) ended with exit code {code}.{said(last)}")
     return list(last)
+
+
+def _pass_on(process: subprocess.Popen[str], last: deque[str]) -> None:
+    """Write what a program prints to the log, and keep its last lines."""
+    assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
+    with process.stdout:
+        for line in process.stdout:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+            last.append(line.rstrip())
 
 
 def said(lines: Collection[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from genobench import FitContext, GenobenchError, SettingsError, read_genotypes
 from genobench.builtin.command import Command
+from genobench.builtin.programs import run_program
 from genobench.statgen import alt_frequency
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
 
@@ -128,6 +131,60 @@ def test_settings__an_edited_script_is_another_cell(tmp_path):
     first = Command(program=f"python {script} {{synthetic}}")
     script.write_text("print(2)")
     assert Command(program=f"python {script} {{synthetic}}").files_sha256 != first.files_sha256
+
+
+def _script(folder: Path) -> Path:
+    script = folder / "script.py"
+    script.write_text(PROGRAM.read_text())
+    return script
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_generate__refuses_a_script_that_was_edited_after_the_fit(context, tmp_path, is_loaded):
+    script, saved = _script(tmp_path), tmp_path / "saved"
+    sampler = Command(program=f"{sys.executable} {script} {{train}} {{conditions}} {{synthetic}} {{seed}}").fit(TRAIN, context)
+    saved.mkdir()
+    sampler.save(saved)
+    sampler = Command.load(saved) if is_loaded else sampler
+    assert sampler.generate(3, seed=1).n_samples == 3
+    before = sampler.files_sha256
+    script.write_text(f"# Edited.\n{PROGRAM.read_text()}")
+    with pytest.raises(
+        GenobenchError, match=rf"had the hash '{before}' when the sampler was fitted, and have '\w{{12}}' in .*Put them back"
+    ):
+        sampler.generate(3, seed=1)
+    script.unlink()
+    with pytest.raises(GenobenchError, match="they were changed or moved since"):
+        sampler.generate(3, seed=1)
+
+
+def test_generate__takes_a_file_as_the_fit_left_it(context, tmp_path):
+    """What a `fit_program` writes beside its model is what `program` reads."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("before")
+    learn = f"{COPY_MODEL}\nopen(sys.argv[3], 'w').write('after')"
+    settings = {
+        "fit_program": f"{sys.executable} -c {shlex.quote(learn)} {{train_prefix}} {{model}} {notes}",
+        "program": f"{RUN} {{model}}/kept.bed {{conditions}} {{synthetic}} {{seed}} {notes}",
+    }
+    assert Command(**settings).fit(TRAIN, context).generate(2, seed=1).n_samples == 2
+
+
+def test_run_program__does_not_wait_for_a_child_that_holds_its_output(tmp_path, capsys):
+    """The child reads from a pipe to which nobody writes before the program has ended."""
+    fifo, reading = tmp_path / "fifo", tmp_path / "reading"
+    os.mkfifo(fifo)
+    program = f"import subprocess; subprocess.Popen(['cat', '{fifo}']); print('done')"
+    ended = threading.Thread(target=lambda: reading.write_text(" ".join(run_program([sys.executable, "-c", program], {}, doing="fit"))))
+    ended.start()
+    ended.join(20)
+    was_over = not ended.is_alive()
+    # Opened and closed, it ends the child.
+    fifo.open("wb").close()
+    ended.join()
+    assert was_over
+    assert reading.read_text() == "done"
+    assert "done\n" in capsys.readouterr().err
 
 
 def test_fit__without_a_program_says_what_to_write(context):
