@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from genobench.genotypes import Genotypes, synthetic_ids
     from genobench.hookspecs import Offer, hookimpl
     from genobench.sampler_tables import SamplerTables
-    from genobench.settings import check_below, check_lowest, check_positive, check_share
+    from genobench.settings import check_below, check_lowest, check_positive, check_share, with_settings
     from genobench.storage import content_sha256, load_description, read_store, save_description, whole_sampler, write_store
     from genobench.targets import Target
 
@@ -92,6 +92,7 @@ __all__ = [
     "save_description",
     "synthetic_ids",
     "whole_sampler",
+    "with_settings",
     "write_genotypes",
     "write_store",
 ]
@@ -106,7 +107,7 @@ _MODULES: Final = {
     "genotypes": ("Genotypes", "synthetic_ids"),
     "hookspecs": ("Offer", "hookimpl"),
     "sampler_tables": ("SamplerTables",),
-    "settings": ("check_below", "check_lowest", "check_positive", "check_share"),
+    "settings": ("check_below", "check_lowest", "check_positive", "check_share", "with_settings"),
     "storage": ("content_sha256", "load_description", "read_store", "save_description", "whole_sampler", "write_store"),
     "targets": ("Target",),
 }

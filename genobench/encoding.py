@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,14 +192,39 @@ class ConditionEncoder:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ConditionEncoder:
-        """The reverse of `to_json`."""
-        return cls(
-            columns=tuple(_column_from_json(column) for column in values["columns"]),
-            strata=tuple(_stratum_from_json(stratum) for stratum in values["strata"]),
-            others=_stratum_from_json(values["others"]),
-            covariance=tuple(tuple(row) for row in values["covariance"]),
-        )
+    def from_json(cls, values: Any) -> ConditionEncoder:
+        """The reverse of `to_json`.
+
+        Raises:
+            ValueError: If a value is of another type, or they do not fit together.
+        """
+        import pydantic
+
+        encoder: ConditionEncoder = pydantic.TypeAdapter(cls).validate_python(values)
+        _check_parts(encoder)
+        return encoder
+
+
+def _check_parts(encoder: ConditionEncoder) -> None:
+    """Raise a ValueError if columns, strata and covariance are not of one condition."""
+    with_classes = [column for column in encoder.columns if column.classes]
+    n_values = len(encoder.columns) - len(with_classes)
+    for column in encoder.columns:
+        if not math.isfinite(column.mean) or not 0 < column.standard_deviation < math.inf:
+            raise ValueError(f"'{column.name}' has the mean {column.mean} and the standard deviation {column.standard_deviation}.")
+        for shares in (column.shares, column.rare_shares or column.shares):
+            if len(shares) != len(column.classes) or (shares and not (min(shares) >= 0 and math.isclose(sum(shares), 1, rel_tol=1e-6))):
+                raise ValueError(f"the {len(column.classes)} classes of '{column.name}' have the shares {shares}, which should sum to 1.")
+    for stratum in encoder.strata:
+        is_known = [name in ("", *column.classes) for name, column in zip(stratum.classes, with_classes, strict=False)]
+        if len(stratum.classes) != len(with_classes) or not all(is_known):
+            raise ValueError(f"a stratum has the classes {stratum.classes}, which should be one of each column that has classes.")
+    strata = (*encoder.strata, encoder.others)
+    if not encoder.columns or min(stratum.count for stratum in strata) < 0 or not sum(stratum.count for stratum in strata):
+        raise ValueError(f"there are {len(encoder.columns)} columns, and strata of {[stratum.count for stratum in strata]} samples.")
+    rows = (*(stratum.means for stratum in strata), *encoder.covariance)
+    if len(encoder.covariance) != n_values or not all(len(row) == n_values and all(map(math.isfinite, row)) for row in rows):
+        raise ValueError(f"the means of strata and the covariance should be of {n_values} columns, and finite.")
 
 
 def _learned_column(samples: pd.DataFrame, name: str, *, is_quantitative: bool | None) -> Column:
@@ -233,14 +259,6 @@ def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
     root: NDArray[np.float64] = eigenvectors * np.sqrt(np.maximum(eigenvalues, 0.0))
     return root
-
-
-def _column_from_json(values: dict[str, Any]) -> Column:
-    return Column(**{**values, **{name: tuple(values[name]) for name in ("classes", "shares", "rare_shares")}})
-
-
-def _stratum_from_json(values: dict[str, Any]) -> Stratum:
-    return Stratum(classes=tuple(values["classes"]), count=values["count"], means=tuple(values["means"]))
 
 
 def _texts(column: pd.Series[Any]) -> NDArray[np.object_]:

@@ -63,12 +63,16 @@ class SamplerTables:
             seed: Of the call to `generate`; a drawn condition uses a stream of its own.
 
         Raises:
-            GenobenchError: If the condition's length is not `n_samples`.
+            GenobenchError: If the condition's length is not `n_samples`, or a quantitative column of it holds something else than finite
+                numbers.
         """
         if condition is None:
             return self.encoder.draw(n_samples, np.random.default_rng([seed, _CONDITION_STREAM]))
         if len(condition) != n_samples:
             raise GenobenchError(f"The condition has {len(condition)} rows; {n_samples} samples need as many.")
+        for column in self.encoder.columns:
+            if not column.classes and column.name in condition:
+                _check_numbers(condition[column.name])
         return condition.drop(columns="id", errors="ignore").reset_index(drop=True)
 
     def genotypes(self, packed: NDArray[np.uint8], conditions: pd.DataFrame) -> Genotypes:
@@ -114,3 +118,14 @@ class SamplerTables:
         with whole_sampler(folder):
             tables = cls(encoder=ConditionEncoder.from_json(values["condition"]), variants=pd.read_parquet(folder / _VARIANTS))
             return tables, {name: values["sampler"][name] for name in needs}
+
+
+def _check_numbers(asked: pd.Series[Any]) -> None:
+    """Raise a GenobenchError where a condition asks for what is no finite number."""
+    values = pd.to_numeric(asked, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    places = np.flatnonzero(~np.isfinite(values))
+    if len(places):
+        raise GenobenchError(
+            f"The condition asks for {asked.name} = '{asked.iloc[places[0]]}' in row {places[0]}; {asked.name} is quantitative, so that "
+            "every row must hold a finite number."
+        )

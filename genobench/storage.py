@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genobench.calls import PackedCalls
-from genobench.errors import FormatError, GenobenchError
+from genobench.errors import FormatError, GenobenchError, SettingsError
 from genobench.genotypes import Genotypes
 
 if TYPE_CHECKING:
@@ -147,9 +147,10 @@ def whole_sampler(folder: Path, *also: type[Exception]) -> Iterator[None]:
     Raises:
         GenobenchError: From any of them.
     """
+    damage: tuple[type[Exception], ...] = (*_of_damage(), SettingsError, *also)
     try:
         yield
-    except (*_of_damage(), *also) as error:
+    except damage as error:
         found = f"it lacks {error}; another generator may have written it." if isinstance(error, KeyError) else error
         raise GenobenchError(f"The folder {folder} holds no whole sampler of this kind: {found}") from error
 

@@ -78,6 +78,20 @@ def test_from_json__is_the_reverse_of_to_json() -> None:
     assert ConditionEncoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
 
 
+@pytest.mark.parametrize(
+    "place", [("covariance",), ("strata", 0, "means"), ("strata", 0, "classes"), ("others", "count"), ("columns", 1, "shares")]
+)
+@pytest.mark.parametrize("value", [None, "x", [], ["a", 1], {}, -1, float("nan")])
+def test_from_json__what_is_no_condition_is_a_value_error(place: tuple[str | int, ...], value: object) -> None:
+    values = json.loads(json.dumps(ConditionEncoder.of_samples(table(), TRAIT).to_json()))
+    part = values
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    with pytest.raises(ValueError, match=r"."):
+        ConditionEncoder.from_json(values)
+
+
 def test_encode_known__an_unseen_class_is_missing_and_the_others_stay() -> None:
     encoder = ConditionEncoder.of_samples(table(), TRAIT)
     rows = pd.DataFrame({"weight": [21.0, 25.0], "sex": ["other", "male"], "age": [9.0, 11.0]})

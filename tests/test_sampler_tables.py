@@ -52,6 +52,17 @@ def test_conditions__of_another_length_are_refused(tables: SamplerTables) -> Non
         tables.conditions(4, _samples(5), seed=3)
 
 
+@pytest.mark.parametrize(("value", "shown"), [("heavy", "heavy"), (None, "None"), (float("nan"), "nan"), (float("inf"), "inf")])
+def test_conditions__a_quantitative_value_that_is_no_number_is_refused(tables: SamplerTables, value: object, shown: str) -> None:
+    """It was read as the mean of training."""
+    asked = _samples(5)
+    asked["weight"] = pd.Series([20.0, 21.0, 22.0, value, 24.0], dtype=object)
+    with pytest.raises(
+        GenobenchError, match=rf"asks for weight = '{shown}' in row 3; weight is quantitative, so that every row must hold a finite"
+    ):
+        tables.conditions(5, asked, seed=3)
+
+
 def test_conditions__are_drawn_by_the_seed_from_a_stream_of_their_own(tables: SamplerTables) -> None:
     drawn = tables.conditions(6, None, seed=3)
     assert drawn.equals(tables.conditions(6, None, seed=3))

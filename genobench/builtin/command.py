@@ -134,6 +134,8 @@ class Command(Generator):
             GenobenchError: If it holds no whole one.
         """
         about = load_description(folder, ("words", "columns", "files_sha256"))
+        with whole_sampler(folder):
+            _check_words(about)
         if (folder / _KEPT).exists():
             train = read_store(folder / _KEPT)
             return CommandSampler(**about, variants=train.variants, train=train)
@@ -213,6 +215,16 @@ class CommandSampler(Sampler):
     def _folder(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.scratch) as folder:
             yield Path(folder)
+
+
+def _check_words(about: dict[str, Any]) -> None:
+    """Raise a ValueError if a sampler's description is none."""
+    for name in ("words", "columns"):
+        if not isinstance(about[name], list) or not all(isinstance(word, str) for word in about[name]):
+            raise ValueError(f"{name} are {about[name]}, and should be a list of texts.")
+    if not about["words"]:
+        raise ValueError("its command line holds no word.")
+    placeholders(about["words"])
 
 
 def _written(genotypes: Genotypes, columns: list[str], folder: Path, part: str) -> dict[str, Path]:

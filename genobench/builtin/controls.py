@@ -23,6 +23,7 @@ from genobench import (
     read_store,
     save_description,
     whole_sampler,
+    with_settings,
     write_store,
 )
 from genobench.builtin.sample_tables import synthetic_samples
@@ -92,7 +93,7 @@ class Independent(Generator):
         """
         with whole_sampler(folder):
             variants = pd.read_parquet(folder / "variants.parquet")
-            return IndependentSampler(at_most=np.load(folder / _CHANCES, allow_pickle=False), variants=variants)
+            return IndependentSampler(at_most=_read_chances(folder, len(variants)), variants=variants)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +224,19 @@ def _leaky_sampler(train: Genotypes, context: FitContext, *, share: float) -> Le
 
 
 def _load_leaky(folder: Path) -> LeakySampler:
-    share = float(load_description(folder, ("share",))["share"])
+    about = load_description(folder, ("share",))
     copied = read_store(folder / "copied")
     with whole_sampler(folder):
-        independent = IndependentSampler(at_most=np.load(folder / _CHANCES, allow_pickle=False), variants=copied.variants)
-    return LeakySampler(share=share, copied=copied, independent=independent)
+        settings = with_settings(Leaky, about)
+        independent = IndependentSampler(at_most=_read_chances(folder, copied.n_variants), variants=copied.variants)
+    return LeakySampler(share=settings.share, copied=copied, independent=independent)
+
+
+def _read_chances(folder: Path, n_variants: int) -> NDArray[np.float64]:
+    """The chances that a sampler saved; a ValueError if they are none, or of other variants."""
+    at_most: NDArray[np.float64] = np.load(folder / _CHANCES, allow_pickle=False)
+    if at_most.shape != (2, n_variants) or not ((at_most >= 0) & (at_most <= 1)).all():
+        raise ValueError(
+            f"{_CHANCES} has the shape {at_most.shape}; {n_variants} variants have chances of shape (2, {n_variants}), in [0, 1]."
+        )
+    return at_most

@@ -24,6 +24,8 @@ from genobench import (
     read_genotypes,
     read_store,
     save_description,
+    whole_sampler,
+    with_settings,
     write_store,
 )
 from genobench.builtin.ready_files import DIGITS, check_complete
@@ -70,6 +72,7 @@ class File(Generator):
         aligned = align_to_variants(genotypes, train.variants, name=self.path)
         check_complete(aligned, f"file: {self.path} holds")
         own = genotypes.samples[["id", *_own_columns(genotypes.samples, context.trait)]]
+        self._check_trait(own, context.trait)
         ready = Genotypes(
             calls=PackedCalls(packed=np.asarray(aligned.calls.packed), n_variants=aligned.n_variants), samples=own, variants=train.variants
         )
@@ -83,7 +86,22 @@ class File(Generator):
             GenobenchError: If it holds no whole one.
         """
         about = load_description(folder, ("rows", "path"))
-        return FileSampler(genotypes=read_store(folder / "genotypes"), rows=about["rows"], path=about["path"])
+        with whole_sampler(folder):
+            # Not with the path, which would be read.
+            rows: Rows = with_settings(cls, {"rows": about["rows"]}).rows
+        return FileSampler(genotypes=read_store(folder / "genotypes"), rows=rows, path=str(about["path"]))
+
+    def _check_trait(self, own: pd.DataFrame, trait: Trait) -> None:
+        """Refuse a quantitative trait that is not a number in every row."""
+        if trait.kind != "quantitative" or trait.column not in own:
+            return
+        values = pd.to_numeric(own[trait.column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        places = np.flatnonzero(~np.isfinite(values))
+        if len(places):
+            raise GenobenchError(
+                f"file: {self.phenotypes or self.path} has {trait.column} = '{own[trait.column].iloc[places[0]]}' for the sample "
+                f"'{own['id'].iloc[places[0]]}'; {trait.column} is a quantitative trait, so that every sample must have a finite number."
+            )
 
     def _read(self) -> tuple[Genotypes, str]:
         genotypes = read_genotypes(Path(self.path))

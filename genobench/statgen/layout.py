@@ -91,10 +91,24 @@ class BlockLayout:
         return {"variant_at": self.variant_at, "is_followed": self.is_followed}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, ArrayLike]) -> BlockLayout:
-        """The layout among saved arrays (or tensors on the CPU); a KeyError if it is not among them."""
+    def from_arrays(cls, arrays: Mapping[str, ArrayLike], *, n_variants: int) -> BlockLayout:
+        """The layout among saved arrays.
+
+        Args:
+            arrays: Those of `to_arrays` (or tensors on the CPU), and any others.
+            n_variants: That it must lay out.
+
+        Raises:
+            KeyError: If it is not among them.
+            ValueError: If what is there lays out other variants, or not each once.
+        """
         variant_at, is_followed = (np.asarray(arrays[name]) for name in ("variant_at", "is_followed"))
-        return cls(variant_at=variant_at.astype(np.int64), is_followed=is_followed.astype(np.bool_))
+        layout = cls(variant_at=variant_at.astype(np.int64), is_followed=is_followed.astype(np.bool_))
+        if variant_at.ndim != 2 or is_followed.shape != variant_at.shape[:1]:
+            raise ValueError(f"variant_at and is_followed have shapes {variant_at.shape} and {is_followed.shape}, which are of no layout.")
+        if not np.array_equal(np.sort(layout.variant_at[layout.is_variant]), np.arange(n_variants)):
+            raise ValueError(f"The layout does not place each of {n_variants} variants once.")
+        return layout
 
     @classmethod
     def of_variants(cls, variants: pd.DataFrame, *, block_size: int) -> BlockLayout:

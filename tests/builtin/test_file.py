@@ -61,6 +61,18 @@ def test_generate__without_traits_in_the_file_samples_carry_the_condition(bed, c
     pd.testing.assert_frame_equal(synthetic.samples[["weight", "sex"]], condition)
 
 
+@pytest.mark.parametrize("value", ["abc", "inf"])
+def test_fit__a_quantitative_trait_that_is_no_number_is_an_error(bed, tmp_path, context, value):
+    table = READY.samples[["id", "weight", "sex"]].astype({"weight": object})
+    table.loc[2, "weight"] = value
+    table.to_csv(tmp_path / "traits.csv", index=False)
+    plugin = File(path=str(bed), phenotypes=str(tmp_path / "traits.csv"))
+    with pytest.raises(
+        GenobenchError, match=rf"traits.csv has weight = '{value}' for the sample '{READY.sample_ids[2]}'; weight is a quan"
+    ):
+        plugin.fit(TRAIN, context)
+
+
 @pytest.mark.parametrize("source", ["npz", "table"])
 def test_generate__traits_of_the_file_go_with_their_samples(source, bed, tmp_path, context):
     """A .bed has no place for the trait, an .npz has; a table beside a .bed says the same, in whatever order."""

@@ -39,7 +39,7 @@ def test_placed__numbers_stand_at_their_variants_and_padding_is_filled() -> None
 def test_to_arrays__from_arrays_gives_the_layout_back_among_other_arrays() -> None:
     layout = _layout("1" * 7 + "2" * 3)
     for saved in (layout.to_arrays(), {name: torch.from_numpy(values.copy()) for name, values in layout.to_arrays().items()}):
-        again = BlockLayout.from_arrays({"loadings": np.zeros(3), **saved})
+        again = BlockLayout.from_arrays({"loadings": np.zeros(3), **saved}, n_variants=len(layout.place_of))
         assert (again.variant_at == layout.variant_at).all()
         assert (again.is_followed == layout.is_followed).all()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from genobench import PackedCalls, Sampler, SamplerTables
+from genobench import PackedCalls, Sampler, SamplerTables, whole_sampler
 from genobench.statgen import BlockLayout
 from genobench_classical.chains import Chain
 from genobench_classical.stored_arrays import load_arrays, save_arrays
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     Strata = NDArray[np.intp]
 
 _VALUES_PER_CHUNK: Final = 1 << 24
+_KINDS: Final = {
+    "variant_at": "int64 n_blocks block_size",
+    "is_followed": "bool n_blocks",
+    "cut": "float32 n_strata 2 n_variants",
+    "slopes": "float32 n_columns n_places",
+    "loadings": "float32 n_places n_factors",
+    "from_before": "float32 n_blocks block_size block_size",
+    "from_noise": "float32 n_blocks block_size block_size",
+}
+"""See `load_arrays`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +66,16 @@ class CopulaSampler(Sampler):
             GenobenchError: If the folder holds no sampler of this version.
         """
         tables, _ = SamplerTables.load(folder)
-        names = ("variant_at", "is_followed", "cut", "slopes", "loadings", "from_before", "from_noise")
-        arrays = load_arrays(folder, names)
+        strata = ClassStrata.of_encoder(tables.encoder)
+        sizes = {"n_variants": len(tables.variants), "n_strata": strata.n_strata, "n_columns": len(strata.columns)}
+        arrays = load_arrays(folder, _KINDS, **sizes)
+        with whole_sampler(folder):
+            layout = BlockLayout.from_arrays(arrays, n_variants=len(tables.variants))
+            if len(arrays["loadings"]) != layout.variant_at.size:
+                raise ValueError(f"there are loadings of {len(arrays['loadings'])} of the {layout.variant_at.size} places of the layout.")
         return cls(
             tables=tables,
-            layout=BlockLayout.from_arrays(arrays),
+            layout=layout,
             cut=arrays["cut"],
             slopes=arrays["slopes"],
             loadings=arrays["loadings"],

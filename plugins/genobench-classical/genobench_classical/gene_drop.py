@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from genobench import FitContext, Generator, Genotypes, PackedCalls, Sampler, SamplerTables, Trial, check_lowest
+from genobench import (
+    FitContext,
+    Generator,
+    Genotypes,
+    PackedCalls,
+    Sampler,
+    SamplerTables,
+    Trial,
+    check_lowest,
+    whole_sampler,
+    with_settings,
+)
 from genobench.statgen import GeneticPath, phased_haplotypes
 from genobench_classical.donors import Donors, check_kernel
 from genobench_classical.haplotype_copies import gametes, mosaic_haplotypes, packed_in_chunks
-from genobench_classical.stored_arrays import load_arrays, save_arrays
+from genobench_classical.stored_arrays import load_arrays, save_arrays, stored_haplotypes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,15 +124,21 @@ class GeneDrop(Generator):
             GenobenchError: If the folder holds no whole sampler of this version.
         """
         tables, description = SamplerTables.load(folder, needs=("settings", "offspring"))
-        arrays = load_arrays(folder, ("haplotypes", "encoded", "recorded_sex"))
-        return GeneDropSampler(
-            settings=cls(**description["settings"]),
-            tables=tables,
-            haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(tables.variants)),
-            encoded=arrays["encoded"],
-            recorded_sex=arrays["recorded_sex"],
-            offspring=(description["offspring"][0], description["offspring"][1]),
-        )
+        kinds = {"haplotypes": "uint8 n_haplotypes n_bytes", "encoded": "float32 n_train width", "recorded_sex": "int8 n_train"}
+        arrays = load_arrays(folder, kinds, width=tables.encoder.width)
+        with whole_sampler(folder):
+            settings = with_settings(cls, description["settings"])
+            sire, dam = map(float, description["offspring"])
+            # Made once more, settings are checked with these.
+            replace(settings, offspring_per_sire=sire, offspring_per_dam=dam)
+            return GeneDropSampler(
+                settings=settings,
+                tables=tables,
+                haplotypes=stored_haplotypes(arrays, len(tables.variants)),
+                encoded=arrays["encoded"],
+                recorded_sex=arrays["recorded_sex"],
+                offspring=(sire, dam),
+            )
 
 
 @dataclass(frozen=True)

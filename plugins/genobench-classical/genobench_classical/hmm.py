@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SamplerTables, SettingsError, Trial, check_lowest
+from genobench import (
+    FitContext,
+    Generator,
+    Genotypes,
+    Sampler,
+    SamplerTables,
+    SettingsError,
+    Trial,
+    check_lowest,
+    whole_sampler,
+    with_settings,
+)
 from genobench.statgen import BlockedCallMatrix, BlockLayout, HaplotypeClusters, cluster_pairs, fit_haplotype_clusters
 from genobench_classical.donors import LEAST_DONORS, Donors, check_kernel
 from genobench_classical.haplotype_copies import packed_in_chunks
@@ -25,6 +36,16 @@ _PRIOR_HAPLOTYPES: Final = 5.0
 """The occupancy of all training samples counts as so many haplotypes beside those of the donors."""
 
 _ROWS_PER_CHUNK: Final = 2048
+_KINDS: Final = {
+    "variant_at": "int64 n_blocks block_size",
+    "is_followed": "bool n_blocks",
+    "alleles": "float32 n_blocks n_clusters block_size",
+    "transitions": "float32 n_blocks n_clusters n_clusters",
+    "pairs": "uint8 n_blocks n_train 2",
+    "encoded": "float32 n_train width",
+}
+"""See `load_arrays`."""
+
 _CALLS_PER_CHUNK: Final = 1 << 27
 """What training samples pass in a block is looked up once for so many samples."""
 
@@ -91,16 +112,17 @@ class HaplotypeHmm(Generator):
             GenobenchError: If the folder holds no whole sampler of this version.
         """
         tables, description = SamplerTables.load(folder, needs=("settings",))
-        arrays = load_arrays(folder, ("variant_at", "is_followed", "alleles", "transitions", "pairs", "encoded"))
+        arrays = load_arrays(folder, _KINDS, width=tables.encoder.width)
         alleles, transitions = (torch.from_numpy(arrays[name]) for name in ("alleles", "transitions"))
-        return HmmSampler(
-            settings=cls(**description["settings"]),
-            tables=tables,
-            layout=BlockLayout.from_arrays(arrays),
-            clusters=HaplotypeClusters(alleles=alleles, transitions=transitions),
-            pairs=arrays["pairs"],
-            encoded=arrays["encoded"],
-        )
+        with whole_sampler(folder):
+            return HmmSampler(
+                settings=with_settings(cls, description["settings"]),
+                tables=tables,
+                layout=BlockLayout.from_arrays(arrays, n_variants=len(tables.variants)),
+                clusters=HaplotypeClusters(alleles=alleles, transitions=transitions),
+                pairs=arrays["pairs"],
+                encoded=arrays["encoded"],
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from genobench import (
     check_below,
     check_lowest,
     check_positive,
+    whole_sampler,
 )
 from genobench.statgen import GeneticPath
 from genobench_classical.histories import calls_along, first_order_slopes, history_tables, log_likelihoods, stratum_ratios
@@ -43,7 +44,14 @@ _MOST_COMPARED: Final = 2000
 
 _CALLS_PER_CHUNK: Final = 1 << 25
 _SMALLEST_VARIANCE: Final = 1e-6
-_ARRAYS: Final = ("columns_along", "n_before", "at_most", "tilts", "slopes")
+_ARRAYS: Final = {
+    "columns_along": "int64 n_variants",
+    "n_before": "int64 n_variants",
+    "at_most": "float32 n_variants n_histories 2",
+    "tilts": "float32 n_strata n_variants 3 3",
+    "slopes": "float32 n_columns n_variants",
+}
+"""See `load_arrays`."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,11 @@ class Markov(Generator):
             GenobenchError: If the folder holds no whole sampler of this version.
         """
         tables, _ = SamplerTables.load(folder)
-        arrays: dict[str, Any] = load_arrays(folder, _ARRAYS)
+        strata = ClassStrata.of_encoder(tables.encoder)
+        sizes = {"n_variants": len(tables.variants), "n_strata": strata.n_strata, "n_columns": len(strata.columns)}
+        arrays: dict[str, Any] = load_arrays(folder, _ARRAYS, **sizes)
+        with whole_sampler(folder):
+            _check_path(arrays["columns_along"], arrays["n_before"])
         return MarkovSampler(tables=tables, **arrays)
 
     def _choice(self, calls: NDArray[np.int8], counted: Genotypes, path: GeneticPath, context: FitContext) -> tuple[int, float]:
@@ -261,6 +273,14 @@ class MarkovSampler(Sampler):
         # What cannot occur stays exactly impossible: sums of the same terms are equal.
         total = chance.sum(axis=-1)
         return np.stack([chance[..., 0] / total, np.where(chance[..., 2] == 0, 1, (chance[..., 0] + chance[..., 1]) / total)], axis=-1)
+
+
+def _check_path(columns_along: NDArray[np.int64], n_before: NDArray[np.int64]) -> None:
+    """Raise a ValueError if what is stored of a path is of none."""
+    places = np.arange(len(n_before))
+    starts = np.maximum.accumulate(np.where(n_before == 0, places, 0))
+    if not np.array_equal(np.sort(columns_along), places) or not np.array_equal(n_before, places - starts):
+        raise ValueError("columns_along and n_before are of no path along chromosomes.")
 
 
 def _skewness(chance: NDArray[np.float32]) -> NDArray[np.float32]:

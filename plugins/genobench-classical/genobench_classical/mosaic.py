@@ -17,11 +17,13 @@ from genobench import (
     Trial,
     check_lowest,
     check_share,
+    whole_sampler,
+    with_settings,
 )
 from genobench.statgen import GeneticPath, alt_frequency, phased_haplotypes
 from genobench_classical.donors import LEAST_DONORS, Donors, check_kernel
 from genobench_classical.haplotype_copies import mosaic_haplotypes, packed_in_chunks
-from genobench_classical.stored_arrays import load_arrays, save_arrays
+from genobench_classical.stored_arrays import load_arrays, save_arrays, stored_haplotypes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,14 +95,16 @@ class Mosaic(Generator):
             GenobenchError: If the folder holds no whole sampler of this version.
         """
         tables, description = SamplerTables.load(folder, needs=("settings",))
-        arrays = load_arrays(folder, ("haplotypes", "frequency", "encoded"))
-        return MosaicSampler(
-            settings=cls(**description["settings"]),
-            tables=tables,
-            haplotypes=PackedCalls(packed=arrays["haplotypes"], n_variants=len(tables.variants)),
-            frequency=arrays["frequency"],
-            encoded=arrays["encoded"],
-        )
+        kinds = {"haplotypes": "uint8 n_haplotypes n_bytes", "frequency": "float64 n_variants", "encoded": "float32 n_train width"}
+        arrays = load_arrays(folder, kinds, n_variants=len(tables.variants), width=tables.encoder.width)
+        with whole_sampler(folder):
+            return MosaicSampler(
+                settings=with_settings(cls, description["settings"]),
+                tables=tables,
+                haplotypes=stored_haplotypes(arrays, len(tables.variants)),
+                frequency=arrays["frequency"],
+                encoded=arrays["encoded"],
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,8 @@ from genobench import (
     read_store,
     save_description,
     synthetic_ids,
+    whole_sampler,
+    with_settings,
     write_store,
 )
 from genobench.statgen import Imputer
@@ -59,8 +61,10 @@ class Segments(Generator):
     @classmethod
     def load(cls, folder: Path) -> SegmentsSampler:
         """The sampler that `SegmentsSampler.save` wrote; a GenobenchError where there is none, or another generator's."""
-        settings = load_description(folder, ("segment_variants",))
-        return SegmentsSampler(donors=read_store(folder / "donors"), segment_variants=settings["segment_variants"])
+        description = load_description(folder, ("segment_variants",))
+        with whole_sampler(folder):
+            settings = with_settings(cls, description)
+        return SegmentsSampler(donors=read_store(folder / "donors"), segment_variants=settings.segment_variants)
 
 
 @dataclass(frozen=True, eq=False)

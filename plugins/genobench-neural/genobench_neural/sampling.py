@@ -111,7 +111,7 @@ def load_sampler(folder: Path, build: Callable[[dict[str, Any], torch.Tensor], G
     tables, description = SamplerTables.load(folder, needs=("network",))
     # What torch says of weights that do not fit is a RuntimeError.
     with whole_sampler(folder, SafetensorError, RuntimeError):
-        layout = BlockLayout.from_arrays(load_file(folder / "layout.safetensors"))
+        layout = BlockLayout.from_arrays(load_file(folder / "layout.safetensors"), n_variants=len(tables.variants))
         network = build(description["network"], torch.from_numpy(layout.is_followed))
         network.load_state_dict(load_file(folder / "weights.safetensors"))
     return trained_sampler(network, description["network"], layout=layout, tables=tables)
