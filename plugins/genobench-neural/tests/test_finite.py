@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from genobench import FitContext, GenobenchError
-from genobench.registry import load_registry
-from genobench.settings import with_settings
 from genobench.testing import EXAMPLE_TRAITS, example_genotypes
+from genobench_neural.ctgan import Ctgan
+from genobench_neural.diffusion import Diffusion
 from genobench_neural.finite import check_drawn_by, check_weights, n_not_finite
+from genobench_neural.gan import Gan
+from genobench_neural.latent_flow import LatentFlow
+from genobench_neural.rbm import Rbm
 from genobench_neural.simplex import drawn_genotypes
 from genobench_neural.vae import Vae
+from genobench_neural.wgan import Wgan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from genobench import Generator
 
 TRAIN = example_genotypes(n_samples=60, n_variants=40)
 
@@ -54,26 +60,21 @@ def test_drawn_genotypes__logits_that_give_no_probabilities_are_an_error(logit: 
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "message"),
+    ("generator", "message"),
     [
-        (
-            "diffusion",
-            {"learning_rate": 1e3, "max_epochs": 20, "n_sampling_steps": 20},
-            "numbers of 'thresholds' in the fitted model .* are NaN",
-        ),
-        ("diffusion", {"learning_rate": 1e30, "max_epochs": 20}, "became nan at step"),
-        ("gan", {"learning_rate": 1e38, "training_calls": 20_000}, "numbers of .* are NaN or infinite, so training stopped"),
-        ("wgan", {"learning_rate": 1e38, "training_calls": 20_000}, "numbers of .* are NaN or infinite, so training stopped"),
-        ("vae", {"preset": "cow-chr14", "learning_rate": 1e3, "max_epochs": 20}, "became nan at step"),
-        ("ctgan", {"learning_rate": 1e30, "training_calls": 200_000}, "became nan at step"),
-        ("rbm", {"learning_rate": 1e3, "training_calls": 200_000}, "became nan at step"),
-        ("latent-flow", {"chain_rate": 1e30}, "became nan at step"),
-        ("latent-flow", {"flow_rate": 1e38, "flow_steps": 20, "chain_epochs": 1}, "became nan at step"),
+        (Diffusion(learning_rate=1e3, max_epochs=20, n_sampling_steps=20), "numbers of 'thresholds' in the fitted model .* are NaN"),
+        (Diffusion(learning_rate=1e30, max_epochs=20), "became nan at step"),
+        (Gan(learning_rate=1e38, training_calls=20_000), "numbers of .* are NaN or infinite, so training stopped"),
+        (Wgan(learning_rate=1e38, training_calls=20_000), "numbers of .* are NaN or infinite, so training stopped"),
+        (Vae(preset="cow-chr14", learning_rate=1e3, max_epochs=20), "became nan at step"),
+        (Ctgan(learning_rate=1e30, training_calls=200_000), "became nan at step"),
+        (Rbm(learning_rate=1e3, training_calls=200_000), "became nan at step"),
+        (LatentFlow(chain_rate=1e30), "became nan at step"),
+        (LatentFlow(flow_rate=1e38, flow_steps=20, chain_epochs=1), "became nan at step"),
     ],
 )
-def test_fit__an_absurd_rate_ends_with_an_error(tmp_path: Path, name: str, settings: dict[str, Any], message: str) -> None:
+def test_fit__an_absurd_rate_ends_with_an_error(tmp_path: Path, generator: Generator, message: str) -> None:
     """With the first ones, of `diffusion`, `gan` and `wgan`, calls were all 0, and the fits had ended well."""
-    generator = with_settings(load_registry().load("generator", name), settings)
     context = FitContext(trait=EXAMPLE_TRAITS["quantitative"], seed=1, device="cpu", folder=tmp_path)
     with pytest.raises(GenobenchError, match=message):
         generator.fit(TRAIN, context)
