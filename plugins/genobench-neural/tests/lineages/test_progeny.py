@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -71,9 +72,29 @@ def test_draw__gives_the_trait_its_heritability(heritability: float) -> None:
     codes = network.draw(wanted, random).transpose(0, 1).float()
     predicted = torch.einsum("nbv,bvt->n", codes, predictor.effects)
     explained = float(torch.corrcoef(torch.stack([predicted, wanted[:, 0]]))[0, 1] ** 2)
-    # Four standard errors of a squared correlation; the spread is measured on 1,024 samples, and 128 pairs of gametes stand for all.
-    error = 2 * (heritability / 4000) ** 0.5 * (1 - heritability) + heritability * (1 - heritability) * (2 / 1024) ** 0.5
-    assert explained == pytest.approx(heritability, abs=4 * error + 0.03)
+    differences = torch.einsum("bpv,bv->pb", haplotypes[:, :, 0].float() - haplotypes[:, :, 1].float(), predictor.effects[..., 0])
+    expected = heritability_of_chosen(differences.numpy(), heritability=heritability)
+    # Four standard errors of a squared correlation, of 4,000 samples and of as many expected ones; the spread is measured on 1,024.
+    error = 2 * (heritability * 2 / 4000) ** 0.5 * (1 - heritability) + heritability * (1 - heritability) * (2 / 1024) ** 0.5
+    assert explained == pytest.approx(expected, abs=4 * error)
+
+
+def heritability_of_chosen(differences: np.ndarray, *, heritability: float) -> float:
+    """Squared correlation of wanted values with those of pairs of gametes, chosen by weight among 8 times 4 of each of two parents.
+
+    Args:
+        differences: Between the values of the two haplotypes of each parent's blocks, shape (2, 40); blocks are inherited independently.
+        heritability: Variance of the values before they are chosen; wanted ones have 1.
+    """
+    random = np.random.default_rng(3)
+    signs = random.choice(np.array([-0.5, 0.5], dtype=np.float32), (2, 4000, 8, 4, 40))
+    sires, dams = np.einsum("pntmb,pb->pntm", signs, differences)
+    values = (sires[..., None] + dams[..., None, :]).reshape(4000, -1) * (4 * heritability / (differences**2).sum()) ** 0.5
+    wanted = random.standard_normal(4000)
+    weights = np.exp(-((wanted[:, None] - values) ** 2) / (2 * (1 - heritability)))
+    reached = weights.cumsum(axis=1) > random.random((4000, 1)) * weights.sum(axis=1, keepdims=True)
+    chosen = values[np.arange(4000), reached.argmax(axis=1)]
+    return float(np.corrcoef(chosen, wanted)[0, 1] ** 2)
 
 
 def predicting_network(effects: torch.Tensor, *, heritability: float, random: torch.Generator) -> ProgenyNetwork:
