@@ -122,21 +122,15 @@ class Predicting:
                 return [found[item.file] if item.file in found else failures[item.file] for item in wanted]
             running = missing[:1] if is_alone else missing
             try:
-                self._collect(wanted)
-                ending = self._run_worker(running, log, lambda event: self._hear(event, wanted))
-                self._collect(wanted)
-                self._check_stores()
+                ending = self._attempt(running, wanted, log)
             except _MeddledError as error:
                 for item in wanted:
                     Path(item.task.answer).unlink(missing_ok=True)
-                if error.is_lost:
-                    names = ", ".join(dict.fromkeys(item.head.classifier for item in running))
-                    lost = [_with_reason(item, _NO_SYNTHETIC.format(names=names)) for item in missing]
-                    failures |= {item.file: item.head for item in lost}
-                elif is_alone or len(running) == 1:
-                    self._settle(running[0], replace(running[0].head, reason=f"ContractError: {error}"))
+                failures |= self._blame(error, running, missing)
                 # Of several, the next may have begun before the change was seen: each alone, it is plain whose it is.
                 is_alone = True
+                continue
+            if ending is None:
                 continue
             n_kills[ending.phase] += ending.status == "preempted"
             if ending.status == "preempted" and n_kills[ending.phase] <= _MOST_KILLS:
@@ -148,6 +142,30 @@ class Predicting:
                 if ending.status not in ("ok", "preempted"):
                     _keep(failed.head, failed.file)
                 self._tell(failed.head)
+
+    def _attempt(self, running: Sequence[Wanted], wanted: Sequence[Wanted], log: Path) -> Ending | None:
+        """Run a worker and keep what it answers; None where a run that was stopped had left answers to all.
+
+        Raises:
+            _MeddledError: If stored samples were changed.
+        """
+        self._collect(wanted)
+        unanswered = [item for item in running if read_record(item.file) is None]
+        if not unanswered:
+            return None
+        ending = self._run_worker(unanswered, log, lambda event: self._hear(event, wanted))
+        self._collect(wanted)
+        self._check_stores()
+        return ending
+
+    def _blame(self, error: _MeddledError, running: Sequence[Wanted], missing: Sequence[Wanted]) -> dict[Path, PredictionRecord]:
+        """Keep who changed real samples where only one can have; give the predictions that cannot be made where synthetic ones are gone."""
+        if error.is_lost:
+            names = ", ".join(dict.fromkeys(item.head.classifier for item in running))
+            return {item.file: _with_reason(item, _NO_SYNTHETIC.format(names=names)).head for item in missing}
+        if len(running) == 1:
+            self._settle(running[0], replace(running[0].head, reason=f"ContractError: {error}"))
+        return {}
 
     def _hear(self, event: Mapping[str, Any], wanted: Sequence[Wanted]) -> None:
         """Pass an event on; where a phase begins the one before it has ended."""

@@ -58,10 +58,19 @@ class Bench:
         self.folder = folder
         self.heard: list[Mapping[str, Any]] = []
         self.synthetic: tuple[Source, ...] = ()
-        bounds = {"train": (0, 18), "validation": (18, 24), "holdout": (24, 30), "nonmembers": (30, 36)}
-        places = {part: np.arange(*both) for part, both in bounds.items()}
-        facts = {"scheme": "random", "column": None, "trait": "weight", "seed": 0, "shares": Shares()}
-        split = Split(**facts, **places, left_out=np.arange(0), groups=np.arange(36))
+        split = Split(
+            scheme="random",
+            column=None,
+            trait="weight",
+            seed=0,
+            shares=Shares(),
+            train=np.arange(18),
+            validation=np.arange(18, 24),
+            holdout=np.arange(24, 30),
+            nonmembers=np.arange(30, 36),
+            left_out=np.arange(0),
+            groups=np.arange(36),
+        )
         self.parts = StoredParts(example_genotypes(n_samples=36, n_variants=8), split, folder / "parts")
 
     def predicting(self, **changes):
