@@ -82,7 +82,7 @@ def _outcome(generator: str = "wgan", seed: int = 0, *, scores: tuple[ScoreRecor
         timings={"fit": 60.0},
         created_at="2026-01-02T03:04:05+00:00",
     )
-    if "split" in changes:
+    if "n" in changes.get("split", {}):
         changes = {"n_generated": changes["split"]["n"]["train"], **changes}
     return replace(outcome, **changes)
 
