@@ -87,9 +87,7 @@ def test_publish__what_may_not_stand_in_one_table_leaves_the_board_as_it_was(tmp
 
 
 def test_publish__names_files_and_not_folders(tmp_path):
-    local = replace(
-        BOTH, predicted=(), reason="OSError: no /home/ana/rats/model.pt", generator_settings={"path": "/home/ana/rats/synthetic.bed"}
-    )
+    local = replace(BOTH, predicted=(), reason="OSError: no /data/rats/model.pt", generator_settings={"path": "/data/rats/synthetic.bed"})
     assert publish([local], tmp_path) == 1
     (held,) = read_board(tmp_path)
     assert (held.reason, held.generator_settings) == ("OSError: no model.pt", {"path": "synthetic.bed"})
