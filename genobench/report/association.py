@@ -62,26 +62,6 @@ def studies(comparison: Comparison, *, seed: int) -> Agreement | str:
     return Agreement(holdout=scans["holdout"], synthetic=scans["synthetic"], genome=genome, level=STUDY.level)
 
 
-def causal_variants(agreement: Agreement, causal: dict[str, float], *, least_share: float) -> tuple[Places, Places]:
-    """Where known causal variants are among the variants.
-
-    Args:
-        agreement: Two studies.
-        causal: What one ALT allele adds to the trait, by id.
-        least_share: Of the genic variance, the sum of 2 p (1 - p) a squared over causal variants with p among holdout samples.
-
-    Returns:
-        Those that explain at least this share, and the others.
-    """
-    ids = agreement.holdout.cohort.genotypes.variants["id"]
-    places: Places = np.flatnonzero(ids.isin(list(causal)).to_numpy())
-    effects = np.array([causal[name] for name in ids.iloc[places]], dtype=np.float64)
-    alt = np.nan_to_num(agreement.holdout.alt_frequency[places])
-    variances = 2 * alt * (1 - alt) * effects**2
-    is_large = variances >= least_share * variances.sum() if variances.sum() > 0 else np.zeros(len(places), dtype=bool)
-    return places[is_large], places[~is_large]
-
-
 @dataclass(frozen=True, eq=False)
 class GenomeAxis:
     """Chromosomes side by side, in the order of the file, on an axis from 0 to 1.

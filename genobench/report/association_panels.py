@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from genobench.report.association import STUDY, GenomeAxis, causal_variants, expected_log10_p, order_band, thinned
+from genobench.report.association import STUDY, GenomeAxis, expected_log10_p, order_band, thinned
 from genobench.report.drawing import Panel, make_panel, new_panel
 from genobench.report.style import HOLDOUT, INK, NONMEMBERS, SOFT, SYNTHETIC, TRAIN, VERMILLION, add_legend, label
 from genobench.statgen import genomic_inflation
@@ -38,7 +38,8 @@ def draw_manhattan(evidence: Evidence) -> Panel:
     axis = GenomeAxis.of(found.genome.chromosomes, found.genome.positions_bp)
     if not axis.names:
         return make_panel(name, title, "", "no variant has a position")
-    causal = causal_variants(found, dict(evidence.studied.causal or {}), least_share=STUDY.least_share)
+    places, shares = found.causal_shares(evidence.studied.causal)
+    causal = places[shares >= STUDY.least_share], places[shares < STUDY.least_share]
     n_lost = int((axis.number < 0).sum())
     caption = (
         f"{found.holdout.cohort.genotypes.n_samples:,} holdout samples (up) and as many synthetic ones (down), one point a variant, as the "
@@ -47,7 +48,7 @@ def draw_manhattan(evidence: Evidence) -> Panel:
     if sum(map(len, causal)):
         caption += (
             f" Orange: the {sum(map(len, causal)):,} causal variants that the dataset names, the {len(causal[0])} with "
-            f"{100 * STUDY.least_share:g} % of the genic variance or more by a line."
+            f"{100 * STUDY.least_share:g} % of the genetic variance or more by a line."
         )
     if n_lost:
         caption += f" {n_lost:,} variants have no position and are not shown."

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from scipy.stats import beta, chi2
 
 from genobench.builtin.association.gwas import AssociationStudy
-from genobench.report.association import GenomeAxis, causal_variants, expected_log10_p, order_band, studies, thinned
+from genobench.report.association import GenomeAxis, expected_log10_p, order_band, studies, thinned
 from genobench.report.association_panels import draw_manhattan, draw_quantiles
 from genobench.report.evidence import Evidence
 from genobench.testing import example_comparison
@@ -102,15 +103,26 @@ def test_studies__of_one_synthetic_sample_say_why_there_are_none(shown):
     assert "in holdout samples" in str(studies(single, seed=0))  # As many as there are synthetic ones.
 
 
-def test_causal_variants__are_told_apart_by_their_share_of_the_genic_variance(association):
-    ids = association.holdout.cohort.genotypes.variants["id"]
-    alt = association.holdout.alt_frequency[[3, 8]]
-    spread = np.sqrt(2 * alt * (1 - alt))
-    causal = {ids[3]: 3.0 / spread[0], ids[8]: -1.0 / spread[1], "not among them": 9.0}
-    for least, large in ((0.05, [3, 8]), (0.11, [3]), (0.95, [])):
-        found = causal_variants(association, causal, least_share=least)
-        assert found[0].tolist() == large
-        assert sorted([*found[0], *found[1]]) == [3, 8]
+def test_manhattan__has_lines_for_the_causal_variants_that_power_counts(association):
+    """Shares by a regression of each variant's part of the genetic value on the covariates of the scan."""
+    genotypes, covariates = association.holdout.cohort.genotypes, association.holdout.covariates
+    causal = {genotypes.variants["id"][place]: effect for place, effect in ((3, 1.0), (8, -0.6), (20, 0.05))}
+    calls = genotypes.calls.columns(np.array([3, 8, 20])).astype(float)
+    calls = np.where(calls < 0, np.nan, calls)
+    calls = np.where(np.isnan(calls), np.nanmean(calls, axis=0), calls)
+    design = np.column_stack([np.ones(len(calls)), covariates])
+    values = calls * list(causal.values())
+    left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    places, shares = association.causal_shares(causal | {"not among them": 9.0})
+    assert places.tolist() == [3, 8, 20]
+    assert shares == pytest.approx(left.var(axis=0) / left.sum(axis=1).var(), rel=1e-9)
+    n_large = int((shares >= 0.01).sum())
+    assert 0 < n_large < 3
+    found: Any = SimpleNamespace(association=association, studied=SimpleNamespace(causal=causal))
+    panel = draw_manhattan(found)
+    assert f"the 3 causal variants that the dataset names, the {n_large} with 1 % of the genetic variance or more" in panel.caption
+    lines = sorted(len(one.get_segments()) for one in _axes(panel.figure).collections if isinstance(one, LineCollection))
+    assert lines == sorted([n_large, 3 - n_large])
 
 
 def test_quantiles__print_the_inflation_of_both_sides(association):

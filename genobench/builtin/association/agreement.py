@@ -121,25 +121,39 @@ class Agreement:
         whole = self._inflation_gap(np.ones(blocks.shape, dtype=bool))
         return jackknifed(name, whole, deleted, sizes[sizes > 0], reason="No variant could be tested in one of the two scans.")
 
+    def causal_shares(self, causal: Mapping[str, float] | None) -> tuple[Places, Floats]:
+        """The causal variants with a known position, and which share of the genetic variance each explains.
+
+        Args:
+            causal: What one ALT allele adds to the trait, by variant id.
+
+        Returns:
+            Places among the variants, and of each the variance of its calls times its effect, over that of their sum over all causal
+            variants, positions known or not; beside the covariates of the holdout's scan. Both shape (n_placed,).
+        """
+        known = {} if causal is None else causal
+        ids = self.holdout.cohort.genotypes.variants["id"]
+        places = np.flatnonzero(ids.isin(list(known)).to_numpy())
+        shares = self._genetic_shares(places, np.array([known[name] for name in ids.iloc[places]], dtype=np.float64))
+        is_placed = np.isfinite(self.genome.positions_bp[places])
+        return places[is_placed], shares[is_placed]
+
     def power(self, name: str, causal: Mapping[str, float] | None, *, least_share: float) -> Score:
         """Share of the causal variants with at least this share of the genetic variance for which the synthetic samples have a locus."""
-        places, effects = self._causal(causal)
-        is_placed = np.isfinite(self.genome.positions_bp[places])
-        if not is_placed.any():
+        places, shares = self.causal_shares(causal)
+        if not len(places):
             return missing(name, _NO_PLACED_CAUSAL if causal else _NO_CAUSAL)
-        shares = self._genetic_shares(places, effects)
-        large = places[is_placed & (shares >= least_share)]
+        large = places[shares >= least_share]
         if not len(large):
             return missing(
-                name,
-                f"No causal variant explains {least_share:g} of the genetic variance; the largest explains {shares[is_placed].max():.3g}.",
+                name, f"No causal variant explains {least_share:g} of the genetic variance; the largest explains {shares.max():.3g}."
             )
         return _share(name, int(self.genome.is_same_locus(large, self.synthetic_loci).any(axis=1).sum()), len(large))
 
     def false_discovery(self, name: str, causal: Mapping[str, float] | None) -> Score:
         """Share of the synthetic samples' loci that no causal variant stands for."""
-        places, _ = self._causal(causal)
-        if not np.isfinite(self.genome.positions_bp[places]).any():
+        places, _ = self.causal_shares(causal)
+        if not len(places):
             return missing(name, _NO_PLACED_CAUSAL if causal else _NO_CAUSAL)
         loci = self.synthetic_loci
         if not len(loci):
@@ -155,15 +169,7 @@ class Agreement:
         synthetic, holdout = (genomic_inflation(scan.log10_p[is_kept]) for scan in (self.synthetic, self.holdout))
         return synthetic - holdout
 
-    def _causal(self, causal: Mapping[str, float] | None) -> tuple[Places, Floats]:
-        """Places and effects of the causal variants that are among the variants."""
-        known = {} if causal is None else causal
-        ids = self.holdout.cohort.genotypes.variants["id"]
-        places = np.flatnonzero(ids.isin(list(known)).to_numpy())
-        return places, np.array([known[name] for name in ids.iloc[places]])
-
     def _genetic_shares(self, places: Places, effects: Floats) -> Floats:
-        """Of each causal variant the variance of its calls times its effect, over that of their sum; beside the covariates of the scan."""
         calls = self.holdout.cohort.genotypes.calls.columns(places).astype(np.float64)
         calls[calls < 0] = np.nan
         is_known = np.isfinite(calls).any(axis=0)
