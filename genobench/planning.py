@@ -12,6 +12,7 @@ from genobench.builtin.outside_settings import check_command, check_file
 from genobench.cells import CellKey, hash_json
 from genobench.contracts import Comparison
 from genobench.datasets import OpenDataset, open_dataset
+from genobench.devices import resolve_device
 from genobench.errors import DuplicateNameError, GenobenchError, UnknownNameError
 from genobench.evaluation import RealParts
 from genobench.fitting import FitRequest
@@ -209,7 +210,7 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     metrics = _find_metrics(plan, registry)
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
     budget = Budget.parse(plan.budget) if plan.budget else None
-    device = _resolve_device(plan.device, budget)
+    device = _device_of(plan.device, budget)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
     dataset = open_dataset(plan.dataset, registry)
     trait = dataset.card.trait(plan.trait)
@@ -312,21 +313,11 @@ def _find_objective(score: str, metrics: tuple[Registered, ...]) -> tuple[Regist
     raise UnknownNameError(f"There is no score '{score}' to tune for; the installed metrics give: {', '.join(sorted(names))}.")
 
 
-def _resolve_device(device: str, budget: Budget | None) -> str:
-    import torch
-
+def _device_of(device: str, budget: Budget | None) -> str:
     if budget is not None:
         wanted = "cuda" if budget.kind == "gpu" else "cpu"
         if device == "auto":
             device = wanted
         elif device.partition(":")[0] != wanted:
             raise GenobenchError(f"A budget of {budget} is for the device {wanted}, and {device} was asked for.")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise GenobenchError(f"'{device}' is no device; write auto, cpu, cuda or cuda:0.") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise GenobenchError(f"The device '{device}' was asked for, but this PyTorch ({torch.__version__}) sees no CUDA device.")
-    return device
+    return resolve_device(device)

@@ -85,18 +85,20 @@ def info(name: Annotated[str, typer.Argument(help="A plugin's name, or distribut
 def check(
     name: Annotated[str, typer.Argument(help="A plugin's name, or distribution/name.")],
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting that makes it quick, name=value; may be repeated.")] = None,
+    device: Annotated[str, typer.Option(help="What generators and classifiers are fitted on: auto, cpu, cuda, cuda:1, ...")] = "cpu",
 ) -> None:
     """Hold an installed plugin to its contract: run the conformance suite of its kind (ten fits of a generator)."""
     from genobench.cli.run import read_settings
+    from genobench.devices import resolve_device
     from genobench.registry import load_registry, load_target
     from genobench.testing import iterate_checks
 
-    chosen = read_settings(settings or [], None)
+    chosen, device = read_settings(settings or [], None), resolve_device(device)
     n_broken = 0
     for entry in load_registry().find_any(name):
         assert entry.kind is not None  # noqa: S101 - find_any gives offers only
         typer.echo(f"{entry.kind} {entry.name} ({entry.distribution} {entry.version})")
-        for result in iterate_checks(entry.kind, load_target(entry.kind, entry), chosen):
+        for result in iterate_checks(entry.kind, load_target(entry.kind, entry), chosen, device=device):
             typer.echo(f"  {'ok  ' if result.ok else 'FAIL'}  {result.rule}" + ("" if result.ok else f"\n        {result.message}"))
             n_broken += not result.ok
     if n_broken:

@@ -33,13 +33,14 @@ SUBJECTS: Final[Mapping[Kind, type[Subject]]] = MappingProxyType(
 """What the rules of a kind are called with."""
 
 
-def iterate_checks(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | None = None) -> Iterator[Check]:
+def iterate_checks(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | None = None, *, device: str = "cpu") -> Iterator[Check]:
     """Hold a plugin to the rules of its kind, one at a time.
 
     Args:
         kind: `generator`, `classifier`, `metric` or `dataset`.
         plugin: The class.
         settings: Settings that make it quick (a generator is fitted ten times); None for the defaults.
+        device: What generators and classifiers are fitted on.
 
     Yields:
         A check for each rule, as soon as it is done.
@@ -50,15 +51,15 @@ def iterate_checks(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | 
     if settings and is_dataclass(plugin):
         with_settings(plugin, settings)
     with tempfile.TemporaryDirectory() as folder:
-        subject = SUBJECTS[kind](plugin=plugin, folder=Path(folder), settings=settings or {})
+        subject = SUBJECTS[kind](plugin=plugin, folder=Path(folder), settings=settings or {}, device=device)
         for rule in RULES[kind]:
             yield run_rule(rule, subject)
 
 
-def check_plugin(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | None = None) -> list[Check]:
+def check_plugin(kind: Kind, plugin: type[Any], settings: Mapping[str, Any] | None = None, *, device: str = "cpu") -> list[Check]:
     """Hold a plugin to all rules of its kind; see `iterate_checks`.
 
     Returns:
         A check for each rule, in the order of `RULES`.
     """
-    return list(iterate_checks(kind, plugin, settings))
+    return list(iterate_checks(kind, plugin, settings, device=device))

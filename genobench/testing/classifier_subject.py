@@ -51,7 +51,7 @@ class ClassifierSubject(Subject):
     def fit(self, train: Genotypes, trait: Trait) -> Predictor:
         """Fit the classifier on `train`."""
         classifier: Classifier = with_settings(self.plugin, self.settings)
-        return classifier.fit(train, FitContext(trait=trait, seed=FIT_SEED, device="cpu", folder=self.new_folder()))
+        return classifier.fit(train, FitContext(trait=trait, seed=FIT_SEED, device=self.device, folder=self.new_folder()))
 
 
 def shape_fault(predicted: NDArray[np.float64], trait: Trait, n_samples: int) -> str | None:

@@ -44,11 +44,13 @@ class Subject:
         plugin: The class.
         folder: An empty folder for whatever the plugin writes.
         settings: Settings that make it quick; empty for the defaults.
+        device: What generators and classifiers are fitted on.
     """
 
     plugin: type[Any]
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
 
     @property
     def name(self) -> str:

@@ -79,7 +79,7 @@ class GeneratorSubject(Subject):
             FitContext(
                 trait=trait or EXAMPLE_TRAITS["quantitative"],
                 seed=seed,
-                device="cpu",
+                device=self.device,
                 folder=self.new_folder(),
                 time_limit_seconds=_LIMIT_SECONDS,
                 **context,

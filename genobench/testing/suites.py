@@ -7,11 +7,13 @@
         plugin = MyGenerator
         settings = {"steps": 20}
 
-pytest collects one test a rule. The suites do not import pytest, so a plugin that ships them needs it only to run its tests.
+pytest collects one test a rule. With GENOBENCH_TEST_DEVICE=cuda in the environment, fits run on that device. The suites do not import
+pytest, so a plugin that ships them needs it only to run its tests.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from types import MappingProxyType
@@ -46,7 +48,8 @@ class PluginSuite:
     def setup_class(cls) -> None:
         """Make the subject that the tests of this class share."""
         cls._folder = tempfile.TemporaryDirectory()
-        cls._subject = SUBJECTS[cls.kind](plugin=cls.plugin, folder=Path(cls._folder.name), settings=cls.settings)
+        device = os.environ.get("GENOBENCH_TEST_DEVICE", "cpu")
+        cls._subject = SUBJECTS[cls.kind](plugin=cls.plugin, folder=Path(cls._folder.name), settings=cls.settings, device=device)
 
     @classmethod
     def teardown_class(cls) -> None:

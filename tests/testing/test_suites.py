@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from genobench.builtin.linear.ridge import RidgeRegression
 from genobench.errors import SettingsError
-from genobench.testing import RULES, Check, FixedTrial, check_plugin, iterate_checks
+from genobench.testing import RULES, Check, FixedTrial, GeneratorSuite, check_plugin, iterate_checks
 from genobench.testing.saved_files import find_unsafe_file
 from genobench_example.segments import Segments
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from genobench import FitContext, Genotypes
+    from genobench.registry import Kind
 
 pytest_plugins = ["pytester"]
 
@@ -45,6 +49,37 @@ def test_suite__one_test_a_rule_and_a_readable_failure(pytester: pytest.Pytester
     # Six rules need no fit: those on the docstring and the settings, and that a foreign folder is refused.
     assert outcomes["passed"] == len(RULES["generator"]) + 6
     result.stdout.fnmatch_lines(["*ContractError: *WithoutFit breaks the rule fit_gives_a_sampler (*RuntimeError: nothing to learn*"])
+
+
+@pytest.mark.parametrize(("named", "device"), [("cuda:7", "cuda:7"), (None, "cpu")])
+def test_suite__fits_on_the_device_that_the_environment_names(named: str | None, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GENOBENCH_TEST_DEVICE", raising=False)
+    if named:
+        monkeypatch.setenv("GENOBENCH_TEST_DEVICE", named)
+
+    class OfSegments(GeneratorSuite):
+        plugin = Segments
+
+    def is_fitted_there(subject: Any) -> str | None:
+        """Fits are on the device."""
+        return None if subject.device == device else f"{subject.device}."
+
+    OfSegments.setup_class()
+    OfSegments().test_rule(is_fitted_there)
+    OfSegments.teardown_class()
+
+
+@pytest.mark.parametrize(("kind", "plugin"), [("generator", Segments), ("classifier", RidgeRegression)])
+def test_check_plugin__fits_on_the_device_asked_for(kind: Kind, plugin: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, devices = plugin.fit, set()
+
+    def noting(self: Any, train: Genotypes, context: FitContext) -> Any:
+        devices.add(context.device)
+        return fit(self, train, context)
+
+    monkeypatch.setattr(plugin, "fit", noting)
+    check_plugin(kind, plugin, device="cuda:7")
+    assert devices == {"cuda:7"}
 
 
 def test_iterate_checks__gives_each_check_as_it_is_done() -> None:
