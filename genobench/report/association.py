@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from scipy.special import betaincinv
 
-from genobench.builtin.association.agreement import Agreement
-from genobench.builtin.association.cohorts import paired_cohorts
 from genobench.builtin.association.gwas import AssociationStudy
-from genobench.builtin.association.loci import Genome
-from genobench.errors import DatasetError, GenotypesError
-from genobench.statgen import alt_frequency
+from genobench.errors import DatasetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from genobench.builtin.association.agreement import Agreement
     from genobench.contracts import Comparison
 
     Floats = NDArray[np.float64]
@@ -48,18 +45,9 @@ def studies(comparison: Comparison, *, seed: int) -> Agreement | str:
     if not comparison.holdout.n_samples:
         return "there is no holdout"
     try:
-        holdout, synthetic = paired_cohorts(comparison, seed=seed)
+        return STUDY.agreement(comparison, seed=seed)
     except DatasetError as error:
         return str(error).rstrip(".")
-    genome, alt = Genome.of(comparison.holdout), np.nan_to_num(alt_frequency(holdout.genotypes.calls))
-    chosen = genome.thinned(alt * (1 - alt), STUDY.component_spacing_bp)
-    scans = {}
-    for side, cohort in (("holdout", holdout), ("synthetic", synthetic)):
-        try:
-            scans[side] = STUDY.scan(cohort, comparison.trait, chosen)
-        except (DatasetError, GenotypesError) as error:
-            return f"in {side} samples, {str(error).rstrip('.')}"
-    return Agreement(holdout=scans["holdout"], synthetic=scans["synthetic"], genome=genome, level=STUDY.level)
 
 
 @dataclass(frozen=True, eq=False)

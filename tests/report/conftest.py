@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shown() -> Comparison:
-    """Families of six, 600 variants at 50 kb on two chromosomes, a few calls missing."""
+    """Families of six, 60 variants at 50 kb on two chromosomes, a few calls missing."""
     return example_comparison(missing_share=0.01)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +11,13 @@ import pytest
 from matplotlib.collections import LineCollection
 from scipy.stats import beta, chi2
 
+from genobench.answers import Answers
 from genobench.builtin.association.gwas import AssociationStudy
+from genobench.registry import load_registry
 from genobench.report.association import GenomeAxis, expected_log10_p, order_band, studies, thinned
 from genobench.report.association_panels import draw_manhattan, draw_quantiles
 from genobench.report.evidence import Evidence
+from genobench.scoring import _Bench, _score_record
 from genobench.testing import example_comparison
 
 
@@ -83,13 +85,18 @@ def test_genome_axis__keeps_distances_and_gives_a_single_variant_a_place():
 
 
 @pytest.mark.parametrize("kind", ["quantitative", "categorical", "ordinal"])
-def test_studies__are_those_that_gwas_scores(kind):
-    comparison = example_comparison(kind, missing_share=0.02)
-    found: Any = studies(comparison, seed=3)
-    scores = {score.name: score for score in AssociationStudy().score(comparison, seed=3)}
-    assert found.lambda_difference("x").value == scores["gwas_lambda_difference"].value
-    assert found.effect_correlation("x", least_frequency=0.05).value == scores["gwas_effect_correlation"].value
-    assert found.locus_overlap("x").value == pytest.approx(scores["gwas_locus_overlap"].value, nan_ok=True)
+def test_evidence__has_the_studies_that_gwas_is_scored_by(kind, monkeypatch):
+    """Of fewer samples than there are, drawn by the report and by the scoring worker each for itself."""
+    monkeypatch.setattr(AssociationStudy, "most_samples", 40)
+    comparison, registry = example_comparison(kind, n_synthetic=60, missing_share=0.02), load_registry()
+    job: Any = SimpleNamespace(seed=3, settings={})
+    record = _score_record(_Bench(job=job, comparison=comparison, answers=Answers(registry, comparison.train)), "genobench/gwas")
+    scores = {score["name"]: score["value"] for score in record["values"]}
+    found: Any = Evidence.of(comparison, seed=3, has_families=False).association
+    assert found.holdout.cohort.genotypes.n_samples == record["samples"]["holdout"] == 40
+    assert found.lambda_difference("x").value == scores["gwas_lambda_difference"]
+    assert found.effect_correlation("x", least_frequency=0.05).value == scores["gwas_effect_correlation"]
+    assert found.locus_overlap("x").value == pytest.approx(scores["gwas_locus_overlap"], nan_ok=True)
 
 
 def test_evidence__studies_as_many_synthetic_samples_as_there_are_holdout_ones():
@@ -100,7 +107,8 @@ def test_evidence__studies_as_many_synthetic_samples_as_there_are_holdout_ones()
 
 def test_studies__of_one_synthetic_sample_say_why_there_are_none(shown):
     single = replace(shown, synthetic=shown.synthetic.take_samples(np.array([0])))
-    assert "in holdout samples" in str(studies(single, seed=0))  # As many as there are synthetic ones.
+    # As many as there are synthetic ones.
+    assert str(studies(single, seed=0)).startswith("No association in 1 holdout samples: ")
 
 
 def test_manhattan__has_lines_for_the_causal_variants_that_power_counts(association):
@@ -150,15 +158,19 @@ def test_panels__of_p_values_that_are_all_1_are_drawn(association):
 
 
 def test_manhattan__has_holdout_above_and_synthetic_below_with_the_loci_of_each(association):
-    log10_p = np.full_like(association.holdout.log10_p, -0.5)
-    log10_p[:, [4, 50]] = -9.0
-    found = _shown_with(association, log10_p=log10_p)
-    for drawn in (draw_manhattan(found).figure, draw_manhattan(found).wide):
-        axes = _axes(drawn)
+    log10_p = {side: np.full_like(association.holdout.log10_p, mass) for side, mass in (("holdout", -0.5), ("synthetic", -0.25))}
+    log10_p["holdout"][:, [4, 50]] = -9.0
+    log10_p["synthetic"][:, [4, 20, 50]] = -7.0
+    scans = {side: replace(getattr(association, side), log10_p=values) for side, values in log10_p.items()}
+    found: Any = SimpleNamespace(association=replace(association, **scans), studied=SimpleNamespace(causal=None))
+    panel = draw_manhattan(found)
+    for axes in (_axes(panel.figure), _axes(panel.wide)):
         offsets = np.concatenate([np.asarray(points.get_offsets()) for points in axes.collections if hasattr(points, "get_sizes")])
-        assert {*offsets[:, 1].tolist()} == {0.5, -0.5, 9.0, -9.0}
+        assert {*offsets[:, 1].tolist()} == {0.5, 9.0, -0.25, -7.0}
+        # Each strong hit is there twice: a point, and the ring of its locus.
+        assert [(offsets[:, 1] == y).sum() for y in (9.0, -7.0)] == [4, 6]
         lines = sorted({float(line.get_ydata()[0]) for line in axes.lines})
-        wanted = -np.log10(0.05 / log10_p.size)
+        wanted = -np.log10(0.05 / log10_p["holdout"].size)
         assert lines == pytest.approx([-wanted, 0.0, wanted])
         assert axes.get_ylim()[0] == -axes.get_ylim()[1]
-    assert re.search(r"2 above and 2 below", draw_manhattan(found).caption)
+    assert "2 above and 3 below" in panel.caption

@@ -105,13 +105,17 @@ class _Study(Metric):
     def scan(self, cohort: Cohort, trait: Trait, component_variants: NDArray[np.intp]) -> Scan:
         """The association of every variant with the trait, beside components of some variants."""
 
-    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
-        """All six scores, or why there is none."""
-        names = [spec.name for spec in self.scores]
-        try:
-            holdout, synthetic = paired_cohorts(comparison, seed=seed)
-        except DatasetError as error:
-            return all_missing(names, str(error))
+    def agreement(self, comparison: Comparison, *, seed: int) -> Agreement:
+        """The two studies that are scored.
+
+        Args:
+            comparison: Its holdout and synthetic samples are used.
+            seed: Of the draw of samples from the part that has more.
+
+        Raises:
+            DatasetError: If `paired_cohorts` refuses the samples, or no study can be made of one of the two.
+        """
+        holdout, synthetic = paired_cohorts(comparison, seed=seed)
         genome = Genome.of(comparison.holdout)
         frequency = np.nan_to_num(alt_frequency(holdout.genotypes.calls))
         component_variants = genome.thinned(frequency * (1 - frequency), self.component_spacing_bp)
@@ -120,8 +124,16 @@ class _Study(Metric):
             try:
                 scans.append(self.scan(cohort, comparison.trait, component_variants))
             except (DatasetError, GenotypesError) as error:
-                return all_missing(names, f"No association in {cohort.genotypes.n_samples} {side} samples: {error}")
-        agreement = Agreement(holdout=scans[0], synthetic=scans[1], genome=genome, level=self.level)
+                raise DatasetError(f"No association in {cohort.genotypes.n_samples} {side} samples: {error}") from error
+        return Agreement(holdout=scans[0], synthetic=scans[1], genome=genome, level=self.level)
+
+    def score(self, comparison: Comparison, *, seed: int) -> tuple[Score, ...]:
+        """All six scores, or why there is none."""
+        names = [spec.name for spec in self.scores]
+        try:
+            agreement = self.agreement(comparison, seed=seed)
+        except DatasetError as error:
+            return all_missing(names, str(error))
         return (
             agreement.effect_correlation(names[0], least_frequency=self.least_frequency),
             agreement.sign_agreement(names[1]),

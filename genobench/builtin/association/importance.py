@@ -33,8 +33,7 @@ class VariantImportance(Metric):
     sum of a window's calls times their weights. A window of many linked variants has much of that even if the trait is noise, so that any
     two models would agree; a window's importance is therefore that variance over what noise gives it. With Z its centred calls and
     residuals e that are dealt out among unrelated samples, weights are Z'e but for a factor, and Z Z'e has a variance proportional to the
-    sum of squares of Z'Z. Of classes that are neither two nor ordered each is learned against the rest, and
-    the variances are added up.
+    sum of squares of Z'Z. Of classes that are neither two nor ordered each is learned against the rest, and the variances are added up.
 
     The share of top windows that both models name is corrected for chance as by Kuncheva: 0 is what two models name in common that know
     nothing of one another, 1 the same windows. It has Wilson's interval over the top windows, the correlation of ranks a jackknife over
