@@ -154,7 +154,7 @@ def _warn_of_missing(records: list[PredictionRecord]) -> None:
 
 def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, replace: bool, heritability: float | None) -> None:
     from genobench.budgets import Budget
-    from genobench.downstream.boards import board_name, state_heritability, stated_heritability
+    from genobench.downstream.boards import board_name, state_heritability
     from genobench.downstream.boards import publish as publish_to
     from genobench.downstream.pages import write_pages
 
@@ -162,7 +162,7 @@ def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, repl
     n_changed = publish_to(records, board, replace=replace)
     if heritability is not None:
         state_heritability(board, heritability)
-    write_pages(board, heritability=stated_heritability(board))
+    write_pages(board)
     typer.echo(f"{n_changed} of {len(records)} predictions are new or changed in {board}.", err=True)
 
 

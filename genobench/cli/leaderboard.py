@@ -96,13 +96,12 @@ def publish(
 def render(folder: Annotated[Path, typer.Argument(help="A board's folder, or a folder of boards.")]) -> None:
     """Make the pages of boards again from their evidence, those of `genobench downstream` among them."""
     from genobench.downstream.boards import EVIDENCE as PREDICTIONS
-    from genobench.downstream.boards import stated_heritability
     from genobench.downstream.pages import write_pages
     from genobench.leaderboard import render as render_board
 
-    predicted = sorted(path.parent for pattern in (PREDICTIONS, f"*/{PREDICTIONS}") for path in folder.glob(pattern))
+    predicted = _folders_with(PREDICTIONS, folder)
     for place in predicted:
-        for path in write_pages(place, heritability=stated_heritability(place)):
+        for path in write_pages(place):
             typer.echo(str(path))
     for place in _board_folders(folder, may_be_none=bool(predicted)):
         for path in render_board(place):
@@ -121,14 +120,20 @@ def _outcomes(source: Path | None) -> list[Outcome]:
 
 
 def _board_folders(folder: Path, *, may_be_none: bool = False) -> list[Path]:
+    from genobench.downstream.boards import EVIDENCE as PREDICTIONS
     from genobench.leaderboard.boards import EVIDENCE
 
-    if (folder / EVIDENCE).exists():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{EVIDENCE}"))
+    found = _folders_with(EVIDENCE, folder)
     if not found and not may_be_none:
-        raise GenobenchError(f"The folder {folder} holds no leaderboard: neither it nor a folder in it has a file {EVIDENCE}.")
+        predicted = _folders_with(PREDICTIONS, folder)
+        beside = f" What {predicted[0]} holds are predictions of `genobench downstream`; read its README.md." if predicted else ""
+        raise GenobenchError(f"The folder {folder} holds no leaderboard: neither it nor a folder in it has a file {EVIDENCE}.{beside}")
     return found
+
+
+def _folders_with(evidence: str, folder: Path) -> list[Path]:
+    """The folder itself, if it has that file, else those in it that do."""
+    return [folder] if (folder / evidence).exists() else sorted(path.parent for path in folder.glob(f"*/{evidence}"))
 
 
 def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:

@@ -11,7 +11,7 @@ from genobench.cells import Cell, cell_folder, hash_json
 from genobench.downstream.arms import ARMS_VERSION, Arm, n_to_balance
 from genobench.downstream.holdout import covariate_groups, true_values
 from genobench.downstream.predicting import PredictingTask, Source
-from genobench.downstream.records import SCHEMA, PredictionRecord, read_record
+from genobench.downstream.records import SCHEMA, PredictionRecord, kept_record
 from genobench.downstream.running import Predicting, Wanted
 from genobench.downstream.shared import SharedStores
 from genobench.downstream.supply import Supply
@@ -146,7 +146,8 @@ class Bench:
         found = []
         for arm, fitted in self.pairs:
             if arm.is_real == (cell is None):
-                kept = read_record(self._file(arm, fitted, cell, seed, identity)) if cell is None or identity else None
+                head = self._head(arm, fitted, cell, seed, n_synthetic=0)
+                kept = kept_record(self._file(arm, fitted, cell, seed, identity), head) if cell is None or identity else None
                 state = "to do" if kept is None else "finished" if kept.reason is None else "failed"
                 cell_id, generator = ("", "") if cell is None else (cell.key.cell_id, cell.key.generator)
                 found.append(PlannedPrediction(cell_id, generator, seed, fitted.entry.qualified_name, arm.name, state))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace as changed
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from genobench.downstream.records import lines_of, read_records
 from genobench.downstream.summary import by_trait
 from genobench.errors import GenobenchError
 from genobench.home import write_bytes_atomically, write_json_atomically
+from genobench.leaderboard.locking import board_locked
 from genobench.leaderboard.places import named_files, without_paths
 
 if TYPE_CHECKING:
@@ -27,22 +28,6 @@ EVIDENCE: Final = "predictions.jsonl.gz"
 
 _FACTS: Final = "facts.json"
 """What is known of a board's trait beside its predictions."""
-
-_OF_WHAT: Final = (
-    "dataset",
-    "dataset_sha256",
-    "split",
-    "trait",
-    "generator",
-    "generator_settings",
-    "seed",
-    "budget",
-    "classifier",
-    "classifier_settings",
-    "arm",
-    "n_components",
-)
-"""What a prediction is of; two records that agree in these are two of one prediction."""
 
 _CIRCUMSTANCES: Final = ("seconds",)
 """Fields in which two records of one prediction may differ without a conflict."""
@@ -79,25 +64,33 @@ def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool 
         GenobenchError: If the board holds another prediction, of another code or with other numbers, or if these and what it holds may not
             stand in one table. The board is then as it was.
     """
-    held = {_key(record): record for record in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
+    new = [*map(_without_places, records)]
+    if not new:
+        raise GenobenchError(f"There is no prediction to publish to {folder}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with board_locked(folder):
+        return _publish(new, folder, replace=replace)
+
+
+def _publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool) -> int:
+    held = _held(folder) if (folder / EVIDENCE).exists() else {}
     n_changed = 0
-    for record in map(_without_places, records):
-        key = _key(record)
-        known = held.get(key)
+    for record in records:
+        known = held.get(record.identity)
         differing = [] if known is None else _differences(known, record)
         if known is not None and not differing:
             continue
         if known is not None and not replace:
             raise GenobenchError(
-                f"The board {folder} already holds a prediction of {record.classifier} on {record.arm} "
-                f"({record.generator or 'real samples'}, split {record.split['seed']}, seed {record.seed}) that differs in "
-                f"{', '.join(differing)}. Publish with --replace if the new one is right."
+                f"The board {folder} already holds a prediction of {_named(record)} that differs in {', '.join(differing)}. Publish with "
+                "--replace if the new one is right."
             )
-        held[key] = record
+        held[record.identity] = record
         n_changed += 1
-    if not held:
-        raise GenobenchError(f"There is no prediction to publish to {folder}.")
-    by_trait(held.values())
+    try:
+        by_trait(held.values())
+    except GenobenchError as error:
+        raise GenobenchError(f"These predictions cannot be added to the board {folder}. {error}") from error
     if n_changed:
         write_bytes_atomically(folder / EVIDENCE, lines_of(record for _, record in sorted(held.items())))
     return n_changed
@@ -107,9 +100,36 @@ def read_board(folder: Path) -> list[PredictionRecord]:
     """The evidence of a board.
 
     Raises:
-        GenobenchError: If there is none, or it cannot be read.
+        GenobenchError: If there is none, it cannot be read, two of its records are of one prediction and differ, or its records may not
+            stand in one table.
     """
-    return read_records(folder / EVIDENCE)
+    held = [*_held(folder).values()]
+    if not held:
+        raise GenobenchError(f"The board {folder} holds no prediction; publish some first.")
+    try:
+        by_trait(held)
+    except GenobenchError as error:
+        raise GenobenchError(f"The file {folder / EVIDENCE} holds what does not belong together. {error}") from error
+    return held
+
+
+def _held(folder: Path) -> dict[str, PredictionRecord]:
+    """The records of a board by what they are of; one that stands there twice counts once."""
+    held: dict[str, PredictionRecord] = {}
+    for record in read_records(folder / EVIDENCE):
+        known = held.setdefault(record.identity, record)
+        if known is not record and (differing := _differences(known, record)):
+            raise GenobenchError(
+                f"The file {folder / EVIDENCE} holds two predictions of {_named(record)} that differ in {', '.join(differing)}. No command "
+                "writes both; take the file as it was before it was edited or merged, and publish again."
+            )
+    return held
+
+
+def _named(record: PredictionRecord) -> str:
+    """What a record is of, for messages."""
+    source = f"{record.generator or 'real samples'}, split {record.split['seed']}, seed {record.seed}"
+    return f"{record.classifier} on {record.arm} ({source})"
 
 
 def _without_places(record: PredictionRecord) -> PredictionRecord:
@@ -143,13 +163,6 @@ def stated_heritability(folder: Path) -> float | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise GenobenchError(f"The file {path} does not say a heritability ({error}); publish again with --heritability.") from error
     return heritability
-
-
-def _key(record: PredictionRecord) -> str:
-    """What a prediction is of, as text that sorts by split and then generator."""
-    values: dict[str, Any] = {name: getattr(record, name) for name in _OF_WHAT}
-    split = (record.split["seed"], record.split["sha256"])
-    return json.dumps([record.trait, *split, values | {"split": None}], sort_keys=True)
 
 
 def _differences(known: PredictionRecord, new: PredictionRecord) -> list[str]:

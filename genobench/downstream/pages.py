@@ -10,10 +10,11 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from genobench.downstream.boards import EVIDENCE, read_board
+from genobench.downstream.boards import EVIDENCE, read_board, stated_heritability
 from genobench.downstream.summary import REAL, summaries
 from genobench.downstream.table import Picture, to_markdown
 from genobench.home import write_bytes_atomically
+from genobench.leaderboard.locking import board_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,25 +52,29 @@ _COLUMNS: Final = (
 )
 
 
-def write_pages(folder: Path, *, heritability: float | None = None) -> list[Path]:
-    """Make a board's page, pictures and numbers from its evidence.
+def write_pages(folder: Path) -> list[Path]:
+    """Make a board's page, pictures and numbers from its evidence, and the heritability that is stated beside it.
 
     Boards of the same dataset beside it, under other schemes of splits, are read for what random splits flatter.
 
     Args:
         folder: The board's folder, with its evidence.
-        heritability: Of the trait, in (0, 1]; None where it is not known.
 
     Returns:
         The files written, the page first.
 
     Raises:
-        GenobenchError: If there is no evidence, it cannot be read, or it is not of one dataset and scheme.
+        GenobenchError: If there is no evidence, it cannot be read, it is not of one dataset and scheme, or another process holds the board.
     """
-    made = summaries(read_board(folder), heritability=heritability)
+    with board_locked(folder):
+        return _write_pages(folder)
+
+
+def _write_pages(folder: Path) -> list[Path]:
+    made = summaries(read_board(folder), heritability=stated_heritability(folder))
     # It may be called ".".
     named = folder.absolute()
-    others = [summary for other in _beside(named, made[0]) for summary in summaries(_real_alone(other))]
+    others = [summary for other in _beside(named, made[0]) if (real := _real_alone(other)) for summary in summaries(real)]
     pictures = [_pictures(summary) for summary in made]
     text = to_markdown(named.name, made, others=others, pictures=[[one for one, _ in drawn] for drawn in pictures])
     contents = {PAGE: text.encode(), NUMBERS: _numbers(made).encode()}

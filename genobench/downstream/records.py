@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from genobench.downstream.record_form import check_fields, check_predictions
@@ -24,6 +24,22 @@ SCHEMA: Final = 2
 """Version of the JSON form; a record of another version is refused, and its prediction made again."""
 
 _TUPLES: Final = ("truth", "predicted", "classes", "groups", "covariate_groups")
+
+_OF_WHAT: Final = (
+    "dataset",
+    "dataset_sha256",
+    "split",
+    "trait",
+    "generator",
+    "generator_settings",
+    "seed",
+    "budget",
+    "classifier",
+    "classifier_settings",
+    "arm",
+    "n_components",
+)
+"""What a prediction is of; two records that agree in these are two of one prediction."""
 
 _MOST_BYTES_OF_LINE: Final = 2**27
 """A line of evidence is no longer: a hundred thousand samples of a dozen classes take a tenth of it."""
@@ -106,6 +122,13 @@ class PredictionRecord:
         """The record as a JSON object; equal records give equal objects."""
         return {"schema": SCHEMA} | {item.name: _to_json(getattr(self, item.name)) for item in fields(self)}
 
+    @property
+    def identity(self) -> str:
+        """What the prediction is of, as text that sorts by trait, split and then generator; not which code made it, nor what it says."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in _OF_WHAT}
+        split = (self.split["seed"], self.split["sha256"])
+        return json.dumps([self.trait, *split, values | {"split": None}], sort_keys=True)
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_json`.
@@ -134,6 +157,22 @@ def read_record(path: Path) -> PredictionRecord | None:
         return None
 
 
+def kept_record(file: Path, head: PredictionRecord) -> PredictionRecord | None:
+    """The record in a JSON file, if it is of what is wanted and made by the same code; one of something else counts as damaged.
+
+    Args:
+        file: Where it is kept.
+        head: The record that is wanted, with predictions or without. The dataset is called as it says: the same may have been imported
+            under another name since.
+    """
+    found = read_record(file)
+    if found is None:
+        return None
+    found = replace(found, dataset=head.dataset)
+    is_wanted = (found.identity, found.code_sha256, found.cell_id) == (head.identity, head.code_sha256, head.cell_id)
+    return found if is_wanted else None
+
+
 def read_records(path: Path) -> list[PredictionRecord]:
     """The records of a file that `lines_of` gave, a line each.
 
@@ -142,6 +181,9 @@ def read_records(path: Path) -> list[PredictionRecord]:
     """
     records = []
     try:
+        if path.stat().st_size == 0:
+            # Decompressed, nothing is nothing, as if there had never been a prediction.
+            raise EOFError("it is empty")
         with gzip.open(path) as file:
             for place, line in enumerate(iter(lambda: file.readline(_MOST_BYTES_OF_LINE), b""), start=1):
                 records.append(_read_line(line, f"{path}, line {place}"))

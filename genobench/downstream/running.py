@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
@@ -14,9 +15,9 @@ from filelock import FileLock
 from genobench.containment import run_worker
 from genobench.downstream.leaks import equals_truth
 from genobench.downstream.predicting import PredictingJob, PredictingTask
-from genobench.downstream.records import PredictionRecord, read_record
+from genobench.downstream.records import PredictionRecord, kept_record
 from genobench.errors import CellError, GenobenchError
-from genobench.home import write_json_atomically
+from genobench.home import write_bytes_atomically, write_json_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _MOST_KILLS: Final = 2
 """A predicting worker that is killed from outside is started again this often before its classifier is given up."""
 
+_MOST_LOG_BYTES: Final = 1 << 20
+"""A log that has grown beyond this loses all but its last half before another worker writes to it."""
 
 _NO_SYNTHETIC: Final = (
     "The stored synthetic samples were changed while {names} ran; the same command generates them anew. Name one classifier at a time to "
@@ -66,6 +69,11 @@ class Wanted:
     head: PredictionRecord
     task: PredictingTask
     file: Path
+
+    @property
+    def kept(self) -> PredictionRecord | None:
+        """Its record, if it is there; one that is damaged or of something else counts as none."""
+        return kept_record(self.file, self.head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +124,7 @@ class Predicting:
         n_kills: Counter[str] = Counter()
         is_alone = False
         while True:
-            found |= {item.file: kept for item in wanted if item.file not in found and (kept := read_record(item.file)) is not None}
+            found |= {item.file: kept for item in wanted if item.file not in found and (kept := item.kept) is not None}
             missing = [item for item in wanted if item.file not in found and item.file not in failures]
             if not missing:
                 return [found[item.file] if item.file in found else failures[item.file] for item in wanted]
@@ -150,7 +158,7 @@ class Predicting:
             _MeddledError: If stored samples were changed.
         """
         self._collect(wanted)
-        unanswered = [item for item in running if read_record(item.file) is None]
+        unanswered = [item for item in running if item.kept is None]
         if not unanswered:
             return None
         ending = self._run_worker(unanswered, log, lambda event: self._hear(event, wanted))
@@ -210,6 +218,7 @@ class Predicting:
         self.on_event({"event": "prediction", **facts})
 
     def _run_worker(self, missing: Sequence[Wanted], log: Path, on_event: OnEvent) -> Ending:
+        _shorten(log)
         with tempfile.TemporaryDirectory() as folder:
             job = PredictingJob(
                 trait=asdict(self.trait),
@@ -221,6 +230,15 @@ class Predicting:
                 tasks=tuple(item.task for item in missing),
             ).write(Path(folder) / "job.json")
             return run_worker("genobench.downstream.predicting", job, log=log, seconds_per_phase=self.time_limit_seconds, on_event=on_event)
+
+
+def _shorten(log: Path) -> None:
+    """Drop the beginning of a log that is too long; every worker of every run writes to its end."""
+    if log.is_file() and log.stat().st_size > _MOST_LOG_BYTES:
+        with log.open("rb") as file:
+            file.seek(-_MOST_LOG_BYTES // 2, os.SEEK_END)
+            cut_line, _, whole_lines = file.read().partition(b"\n")
+        write_bytes_atomically(log, whole_lines or cut_line)
 
 
 def _record_of(item: Wanted) -> PredictionRecord:
@@ -241,7 +259,7 @@ def _failed(ending: Ending, missing: Sequence[Wanted], log: Path) -> Wanted | No
     """
     if ending.status == "ok":
         # The first alone: one that spoils its answer must not cost those after it.
-        lost = next((item for item in missing if read_record(item.file) is None), None)
+        lost = next((item for item in missing if item.kept is None), None)
         return None if lost is None else _with_reason(lost, "Its answer was not written, or cannot be read.")
     blamed = next((item for item in missing if item.task.phase == ending.phase), None)
     if blamed is None:
@@ -255,7 +273,7 @@ def _with_reason(item: Wanted, reason: str) -> Wanted:
 
 def _forget_failures(wanted: Sequence[Wanted]) -> None:
     for item in wanted:
-        kept = read_record(item.file)
+        kept = item.kept
         if kept is not None and kept.reason is not None:
             item.file.unlink()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from genobench.errors import GenobenchError
 from genobench.home import write_bytes_atomically, write_text_atomically
+from genobench.leaderboard.locking import board_locked
 from genobench.leaderboard.places import without_places
 from genobench.leaderboard.standings import comparable_groups, evidence_order, standings
 from genobench.leaderboard.text import to_markdown
@@ -82,9 +83,18 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
     Raises:
         GenobenchError: If evidence conflicts, or may not be compared with what the board holds. The board is then as it was.
     """
+    new = [*map(without_places, outcomes)]
+    if not new:
+        raise GenobenchError(f"There is no outcome to publish to {folder}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with board_locked(folder):
+        return _publish(new, folder, replace=replace)
+
+
+def _publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool) -> int:
     on_disk = {outcome.cell_id: outcome for outcome in (read_board(folder) if (folder / EVIDENCE).exists() else [])}
     held = {cell_id: without_places(outcome) for cell_id, outcome in on_disk.items()}
-    for outcome in map(without_places, outcomes):
+    for outcome in outcomes:
         known = held.get(outcome.cell_id)
         if known is not None and not replace:
             difference = _conflict(known, outcome)
@@ -98,8 +108,6 @@ def publish(outcomes: Iterable[Outcome], folder: Path, *, replace: bool = False)
             merged = outcome
         held[outcome.cell_id] = merged
     n_changed = sum(cell_id not in on_disk or on_disk[cell_id].to_json() != outcome.to_json() for cell_id, outcome in held.items())
-    if not held:
-        raise GenobenchError(f"There is no outcome to publish to {folder}.")
     pages = _pages(standings(list(held.values())))
     if n_changed:
         ordered = sorted(held.values(), key=evidence_order)
@@ -121,10 +129,11 @@ def render(folder: Path) -> list[Path]:
     Raises:
         GenobenchError: If the evidence cannot be read or may not stand in one table.
     """
-    outcomes = read_board(folder)
-    if not outcomes:
-        raise GenobenchError(f"The board {folder} holds no outcome; publish some first.")
-    return _write_pages(_pages(standings([without_places(outcome) for outcome in outcomes])), folder)
+    with board_locked(folder):
+        outcomes = read_board(folder)
+        if not outcomes:
+            raise GenobenchError(f"The board {folder} holds no outcome; publish some first.")
+        return _write_pages(_pages(standings([without_places(outcome) for outcome in outcomes])), folder)
 
 
 def select(outcomes: Sequence[Outcome], board: str, *, split: str | None = None, trait: str | None = None) -> list[Outcome]:

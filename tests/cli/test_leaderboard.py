@@ -139,3 +139,13 @@ def test_publish__of_contradicting_evidence_wants_replace(cells, tmp_path):
 def test_render__of_a_folder_without_boards_says_so(tmp_path):
     with pytest.raises(GenobenchError, match="holds no leaderboard"):
         _run("render", str(tmp_path))
+
+
+def test_show__of_predictions_points_to_their_page(tmp_path):
+    (tmp_path / "made.family.downstream").mkdir()
+    (tmp_path / "made.family.downstream" / "predictions.jsonl.gz").touch()
+    for folder in (tmp_path, tmp_path / "made.family.downstream"):
+        with pytest.raises(
+            GenobenchError, match=r"made\.family\.downstream holds are predictions of `genobench downstream`; read its README"
+        ):
+            _run("show", "--from", str(folder))

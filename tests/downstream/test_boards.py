@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
+from filelock import FileLock
 
+from genobench.downstream import boards, pages
 from genobench.downstream.boards import EVIDENCE, board_name, publish, read_board, state_heritability, stated_heritability
-from genobench.downstream.records import PredictionRecord
+from genobench.downstream.pages import write_pages
+from genobench.downstream.records import PredictionRecord, lines_of
 from genobench.errors import GenobenchError
+from genobench.leaderboard.locking import board_locked
 
 REAL = PredictionRecord(
     dataset="example",
@@ -84,6 +89,57 @@ def test_publish__what_may_not_stand_in_one_table_leaves_the_board_as_it_was(tmp
     with pytest.raises(GenobenchError, match=message):
         publish([replace(BOTH, **changes)], tmp_path)
     assert read_board(tmp_path) == [REAL]
+
+
+@pytest.mark.parametrize("n_kept", [0, 1, 60, -1])
+def test_publish__evidence_that_was_cut_off_is_an_error_and_stays(tmp_path, n_kept):
+    publish([REAL, BOTH], tmp_path)
+    cut = (tmp_path / EVIDENCE).read_bytes()[:n_kept]
+    (tmp_path / EVIDENCE).write_bytes(cut)
+    with pytest.raises(GenobenchError, match=rf"{EVIDENCE} cannot be read \("):
+        publish([OTHER_SPLIT], tmp_path, replace=True)
+    assert (tmp_path / EVIDENCE).read_bytes() == cut
+
+
+def test_read_board__a_prediction_that_stands_twice_counts_once(tmp_path):
+    (tmp_path / EVIDENCE).write_bytes(lines_of([REAL, BOTH, replace(REAL, seconds=9.0)]))
+    assert read_board(tmp_path) == [REAL, BOTH]
+
+
+def test_read_board__two_predictions_of_one_that_differ_are_an_error(tmp_path):
+    (tmp_path / EVIDENCE).write_bytes(lines_of([REAL, BOTH, replace(REAL, predicted=(9.0, 2.0, 1e-7))]))
+    for read in (read_board, lambda folder: publish([OTHER_SPLIT], folder, replace=True)):
+        with pytest.raises(
+            GenobenchError, match=r"two predictions of genobench/ridge on real \(.*, split 0, seed 0\) that differ in predicted"
+        ):
+            read(tmp_path)
+
+
+def test_read_board__records_of_two_datasets_are_an_error_that_names_the_file(tmp_path):
+    (tmp_path / EVIDENCE).write_bytes(lines_of([REAL, replace(BOTH, dataset="another")]))
+    with pytest.raises(GenobenchError, match=rf"{EVIDENCE} holds what does not belong together.*another .*; example "):
+        read_board(tmp_path)
+    (tmp_path / EVIDENCE).write_bytes(lines_of([]))
+    with pytest.raises(GenobenchError, match="holds no prediction"):
+        read_board(tmp_path)
+
+
+def test_publish__while_another_process_does_is_an_error(tmp_path, monkeypatch):
+    publish([REAL], tmp_path)
+    before = (tmp_path / EVIDENCE).read_bytes()
+    for module in (boards, pages):
+        monkeypatch.setattr(module, "board_locked", partial(board_locked, most_seconds=0.01))
+    for write in (partial(publish, [BOTH]), write_pages):
+        with FileLock(tmp_path / ".lock"), pytest.raises(GenobenchError, match=r"Another process has held the board .* for 0.01 s"):
+            write(tmp_path)
+    assert (tmp_path / EVIDENCE).read_bytes() == before
+    assert publish([BOTH], tmp_path) == 1
+
+
+def test_write_pages__makes_no_folder(tmp_path):
+    with pytest.raises(GenobenchError, match="absent: it is no folder"):
+        write_pages(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
 
 
 def test_publish__names_files_and_not_folders(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,3 +232,31 @@ def test_records__a_stopped_run_goes_on_where_it_was(bench):
     wanted[1].file.write_bytes(wanted[1].file.read_bytes()[:99])
     again = bench.predicting().records(wanted, bench.folder)[1]
     assert dataclasses.replace(again, seconds=0.0) == dataclasses.replace(witness, seconds=0.0)
+
+
+def test_records__of_something_else_are_made_again(bench):
+    """A file was copied over another; the same data that were imported under another name are the same."""
+    wanted = [bench.wanted("calm"), bench.wanted("witness")]
+    calm, witness = bench.predicting().records(wanted, bench.folder)
+    renamed = replace(wanted[1], head=replace(wanted[1].head, dataset="renamed"))
+    bench.heard.clear()
+    assert bench.predicting().records([renamed], bench.folder) == [replace(witness, dataset="renamed")]
+    assert bench.heard == []
+    shutil.copy(wanted[0].file, wanted[1].file)
+    again = bench.predicting().records(wanted, bench.folder)
+    assert [replace(record, seconds=0.0) for record in again] == [replace(record, seconds=0.0) for record in (calm, witness)]
+
+
+def test_records__the_log_of_many_runs_keeps_its_end(bench):
+    log = bench.folder / "log.txt"
+    log.write_text("".join(f"an old line, {number}\n" for number in range(100_000)))
+    bench.predicting().records([bench.wanted("calm")], bench.folder)
+    lines = log.read_text().splitlines()
+    first, *kept = [line for line in lines if line.startswith("an old line, ")]
+    assert 500_000 < log.stat().st_size < 600_000
+    assert lines[0] == first, "no line is cut"
+    assert kept[-1] == "an old line, 99999"
+    assert lines[-1] == "calm:"
+    log.write_bytes(b"." * 3_000_000)
+    bench.predicting().records([bench.wanted("witness")], bench.folder)
+    assert log.stat().st_size < 600_000, "also where there is no line"

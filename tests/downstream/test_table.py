@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from genobench.downstream.answer import answer, by_generator
-from genobench.downstream.boards import publish
+from genobench.downstream.boards import publish, state_heritability
 from genobench.downstream.figure import draw_curve
 from genobench.downstream.pages import write_pages
 from genobench.downstream.pairing import holm
@@ -286,7 +286,8 @@ def test_alternatives__of_pictures_give_the_measure_of_each_arm(board):
 def test_numbers__hold_every_measure_with_its_interval(tmp_path, make_board):
     folder = tmp_path / "made.family.downstream"
     publish([one for one in make_board() if one.generator != "genobench/good"], folder)
-    write_pages(folder, heritability=0.5)
+    state_heritability(folder, 0.5)
+    write_pages(folder)
     (board,) = summaries(make_board(), heritability=0.5)
     with (folder / "measures.csv").open(encoding="utf-8") as file:
         rows = {(row["classifier"], row["generator"], row["arm"], row["measure"], row["quantity"]): row for row in csv.DictReader(file)}
@@ -315,6 +316,15 @@ def test_other_schemes__beside_a_board_say_what_random_splits_flatter(tmp_path, 
     assert all(row[1] == row[2] and row[3].startswith("0.") for row in rows[1:])
     write_pages(other)
     assert "### Other splits" not in (other / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_other_schemes__without_real_samples_alone_have_nothing_to_compare_with(tmp_path, make_board):
+    family = tmp_path / "made.family.downstream"
+    publish([one for one in make_board() if not one.generator], family)
+    publish([one for one in make_board(scheme="random") if one.arm == "synthetic"], tmp_path / "made.random.downstream")
+    write_pages(family)
+    assert "### Other splits" not in (family / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("classifier", ["prs", "ridge"])

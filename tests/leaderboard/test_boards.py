@@ -28,7 +28,7 @@ def outcome(make_outcome, make_score):
 def test_publish__writes_evidence_and_pages(folder, board_outcomes):
     assert publish(board_outcomes, folder) == len(board_outcomes)
 
-    assert {path.name for path in folder.iterdir()} == {"outcomes.jsonl.gz", "README.md", "index.html", "board.svg"}
+    assert {path.name for path in folder.iterdir()} == {"outcomes.jsonl.gz", "README.md", "index.html", "board.svg", ".lock"}
     assert {outcome.cell_id for outcome in read_board(folder)} == {outcome.cell_id for outcome in board_outcomes}
 
 
