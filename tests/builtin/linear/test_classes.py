@@ -7,7 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression as PeerLogistic
+from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_sample_weight
 
+from genobench import Target
 from genobench.builtin.linear.class_penalties import INVERSE_PENALTIES
 from genobench.builtin.linear.logistic import LogisticRegression
 from genobench.builtin.linear.ordinal import OrdinalRegression
@@ -37,6 +40,27 @@ def test_penalty__is_chosen_on_validation_samples_where_given(classifier, train,
     turned = train.with_samples(train.samples.assign(grade=train.samples["grade"].map({"low": "high", "high": "low", "medium": "medium"})))
     chosen = [classifier().fit(train, replace(context["ordinal"], validation=validation)).inverse_penalty for validation in (train, turned)]
     assert chosen == [INVERSE_PENALTIES[-1], INVERSE_PENALTIES[0]]
+
+
+@pytest.mark.parametrize("kind", ["categorical", "ordinal"])
+def test_penalty__is_the_best_of_scikit_learns_fits_without_each_fold(kind, context, standardised, is_male):
+    """Judged by samples of its own fit, the least shrinkage would always be best."""
+    trait = EXAMPLE_TRAITS[kind]
+    train = example_genotypes(n_samples=120, n_variants=300, n_constant=3, missing_share=0.02, seed=2)
+    x = np.hstack([standardised(train, train)[0], 1e3 * is_male(train)])
+    labels = train.samples[trait.column].to_numpy(dtype=object)
+    folds = Target.fit(train, trait).folds(train, n_folds=3, seed=context[kind].seed)
+    losses = np.zeros((len(INVERSE_PENALTIES), len(folds)))
+    for number, fold in enumerate(folds):
+        rest = np.setdiff1d(np.arange(120), fold)
+        weights = compute_sample_weight("balanced", labels[fold])
+        for place, inverse_penalty in enumerate(INVERSE_PENALTIES):
+            peer = PeerLogistic(C=inverse_penalty, class_weight="balanced", max_iter=5_000, tol=1e-8, solver="newton-cg")
+            told = peer.fit(x[rest], labels[rest]).predict_proba(x[fold])
+            losses[place, number] = log_loss(labels[fold], told, sample_weight=weights, labels=peer.classes_)
+    best = int(losses.mean(axis=1).argmin())
+    assert 0 < best < len(INVERSE_PENALTIES) - 1
+    assert LogisticRegression().fit(train, context[kind]).inverse_penalty == INVERSE_PENALTIES[best]
 
 
 @pytest.mark.parametrize("classifier", [LogisticRegression, OrdinalRegression])
