@@ -123,7 +123,7 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
 
     storage = prepared.home / "studies" / f"{entry.name}-{study}.log"
     storage.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{storage}.lock"):
+    with FileLock(storage.with_suffix(".lock")):  # Not .log.lock, which is the journal's own.
         try:
             return tune(type(given), fixed=fixed, evaluate=evaluate, objective=objective, n_trials=plan.trials, seed=seed, storage=storage)
         except (CellError, ContractError) as error:

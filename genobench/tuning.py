@@ -5,8 +5,10 @@ The study lives in one file under the home, and each trial is a cell, so a kille
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,11 +86,11 @@ def tune(
 
     study = _open_study(storage, objective)
     if not study.trials:
-        study.enqueue_trial(dataclasses.asdict(generator()), user_attrs={"is_default": True})
+        study.enqueue_trial(dataclasses.asdict(generator()))
     for number in range(_n_spent(study), n_trials):
         study.sampler = optuna.samplers.TPESampler(seed=1_000_003 * seed + number)
         trial = study.ask()
-        settings = _suggested(generator, trial, fixed)
+        settings = _suggested(generator, trial, fixed) if number else _defaults(generator, trial, fixed)
         trial.set_user_attr("settings", settings_json(settings))
         value = evaluate(settings, number)
         if math.isfinite(value):
@@ -100,6 +102,14 @@ def tune(
         raise CellError(f"None of the {len(study.trials)} trials of the study gave a value of '{objective.score}'; see the trials' logs.")
     best: Generator = with_settings(generator, min(complete, key=lambda trial: (trial.value, trial.number)).user_attrs["settings"])
     return best
+
+
+def _defaults(generator: type[Any], trial: optuna.Trial, fixed: Mapping[str, Any]) -> Any:
+    """The defaults, told to the study as far as they are points of its space; None, for what a preset or the data say, is none."""
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        generator.suggest(trial)
+    return dataclasses.replace(generator(), **fixed)
 
 
 def _suggested(generator: type[Any], trial: optuna.Trial, fixed: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 import pytest
@@ -100,7 +101,8 @@ def test_run__writes_a_report(walked):
     assert page.count("data:image/svg+xml;base64,") > 5
 
 
-def test_run__tunes_on_validation_and_reports_the_best(walked):
+def test_run__tunes_on_validation_and_reports_the_best(walked, caplog):
+    logging.getLogger("optuna").addHandler(caplog.handler)
     home, plan, _ = walked
     tuned = dataclasses.replace(plan, generators=(GeneratorPlan("leaky"),), trials=2, objective="allele_frequency_error")
     events: list[dict[str, Any]] = []
@@ -111,6 +113,8 @@ def test_run__tunes_on_validation_and_reports_the_best(walked):
     (again,) = run(tuned, registry=load_registry(), home=home, on_event=lambda event: repeated.append(dict(event)))
     assert again.cell_id == outcome.cell_id
     assert not [event for event in repeated if event["event"] == "trial"], "the study was finished"
+    logging.getLogger("optuna").removeHandler(caplog.handler)
+    assert "lock file" not in caplog.text, "the journal has a lock of its own"
 
 
 def test_run__tunes_on_the_first_split_and_keeps_the_settings_on_the_others(walked, monkeypatch):

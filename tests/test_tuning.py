@@ -11,6 +11,8 @@ import pytest
 
 from genobench.contracts import Generator
 from genobench.errors import CellError
+from genobench.registry import load_registry, load_target
+from genobench.testing import FixedTrial
 from genobench.tuning import Objective, tune
 
 if TYPE_CHECKING:
@@ -42,6 +44,25 @@ class _Curve(Generator):
 
 def _tune(folder: Path, evaluate: Callable[[Any, int], float], *, n_trials: int, objective: Objective = LOWER, **fixed: Any) -> Any:
     return tune(_Curve, fixed=fixed, evaluate=evaluate, objective=objective, n_trials=n_trials, seed=3, storage=folder / "study.log")
+
+
+OFFERS = [entry for kind in ("generator", "classifier") for entry in load_registry().offers(kind)]
+
+
+@pytest.mark.parametrize("offer", [pytest.param(entry, id=f"{entry.kind}-{entry.name}") for entry in OFFERS])
+def test_tune__every_plugin_is_tried_at_its_defaults_and_then_elsewhere(offer, tmp_path):
+    """Defaults may be no point of the search space: None for what a preset or the data say, 0 for none at all."""
+    plugin, asked = load_target(offer.kind, offer), []
+
+    def evaluate(settings, number):
+        asked.append(settings)
+        return float(number)
+
+    best = tune(plugin, fixed={}, evaluate=evaluate, objective=LOWER, n_trials=4, seed=3, storage=tmp_path / "study.log")
+    assert asked[0] == best == plugin()
+    assert [type(settings) for settings in asked] == [plugin] * 4
+    has_space = plugin.suggest(FixedTrial(0.0)) != plugin.suggest(FixedTrial(1.0))
+    assert (len(set(map(repr, asked))) > 1) == has_space
 
 
 @pytest.mark.parametrize(
