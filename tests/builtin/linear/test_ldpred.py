@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from genobench import DatasetError, PackedCalls, SettingsError
 from genobench.builtin.linear.ldpred import SHARES, LdPred
@@ -26,11 +27,26 @@ def labelled(*, n_samples, n_variants, seed, genetic):
     return genotypes.with_samples(genotypes.samples.assign(weight=values))
 
 
-def test_ldpred__infinitesimal_effects_are_those_of_its_equations(context, is_male):
-    """(D + M / (N h2) I) effects = marginal effects, solved by numpy, for calls and values beside sex, in 80 of 100 samples."""
+@dataclass(frozen=True)
+class ByNumpy:
+    """What LDpred starts from, beside sex: in the first 80 of 100 samples of 60 variants."""
+
+    table: CallTable
+    calls: np.ndarray
+    marginal: np.ndarray
+    heritability: float
+    per_allele: np.ndarray
+
+    @property
+    def of_alleles(self):
+        """What makes effects of the table's standardised calls those of single alleles, shape (60, 1)."""
+        return self.table.scale.factors[:, None] * np.sqrt(60)
+
+
+@pytest.fixture
+def by_numpy(context, is_male):
     train = example_genotypes(n_samples=100, n_variants=60, seed=6)
-    table, rows = CallTable.of(train, context["quantitative"]), np.arange(80)
-    part, variants = train.take_samples(rows), train.variants
+    part = train.take_samples(np.arange(80))
     design = np.column_stack([np.ones(80), is_male(part)])
 
     def beside(columns):
@@ -38,13 +54,35 @@ def test_ldpred__infinitesimal_effects_are_those_of_its_equations(context, is_ma
 
     calls, values = beside(part.to_array().astype(float)), beside(part.samples["weight"].to_numpy())
     standard = calls / calls.std(axis=0)
+    return ByNumpy(
+        table=CallTable.of(train, context["quantitative"]),
+        calls=standard,
+        marginal=standard.T @ values / (80 * values.std()),
+        heritability=fit_gblup(part.calls, part.samples["weight"].to_numpy(), is_male(part)).heritability,
+        per_allele=values.std() / calls.std(axis=0),
+    )
+
+
+def test_ldpred__infinitesimal_effects_are_those_of_its_equations(by_numpy):
+    """(D + M / (N h2) I) effects = marginal effects, solved by numpy, for calls and values beside sex; N is 80 less two fixed effects."""
+    variants = by_numpy.table.known.genotypes.variants
     chromosomes, at = variants["chromosome"].to_numpy(), variants["position_bp"].to_numpy(dtype=float)
     fading = np.clip(1 - np.abs(at[:, None] - at) / REACH, 0, 1) * (chromosomes[:, None] == chromosomes)
-    linked = standard.T @ standard / 80 * fading
-    heritability = fit_gblup(part.calls, part.samples["weight"].to_numpy(), is_male(part)).heritability
-    marginal = standard.T @ values / (80 * values.std())
-    expected = np.linalg.solve(linked + 60 / (78 * heritability) * np.eye(60), marginal) * values.std() / calls.std(axis=0)
-    found = QUICK.effects(table, rows, seed=1)[:, 0] / (1 / (table.scale.factors * np.sqrt(60)))
+    linked = by_numpy.calls.T @ by_numpy.calls / 80 * fading
+    expected = np.linalg.solve(linked + 60 / (78 * by_numpy.heritability) * np.eye(60), by_numpy.marginal) * by_numpy.per_allele
+    found = QUICK.effects(by_numpy.table, np.arange(80), seed=1)[:, 0] * by_numpy.of_alleles[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_ldpred__effects_of_a_share_of_the_variants_make_the_heritability_together(by_numpy):
+    """Without neighbours within reach no draw has a part in them: each is the mean given its marginal effect, of variance 1 / N, under a
+    normal prior of variance h2 / (M share) for a share of the variants (Vilhjálmsson et al. 2015, the special case without linkage)."""
+    found = LdPred(reach_bp=1, n_sweeps=2, n_discarded=1).effects(by_numpy.table, np.arange(80), seed=1)[:, 1:] * by_numpy.of_alleles
+    marginal, shares = by_numpy.marginal[:, None], np.array(SHARES)
+    variances = by_numpy.heritability / (60 * shares)
+    has = shares * norm.pdf(marginal, scale=np.sqrt(variances + 1 / 78))
+    none = (1 - shares) * norm.pdf(marginal, scale=np.sqrt(1 / 78))
+    expected = has / (has + none) * marginal * variances / (variances + 1 / 78) * by_numpy.per_allele[:, None]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
