@@ -195,6 +195,14 @@ def test_downstream__what_a_user_did_is_one_line_and_exit_2(user, arguments, mes
     assert "Traceback" not in done.err
 
 
+def test_downstream__a_trait_among_its_own_covariates_is_refused_before_anybody_is_shown_it(user):
+    _, genobench = user
+    assert genobench("data", "import", "shown", "example.npz", "--trait", "weight", "--covariate", "weight").code == 0
+    done = genobench("downstream", "-d", "shown", "-c", "calm", "--arms", "real")
+    assert done.code == 2
+    assert "The trait 'weight' of shown is one of its own covariates" in done.err
+
+
 def test_downstream__a_generator_that_fails_costs_its_own_arms(user, values):
     _, genobench = user
     done = genobench(
