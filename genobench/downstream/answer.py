@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from genobench.downstream.pairing import Estimate, holm
+from genobench.downstream.estimates import Estimate, holm
 from genobench.downstream.summary import REAL, SYNTHETIC, Key
 from genobench.downstream.wording import arm_text, gain_text, mean_text, measure_title, sentence, table
 from genobench.leaderboard.text import MISSING, number
@@ -14,7 +14,7 @@ from genobench.leaderboard.text import MISSING, number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from genobench.downstream.pairing import RelativeUtility
+    from genobench.downstream.relative import RelativeUtility
     from genobench.downstream.summary import Summary
 
 _SURE = 0.05

@@ -10,8 +10,7 @@ import json
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Final
 
-from genobench.downstream.records import lines_of, read_records
-from genobench.downstream.summary import by_trait
+from genobench.downstream.records import by_trait, lines_of, read_records
 from genobench.errors import GenobenchError
 from genobench.home import write_bytes_atomically, write_json_atomically
 from genobench.leaderboard.locking import board_locked

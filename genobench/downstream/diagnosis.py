@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from genobench.downstream.measures import judged
+from genobench.downstream.measuring import judged
 from genobench.errors import GenobenchError
 from genobench.outcomes import Z_95
 

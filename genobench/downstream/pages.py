@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from genobench.downstream.pairing import Estimate
+    from genobench.downstream.estimates import Estimate
     from genobench.downstream.records import PredictionRecord
     from genobench.downstream.summary import Summary
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -209,6 +210,29 @@ def lines_of(records: Iterable[PredictionRecord]) -> bytes:
     """Records as compressed JSON lines, the same bytes for the same records."""
     text = "".join(json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n" for record in records)
     return gzip.compress(text.encode(), mtime=0)
+
+
+def by_trait(records: Iterable[PredictionRecord]) -> dict[str, list[PredictionRecord]]:
+    """The records of a board by trait.
+
+    Raises:
+        GenobenchError: If there is no record, or they may not stand in one table: they are of several datasets or schemes of splits, or
+            one trait is of several kinds.
+    """
+    found: dict[str, list[PredictionRecord]] = defaultdict(list)
+    for record in records:
+        found[record.trait].append(record)
+    boards = {(one.dataset, one.dataset_sha256, one.split["scheme"]) for members in found.values() for one in members}
+    if len(boards) != 1:
+        listed = "; ".join(f"{name} (sha256 {sha256[:8]}), {scheme} splits" for name, sha256, scheme in sorted(boards))
+        raise GenobenchError(f"A table is of predictions for one dataset and one scheme of splits; these are of {listed or 'none'}.")
+    for trait, members in found.items():
+        kinds = sorted({one.kind for one in members})
+        classes = sorted({one.classes for one in members if one.reason is None})
+        if len(kinds) > 1 or len(classes) > 1:
+            listed = " and ".join(kinds if len(kinds) > 1 else (f"of the classes {', '.join(names)}" for names in classes))
+            raise GenobenchError(f"Predictions of the trait '{trait}' are {listed}; a table is of one kind.")
+    return dict(found)
 
 
 def _to_json(value: Any) -> Any:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from genobench.downstream.measures import Measured, measure, measures_for
-from genobench.downstream.pairing import Estimate, Pair, RelativeUtility, gain, mean_of, relative_utility
-from genobench.errors import GenobenchError
+from genobench.downstream.labels import Named, labels
+from genobench.downstream.measures import measures_for
+from genobench.downstream.measuring import Measured, measure
+from genobench.downstream.pairing import Pair, gain, mean_of
+from genobench.downstream.records import by_trait
+from genobench.downstream.relative import relative_utility
 from genobench.leaderboard.standings import shared_holdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from genobench.contracts import TraitKind
+    from genobench.downstream.estimates import Estimate
     from genobench.downstream.measures import Measure
     from genobench.downstream.records import PredictionRecord
+    from genobench.downstream.relative import RelativeUtility
 
     Side = dict[Pair, dict[str, Measured]]
 
@@ -88,7 +91,6 @@ class Summary:
         arms: Their names: real samples, synthetic ones, more and more synthetic ones beside real ones, the rarest class.
         scores: Labels of the polygenic scores that there are.
         lines: By classifier, generator and arm.
-        seconds: Mean seconds of a fit and prediction of each classifier on real samples.
         records: What the lines are made of.
     """
 
@@ -105,7 +107,6 @@ class Summary:
     arms: tuple[str, ...]
     scores: tuple[str, ...]
     lines: Mapping[Key, Line]
-    seconds: Mapping[str, float]
     records: Mapping[Key, tuple[PredictionRecord, ...]]
 
     @property
@@ -164,97 +165,28 @@ def summaries(records: Iterable[PredictionRecord], *, heritability: float | None
     return [_summary(members, heritability) for _, members in sorted(by_trait(records).items())]
 
 
-def by_trait(records: Iterable[PredictionRecord]) -> dict[str, list[PredictionRecord]]:
-    """The records of a board by trait.
-
-    Raises:
-        GenobenchError: If there is no record, or they may not stand in one table: they are of several datasets or schemes of splits, or
-            one trait is of several kinds.
-    """
-    found: dict[str, list[PredictionRecord]] = defaultdict(list)
-    for record in records:
-        found[record.trait].append(record)
-    boards = {(one.dataset, one.dataset_sha256, one.split["scheme"]) for members in found.values() for one in members}
-    if len(boards) != 1:
-        listed = "; ".join(f"{name} (sha256 {sha256[:8]}), {scheme} splits" for name, sha256, scheme in sorted(boards))
-        raise GenobenchError(f"A table is of predictions for one dataset and one scheme of splits; these are of {listed or 'none'}.")
-    for trait, members in found.items():
-        kinds = sorted({one.kind for one in members})
-        classes = sorted({one.classes for one in members if one.reason is None})
-        if len(kinds) > 1 or len(classes) > 1:
-            listed = " and ".join(kinds if len(kinds) > 1 else (f"of the classes {', '.join(names)}" for names in classes))
-            raise GenobenchError(f"Predictions of the trait '{trait}' are {listed}; a table is of one kind.")
-    return dict(found)
-
-
 def arm_order(arm: str) -> tuple[int, int]:
     """What arms are sorted by."""
     times = int(arm.removeprefix(f"{REAL}+").removesuffix("x")) if arm.startswith(f"{REAL}+") else 0
     return ((COVARIATES, REAL, SYNTHETIC, MINORITY).index(arm) if arm != MINORITY and not times else (4 if arm == MINORITY else 3), times)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """Something with settings that tables name, and whatever else tells two of one name apart.
-
-    Args:
-        name: As `distribution/name`; "" for no generator.
-        settings: As JSON.
-        others: Further facts as text, by what they are.
-    """
-
-    name: str
-    settings: str
-    others: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def classifier(cls, record: PredictionRecord) -> Self:
-        others = (("components", str(record.n_components)), ("code", record.code_sha256[:6]))
-        return cls(record.classifier, json.dumps(dict(record.classifier_settings), sort_keys=True), others)
-
-    @classmethod
-    def generator(cls, record: PredictionRecord) -> Self:
-        if not record.generator:
-            return cls("", "{}", ())
-        settings = json.dumps(dict(record.generator_settings), sort_keys=True)
-        return cls(record.generator, settings, (("budget", record.budget or "none"),))
-
-
-def _labels(named: Iterable[_Named]) -> dict[_Named, str]:
-    """The shortest labels that tell them apart: a name, with the settings and facts in which those of one name differ."""
-    listed = sorted(set(named), key=lambda one: (one.name, one.settings, one.others))
-    short = {one: one.name.rsplit("/", 1)[-1] for one in listed}
-    labels = {}
-    for one in listed:
-        peers = [other for other in listed if other.name == one.name]
-        facts = [{**json.loads(peer.settings), **dict(peer.others)} for peer in peers]
-        mine = facts[peers.index(one)]
-        names = sorted({name for fact in facts for name in fact if len({str(other.get(name)) for other in facts}) > 1})
-        is_alone = len({other.name for other in listed if short[other] == short[one]}) == 1
-        parts = ", ".join(f"{name}={mine.get(name)}" for name in names)
-        labels[one] = (short[one] if is_alone else one.name) + (f" ({parts})" if parts else "")
-    return labels
-
-
 def _summary(records: Sequence[PredictionRecord], heritability: float | None) -> Summary:
     first = records[0]
     measures = measures_for(first.kind)
-    of_classifiers = _labels(_Named.classifier(record) for record in records)
-    of_generators = _labels(_Named.generator(record) for record in records)
+    of_classifiers = labels(Named.classifier(record) for record in records)
+    of_generators = labels(Named.generator(record) for record in records)
     sides: dict[Key, Side] = defaultdict(dict)
     by_key: dict[Key, list[PredictionRecord]] = defaultdict(list)
-    seconds: dict[str, list[float]] = defaultdict(list)
     for record in records:
-        key = Key(of_classifiers[_Named.classifier(record)], of_generators[_Named.generator(record)], record.arm)
+        key = Key(of_classifiers[Named.classifier(record)], of_generators[Named.generator(record)], record.arm)
         sides[key][str(record.split["sha256"]), record.seed] = dict(measure(record, heritability=heritability))
         by_key[key].append(record)
-        if record.arm == REAL and record.reason is None:
-            seconds[key.classifier].append(record.seconds)
     splits = tuple({str(one.split["sha256"]): one.split for one in sorted(records, key=lambda one: int(one.split["seed"]))}.values())
     scores = tuple(
         label for name in POLYGENIC_SCORES for one, label in of_classifiers.items() if one.name == name and Key(label, "", REAL) in sides
     )
-    controls = tuple(sorted({of_generators[_Named.generator(record)] for record in records if record.is_control}))
+    controls = tuple(sorted({of_generators[Named.generator(record)] for record in records if record.is_control}))
     return Summary(
         dataset=first.dataset,
         dataset_sha256=first.dataset_sha256,
@@ -269,7 +201,6 @@ def _summary(records: Sequence[PredictionRecord], heritability: float | None) ->
         arms=tuple(sorted({key.arm for key in sides}, key=arm_order)),
         scores=scores,
         lines=_Lines(sides, measures, shared_holdout(splits)).made(scores),
-        seconds={label: math.fsum(values) / len(values) for label, values in seconds.items()},
         records={key: tuple(held) for key, held in by_key.items()},
     )
 

@@ -11,8 +11,8 @@ from genobench.outcomes import Z_95
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from genobench.downstream.estimates import Estimate
     from genobench.downstream.measures import Measure
-    from genobench.downstream.pairing import Estimate
 
 _TITLES: Final = {
     "auroc": "AUROC",

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genobench.downstream.measures import Measured, measure, measures_for
-from genobench.downstream.pairing import Pair, gain, mean_of, relative_utility
+from genobench.downstream.measures import measures_for
+from genobench.downstream.measuring import Measured, measure
+from genobench.downstream.pairing import Pair, gain, mean_of
 from genobench.downstream.records import PredictionRecord
+from genobench.downstream.relative import relative_utility
 
 N_COVARIATES = 3
 HOLDOUT = 0.2

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genobench.downstream.measures import MEASURES, Measured, measure
-from genobench.downstream.pairing import RelativeUtility, gain, holm, mean_of, relative_utility
+from genobench.downstream.measures import MEASURES
+from genobench.downstream.measuring import Measured, measure
+from genobench.downstream.pairing import gain, mean_of
 from genobench.statgen import jackknife_standard_error
 
 OF = {one.name: one for one in MEASURES}
@@ -21,10 +22,6 @@ def _quiet(values, *, deviation=0.0, sizes=6, samples="one"):
     """Values of pairs of split and seed; in each pair leaving out group g moves the value by `deviation` times a fixed zero-sum pattern."""
     pattern = np.resize([1.0, -1.0], N_GROUPS) * deviation
     return {pair: Measured(value, value + pattern, np.full(N_GROUPS, sizes), samples) for pair, value in values.items()}
-
-
-def _share(arm, real, covariates, *, one=R) -> RelativeUtility:
-    return relative_utility(arm=arm, real=real, covariates=covariates, measure=one, shared=0.2)
 
 
 def _ends(interval: tuple[float, float] | None) -> tuple[float, float]:
@@ -169,85 +166,6 @@ def test_gain__of_one_pair_leaves_out_the_same_families_from_both(make_record):
     assert found.degrees == 19
     alone = [side["0", 0].standard_error or math.nan for side in sides]
     assert (found.standard_error or math.nan) < 0.7 * math.hypot(*alone)
-
-
-def test_relative_utility__has_fiellers_interval():
-    """Without noise of the holdouts the set of shares is the solution of Fieller's quadratic, with Nadeau and Bengio's variance."""
-    real = np.array([0.52, 0.47, 0.55, 0.50, 0.49])
-    arm = np.array([0.40, 0.41, 0.42, 0.37, 0.44])
-    covariates = np.array([0.10, 0.12, 0.08, 0.13, 0.11])
-    found = _share(*(_quiet(_pairs(side)) for side in (arm, real, covariates)))
-    above, below = arm - covariates, real - covariates
-    matrix = np.cov(above, below) * (1 / 5 + 0.25)
-    t2 = stats.t(4).ppf(0.975) ** 2
-    quadratic = [
-        below.mean() ** 2 - t2 * matrix[1, 1],
-        -2 * (above.mean() * below.mean() - t2 * matrix[0, 1]),
-        above.mean() ** 2 - t2 * matrix[0, 0],
-    ]
-    assert found.value == pytest.approx(above.mean() / below.mean())
-    assert found.interval == pytest.approx(sorted(np.roots(quadratic)), rel=1e-6)
-
-
-def test_relative_utility__of_one_split_has_fiellers_interval_of_the_jackknife():
-    rng = np.random.default_rng(4)
-    values, moves = {"arm": 0.4, "real": 0.5, "covariates": 0.1}, 0.004 * rng.normal(size=(3, N_GROUPS))
-    sides = [
-        {("a", 0): Measured(value, value + move - move.mean(), np.full(N_GROUPS, 6), "one")}
-        for value, move in zip(values.values(), moves, strict=True)
-    ]
-    found = _share(*sides)
-    centred = moves - moves.mean(axis=1, keepdims=True)
-    both = np.array([centred[0] - centred[2], centred[1] - centred[2]])
-    matrix = (N_GROUPS - 1) / N_GROUPS * both @ both.T
-    t2 = stats.t(N_GROUPS - 1).ppf(0.975) ** 2
-    quadratic = [0.4**2 - t2 * matrix[1, 1], -2 * (0.3 * 0.4 - t2 * matrix[0, 1]), 0.3**2 - t2 * matrix[0, 0]]
-    assert found.interval == pytest.approx(sorted(np.roots(quadratic)), rel=1e-6)
-
-
-def test_relative_utility__of_real_samples_is_one_and_of_covariates_none():
-    real, covariates = _quiet(_pairs([0.52, 0.47, 0.55])), _quiet(_pairs([0.10, 0.12, 0.08]))
-    assert _share(real, real, covariates).interval == pytest.approx((1, 1))
-    assert _share(covariates, real, covariates).interval == pytest.approx((0, 0), abs=1e-12)
-
-
-def test_relative_utility__is_the_same_for_a_measure_turned_round():
-    sides = [_pairs([0.40, 0.41, 0.42]), _pairs([0.52, 0.47, 0.55]), _pairs([0.10, 0.12, 0.08])]
-    turned = [{pair: 3 - value for pair, value in side.items()} for side in sides]
-    one = _share(*map(_quiet, sides))
-    other = _share(*map(_quiet, turned), one=MSE)
-    assert (other.value, *_ends(other.interval)) == pytest.approx((one.value, *_ends(one.interval)))
-
-
-@pytest.mark.parametrize(
-    ("real", "reason"),
-    [
-        ([0.12, 0.10, 0.11, 0.09], "not clearly better than covariates alone"),
-        ([0.01, 0.02, 0.01, 0.02], "worse than covariates alone"),
-    ],
-)
-def test_relative_utility__needs_a_gain_to_have_a_share_of(real, reason):
-    arm, covariates = _quiet(_pairs([0.40, 0.41, 0.42, 0.43])), _quiet(_pairs([0.10, 0.12, 0.08, 0.11]))
-    found = _share(arm, _quiet(_pairs(real)), covariates)
-    assert math.isnan(found.value)
-    assert found.interval is None
-    assert reason in found.reason
-
-
-def test_relative_utility__says_what_is_missing():
-    arm, real = _quiet(_pairs([0.4])), _quiet(_pairs([0.5]))
-    assert "no prediction" in _share(arm, real, {}).reason
-
-
-def test_holm__of_nothing_is_nothing():
-    assert holm([]) == []
-    assert holm([math.nan, math.nan]) == pytest.approx([math.nan, math.nan], nan_ok=True)
-
-
-def test_holm__gives_the_p_values_of_statsmodels_worked_by_hand():
-    """Holm's own rule: the smallest times m, the next times m - 1, never below the one before."""
-    assert holm([0.01, 0.04, math.nan, 0.03, 0.9]) == pytest.approx([0.04, 0.09, math.nan, 0.09, 0.9], nan_ok=True)
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
 
 
 def test_intervals__of_a_paired_gain_hold_the_truth_as_often_as_they_say():

@@ -13,9 +13,9 @@ import pytest
 
 from genobench.downstream.answer import answer, by_generator
 from genobench.downstream.boards import publish, state_heritability
+from genobench.downstream.estimates import holm
 from genobench.downstream.figure import draw_curve
 from genobench.downstream.pages import write_pages
-from genobench.downstream.pairing import holm
 from genobench.downstream.summary import REAL, Key, summaries
 from genobench.downstream.table import Picture, to_markdown
 from genobench.downstream.wording import aim_text, arm_text, mean_text, measure_title
