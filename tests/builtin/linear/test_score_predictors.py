@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from genobench.builtin.linear.class_models import fit_cumulative
 from genobench.builtin.linear.lasso import Lasso
 from genobench.builtin.linear.ldpred import LdPred
 from genobench.builtin.linear.prs import PolygenicScore
+from genobench.builtin.linear.score_predictors import score_predictor
+from genobench.builtin.linear.variant_weights import CallTable, Unseen
 from genobench.testing import example_genotypes
 
 LABELS = np.array(["low", "medium", "high"], dtype=object)
@@ -82,3 +85,23 @@ def test_classes__are_not_turned_by_validation_samples(classifier, liability, co
     turned = train.with_samples(train.samples.assign(grade=train.samples["grade"].map({"low": "high", "high": "low", "medium": "medium"})))
     fits = [classifier.fit(train, replace(context["ordinal"], validation=part)).predict(train) for part in (None, turned)]
     np.testing.assert_array_equal(*fits)
+
+
+def test_classes__of_score_and_covariates_have_the_odds_of_a_regression_on_both(context, is_male):
+    """By scikit-learn on the whole score, though what folds tell of scores is what covariates leave of them; sex has a part in this one."""
+    genotypes = example_genotypes(n_samples=260, n_variants=150, seed=15)
+    male = is_male(genotypes)[:, 0]
+    train, others = genotypes.take_samples(np.arange(200)), genotypes.take_samples(np.arange(200, 260))
+    latent = 1.5 * male + genotypes.to_array()[:, :5].sum(axis=1) + np.random.default_rng(15).logistic(size=260)
+    grades = np.where(latent > np.quantile(latent, 0.7), "high", "low")
+    table = CallTable.of(train.with_samples(train.samples.assign(grade=grades[:200])), context["ordinal"])
+    weights = table.x.T.astype(float) @ (male[:200] - male[:200].mean() + 0.1 * (grades[:200] == "high")) / 200
+    score, rows = table.x @ weights, np.arange(200)
+    unseen = Unseen(values=table.values, scores=table.beside_covariates(rows, score[:, None]), rows=rows)
+    found = score_predictor(table, weights, unseen, 0).predict(others)
+    peer = LogisticRegression(C=1e6, class_weight="balanced", tol=1e-10, max_iter=5_000)
+    peer.fit(np.column_stack([score, male[:200]]), grades[:200])
+    assert np.corrcoef(score, male[:200])[0, 1] > 4 / np.sqrt(200)
+    expected = peer.predict_proba(np.column_stack([table.calls_of(others) @ weights, male[200:]]))
+    np.testing.assert_allclose(found[:, [2, 0]], expected, atol=1e-3)
+    assert not found[:, 1].any()
