@@ -159,6 +159,9 @@ def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, repl
     from genobench.downstream.pages import write_pages
 
     board = folder / board_name(records, Budget.parse(budget).name if budget else "")
+    n_cut_short = sum(record.is_cut_short for record in records)
+    if n_cut_short:
+        warn(f"{n_cut_short} of {len(records)} predictions were cut short and are not published; the same command tries them again.")
     n_changed = publish_to(records, board, replace=replace)
     if heritability is not None:
         state_heritability(board, heritability)

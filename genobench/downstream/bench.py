@@ -14,7 +14,7 @@ from genobench.downstream.predicting import PredictingTask, Source
 from genobench.downstream.records import SCHEMA, PredictionRecord, kept_record
 from genobench.downstream.running import Predicting, Wanted
 from genobench.downstream.shared import SharedStores
-from genobench.downstream.supply import Supply
+from genobench.downstream.supply import CutShortError, Supply
 from genobench.errors import GenobenchError
 from genobench.fitting import fit_cell
 from genobench.registry import Registered, Registry, code_sha256, load_target
@@ -118,22 +118,27 @@ class Bench:
         cell, result = fit_cell(prepared.fit_request(entry, key), self.on_event)
         if result.status != "ok":
             said = f"The fit of {entry.name} is {result.status} in {result.phase}: {result.message}"
-            return [self._failed(arm, fitted, cell, seed, said) for arm, fitted in pairs]
+            is_cut_short = result.status == "preempted"
+            return [self._failed(arm, fitted, cell, seed, said, is_cut_short=is_cut_short) for arm, fitted in pairs]
         identity = _identity(cell)
         supply = Supply(prepared, entry, cell, identity, self.on_event)
         sources: dict[Arm, tuple[Source, ...]] = {}
-        reasons: dict[Arm, str] = {}
+        errors: dict[Arm, GenobenchError] = {}
         for arm in dict.fromkeys(arm for arm, _ in pairs):
             try:
                 sources[arm] = supply.sources(arm)
             except GenobenchError as error:
-                reasons[arm] = str(error)
+                errors[arm] = error
         wanted = {
             (arm, fitted): self._wanted(arm, fitted, cell, seed, sources[arm], identity=identity) for arm, fitted in pairs if arm in sources
         }
         predicting = self._predicting(source for found in sources.values() for source in found)
         made = dict(zip(wanted, predicting.records([*wanted.values()], cell.folder / "predictions"), strict=True))
-        return [made[arm, fitted] if arm in sources else self._failed(arm, fitted, cell, seed, reasons[arm]) for arm, fitted in pairs]
+        for arm, fitted in pairs:
+            if arm in errors:
+                is_cut_short = isinstance(errors[arm], CutShortError)
+                made[arm, fitted] = self._failed(arm, fitted, cell, seed, str(errors[arm]), is_cut_short=is_cut_short)
+        return [made[pair] for pair in pairs]
 
     def cell(self, entry: Registered, generator: Any, seed: int) -> Cell:
         """A cell of the split, whether it is there or not."""
@@ -186,13 +191,13 @@ class Bench:
         head = self._head(arm, fitted, cell, seed, n_synthetic=sum(source.n_samples for source in sources))
         return Wanted(head=head, task=task, file=file)
 
-    def _failed(self, arm: Arm, fitted: Fitted, cell: Cell, seed: int, reason: str) -> PredictionRecord:
+    def _failed(self, arm: Arm, fitted: Fitted, cell: Cell, seed: int, reason: str, *, is_cut_short: bool) -> PredictionRecord:
         """A record that is not kept, since what it lacks is said by the cell."""
         n_train = len(self.prepared.split.train)
         n_synthetic = arm.n_times * n_train
         if arm.is_minority:
             n_synthetic = n_to_balance(read_store(self.prepared.store("train")).samples, self.prepared.trait)[1]
-        return dataclasses.replace(self._head(arm, fitted, cell, seed, n_synthetic=n_synthetic), reason=reason)
+        return dataclasses.replace(self._head(arm, fitted, cell, seed, n_synthetic=n_synthetic), reason=reason, is_cut_short=is_cut_short)
 
     def _head(self, arm: Arm, fitted: Fitted, cell: Cell | None, seed: int, *, n_synthetic: int) -> PredictionRecord:
         """A record without predictions."""

@@ -52,7 +52,7 @@ def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool 
     """Add predictions to a board.
 
     Args:
-        records: Of this board. What they say of local paths is left out, but for the files' names.
+        records: Of this board; those that were cut short are left out. What they say of local paths is left out, but for the files' names.
         folder: The board's folder; made when absent.
         replace: Whether a prediction that differs takes the place of the one that the board holds.
 
@@ -63,7 +63,7 @@ def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool 
         GenobenchError: If the board holds another prediction, of another code or with other numbers, or if these and what it holds may not
             stand in one table. The board is then as it was.
     """
-    new = [*map(_without_places, records)]
+    new = [_without_places(record) for record in records if not record.is_cut_short]
     if not new:
         raise GenobenchError(f"There is no prediction to publish to {folder}.")
     folder.mkdir(parents=True, exist_ok=True)

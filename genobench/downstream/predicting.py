@@ -138,8 +138,14 @@ def main(arguments: list[str]) -> int:
         events.phase(task.phase)
         sys.stderr.write(f"{task.phase}:\n")
         begin = time.perf_counter()
-        answer = _answer(job, task, events)
-        write_json_atomically(Path(task.answer), {**answer, "seconds": round(time.perf_counter() - begin, 3)})
+        try:
+            answer = _answer(job, task, events)
+            write_json_atomically(Path(task.answer), {**answer, "seconds": round(time.perf_counter() - begin, 3)})
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            events.send("end", status="preempted", phase=task.phase, message=message_of(error), errno=error.errno)
+            return 1
     events.send("end", status="ok", phase="done", message="")
     return 0
 

@@ -78,6 +78,8 @@ class PredictionRecord:
         reason: Why there are no predictions, in full sentences; None where there are.
         cell_id: The generator's cell; "" where there is no generator.
         budget: What each phase of the generator's fit was allowed ("3cpu-min"); "" for no budget, or no generator.
+        is_cut_short: Whether there are no predictions because something from outside ended the work (a kill, a full disk), so that the next
+            run tries again. Such a record is neither kept nor published, and this is not in its JSON form.
     """
 
     dataset: str
@@ -105,6 +107,7 @@ class PredictionRecord:
     reason: str | None = None
     cell_id: str = ""
     budget: str = ""
+    is_cut_short: bool = False
 
     def __post_init__(self) -> None:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -121,7 +124,7 @@ class PredictionRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; equal records give equal objects."""
-        return {"schema": SCHEMA} | {item.name: _to_json(getattr(self, item.name)) for item in fields(self)}
+        return {"schema": SCHEMA} | {name: _to_json(getattr(self, name)) for name in _names_in_json()}
 
     @property
     def identity(self) -> str:
@@ -140,7 +143,7 @@ class PredictionRecord:
         try:
             if values["schema"] != SCHEMA:
                 raise GenobenchError(f"A prediction record has schema {values['schema']}; this genobench reads {SCHEMA}.")
-            known, given = {item.name for item in fields(cls)}, values.keys() - {"schema"}
+            known, given = {*_names_in_json()}, values.keys() - {"schema"}
             if known != given:
                 raise GenobenchError(f"A prediction record lacks or has too much the keys {', '.join(sorted(known ^ given))}.")
             taken: dict[str, Any] = {name: tuple(values[name]) if name in _TUPLES else values[name] for name in known}
@@ -233,6 +236,10 @@ def by_trait(records: Iterable[PredictionRecord]) -> dict[str, list[PredictionRe
             listed = " and ".join(kinds if len(kinds) > 1 else (f"of the classes {', '.join(names)}" for names in classes))
             raise GenobenchError(f"Predictions of the trait '{trait}' are {listed}; a table is of one kind.")
     return dict(found)
+
+
+def _names_in_json() -> tuple[str, ...]:
+    return tuple(item.name for item in fields(PredictionRecord) if item.name != "is_cut_short")
 
 
 def _to_json(value: Any) -> Any:

@@ -17,7 +17,7 @@ from genobench.downstream.leaks import equals_truth
 from genobench.downstream.predicting import PredictingJob, PredictingTask
 from genobench.downstream.records import PredictionRecord, kept_record
 from genobench.errors import CellError, GenobenchError
-from genobench.home import write_bytes_atomically, write_json_atomically
+from genobench.home import NO_ROOM, write_bytes_atomically, write_json_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,16 +146,18 @@ class Predicting:
                 continue
             failed = _failed(ending, running, log)
             if failed is not None:
-                failures[failed.file] = failed.head
-                if ending.status not in ("ok", "preempted"):
-                    _keep(failed.head, failed.file)
-                self._tell(failed.head)
+                is_cut_short = ending.status in ("ok", "preempted")
+                failures[failed.file] = record = replace(failed.head, is_cut_short=is_cut_short)
+                if not is_cut_short:
+                    _keep(record, failed.file)
+                self._tell(record)
 
     def _attempt(self, running: Sequence[Wanted], wanted: Sequence[Wanted], log: Path) -> Ending | None:
         """Run a worker and keep what it answers; None where a run that was stopped had left answers to all.
 
         Raises:
             _MeddledError: If stored samples were changed.
+            OSError: If the worker found no room for an answer.
         """
         self._collect(wanted)
         unanswered = [item for item in running if item.kept is None]
@@ -164,13 +166,16 @@ class Predicting:
         ending = self._run_worker(unanswered, log, lambda event: self._hear(event, wanted))
         self._collect(wanted)
         self._check_stores()
+        if (number := ending.values.get("errno")) in NO_ROOM:
+            raise OSError(number, os.strerror(number), unanswered[0].task.answer)
         return ending
 
     def _blame(self, error: _MeddledError, running: Sequence[Wanted], missing: Sequence[Wanted]) -> dict[Path, PredictionRecord]:
         """Keep who changed real samples where only one can have; give the predictions that cannot be made where synthetic ones are gone."""
         if error.is_lost:
             names = ", ".join(dict.fromkeys(item.head.classifier for item in running))
-            return {item.file: _with_reason(item, _NO_SYNTHETIC.format(names=names)).head for item in missing}
+            reason = _NO_SYNTHETIC.format(names=names)
+            return {item.file: replace(item.head, reason=reason, is_cut_short=True) for item in missing}
         if len(running) == 1:
             self._settle(running[0], replace(running[0].head, reason=f"ContractError: {error}"))
         return {}

@@ -39,6 +39,10 @@ _MARGIN: Final = 1.5
 """By how much more is asked of a generator that gives a class less often than it is asked to."""
 
 
+class CutShortError(CellError):
+    """More samples were not generated, since something from outside ended the worker; the next run tries again."""
+
+
 @dataclass(frozen=True)
 class Supply:
     """The synthetic samples of a finished cell, as many as arms need.
@@ -154,8 +158,9 @@ class Supply:
             return store
         said = f"{self.entry.name} did not generate {n_samples:,} more samples ({ending.status} in {ending.phase}): {ending.message}"
         shutil.rmtree(unchecked, ignore_errors=True)
-        if ending.status != "preempted":
-            write_json_atomically(failure, {"reason": said})
+        if ending.status == "preempted":
+            raise CutShortError(said)
+        write_json_atomically(failure, {"reason": said})
         raise CellError(said)
 
 

@@ -260,3 +260,10 @@ def test_records__the_log_of_many_runs_keeps_its_end(bench):
     log.write_bytes(b"." * 3_000_000)
     bench.predicting().records([bench.wanted("witness")], bench.folder)
     assert log.stat().st_size < 600_000, "also where there is no line"
+
+
+def test_records__a_full_disk_ends_the_run_and_is_nobodys_failure(bench):
+    wanted = [bench.wanted("calm"), bench.wanted("broken", how="full"), bench.wanted("witness")]
+    with pytest.raises(OSError, match="No space left on device"):
+        bench.predicting().records(wanted, bench.folder)
+    assert [item.file.exists() for item in wanted] == [True, False, False]

@@ -15,6 +15,7 @@ import pytest
 
 from genobench.cells import Cell
 from genobench.cli import main
+from genobench.downstream.boards import read_board
 from genobench.formats import write_genotypes
 from genobench.testing.examples import example_genotypes
 
@@ -257,3 +258,15 @@ def test_downstream__publishes_evidence_and_its_page(user, values):
     (board / "README.md").unlink()
     assert genobench("leaderboard", "render", "boards").code == 0
     assert (board / "README.md").read_text() == page
+
+
+def test_downstream__what_was_cut_short_is_not_published(user, values):
+    """It would stand against what the next run predicts."""
+    folder, genobench = user
+    done = genobench(
+        "downstream", "-d", "values", "-g", "killed", "-c", "witness", "--arms", "real,synthetic", "--components", "2", "--publish", "cut"
+    )
+    assert done.code == 0, done.err
+    assert "The fit of killed is preempted in fit: the worker was killed (signal 9)" in done.out
+    assert "1 of 2 predictions were cut short and are not published; the same command tries them again." in done.err
+    assert [record.arm for record in read_board(folder / "cut" / "values.family.downstream")] == ["real"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,7 @@ def genobench_generators() -> list[Offer]:
         Offer("echo", "witness_plugin:Echo", "the training samples in turn, with their own traits whatever is asked"),
         Offer("stingy", "witness_plugin:Stingy", "as echo, but no more than there are training samples"),
         Offer("unfit", "witness_plugin:Unfit", "cannot be fitted"),
+        Offer("killed", "witness_plugin:Killed", "is killed while it is fitted"),
     ]
 
 
@@ -108,6 +111,14 @@ class Unfit(Generator):
 
 
 @dataclass(frozen=True)
+class Killed(Unfit):
+    """As if the system had ended it for want of memory."""
+
+    def fit(self, train, context):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
 class Told(Predictor):
     values: Any
     labels: tuple[str, ...] = ()
@@ -143,11 +154,13 @@ class Witness(Classifier):
 class Broken(Classifier):
     """Misbehaves."""
 
-    how: Literal["raise", "exit", "nan", "complex", "text", "huge", "classes"] = "raise"
+    how: Literal["raise", "exit", "full", "nan", "complex", "text", "huge", "classes"] = "raise"
 
     def fit(self, train, context):
         if self.how == "raise":
             raise RuntimeError("it never worked")
+        if self.how == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
         if self.how == "exit":
             os._exit(9)
         if self.how == "classes":
