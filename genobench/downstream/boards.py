@@ -72,7 +72,7 @@ def publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool 
 
 
 def _publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool) -> int:
-    held = _held(folder) if (folder / EVIDENCE).exists() else {}
+    held = {record.identity: record for record in read_board(folder)} if (folder / EVIDENCE).exists() else {}
     n_changed = 0
     for record in records:
         known = held.get(record.identity)
@@ -96,33 +96,28 @@ def _publish(records: Iterable[PredictionRecord], folder: Path, *, replace: bool
 
 
 def read_board(folder: Path) -> list[PredictionRecord]:
-    """The evidence of a board.
+    """The evidence of a board; a record that stands there twice counts once.
 
     Raises:
         GenobenchError: If there is none, it cannot be read, two of its records are of one prediction and differ, or its records may not
             stand in one table.
     """
-    held = [*_held(folder).values()]
-    if not held:
-        raise GenobenchError(f"The board {folder} holds no prediction; publish some first.")
-    try:
-        by_trait(held)
-    except GenobenchError as error:
-        raise GenobenchError(f"The file {folder / EVIDENCE} holds what does not belong together. {error}") from error
-    return held
-
-
-def _held(folder: Path) -> dict[str, PredictionRecord]:
-    """The records of a board by what they are of; one that stands there twice counts once."""
+    path = folder / EVIDENCE
     held: dict[str, PredictionRecord] = {}
-    for record in read_records(folder / EVIDENCE):
+    for record in read_records(path):
         known = held.setdefault(record.identity, record)
         if known is not record and (differing := _differences(known, record)):
             raise GenobenchError(
-                f"The file {folder / EVIDENCE} holds two predictions of {_named(record)} that differ in {', '.join(differing)}. No command "
-                "writes both; take the file as it was before it was edited or merged, and publish again."
+                f"The file {path} holds two predictions of {_named(record)} that differ in {', '.join(differing)}. No command writes both; "
+                "take the file as it was before it was edited or merged, and publish again."
             )
-    return held
+    if not held:
+        raise GenobenchError(f"The file {path} holds no prediction; remove it, and publish again.")
+    try:
+        by_trait(held.values())
+    except GenobenchError as error:
+        raise GenobenchError(f"The file {path} holds what does not belong together. {error}") from error
+    return [*held.values()]
 
 
 def _named(record: PredictionRecord) -> str:

@@ -111,7 +111,9 @@ class Measure:
 
 
 def _r(judged: Judged) -> float:
-    return _unless_alike(judged, pearson_r(judged.truth, judged.predicted))
+    """0 where predictions are all alike but values are not: one that tells nothing must not drop out of a mean of correlations."""
+    found = pearson_r(judged.truth, judged.predicted)
+    return 0.0 if math.isnan(found) and float(np.ptp(judged.truth)) > 0 else found
 
 
 def _r_over_h(judged: Judged) -> float:
@@ -119,17 +121,13 @@ def _r_over_h(judged: Judged) -> float:
 
 
 def _within_r(judged: Judged, groups: NDArray[np.intp] | None) -> float:
+    """0 where predictions are all alike within each group but values are not."""
     if groups is None:
         return math.nan
     found = within_group_r(judged.truth, judged.predicted, groups)
     if math.isnan(found) and math.isfinite(within_group_r(judged.truth, judged.truth, groups)):
         return 0.0
     return found
-
-
-def _unless_alike(judged: Judged, correlation: float) -> float:
-    """0 where predictions are all alike but values are not: one that tells nothing must not drop out of a mean of correlations."""
-    return 0.0 if math.isnan(correlation) and float(np.ptp(judged.truth)) > 0 else correlation
 
 
 MEASURES: Final[tuple[Measure, ...]] = (

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from genobench.downstream.arms import Arm
 from genobench.downstream.labels import Named, labels
 from genobench.downstream.measures import measures_for
 from genobench.downstream.measuring import Measured, measure
@@ -166,9 +167,11 @@ def summaries(records: Iterable[PredictionRecord], *, heritability: float | None
 
 
 def arm_order(arm: str) -> tuple[int, int]:
-    """What arms are sorted by."""
-    times = int(arm.removeprefix(f"{REAL}+").removesuffix("x")) if arm.startswith(f"{REAL}+") else 0
-    return ((COVARIATES, REAL, SYNTHETIC, MINORITY).index(arm) if arm != MINORITY and not times else (4 if arm == MINORITY else 3), times)
+    """What arms are sorted by: covariates, real samples, synthetic ones, more and more of these beside real ones, the rarest class."""
+    parsed = Arm.parse(arm)
+    if arm in {COVARIATES, REAL, SYNTHETIC}:
+        return (COVARIATES, REAL, SYNTHETIC).index(arm), 0
+    return (4 if parsed.is_minority else 3), parsed.n_times
 
 
 def _summary(records: Sequence[PredictionRecord], heritability: float | None) -> Summary:
