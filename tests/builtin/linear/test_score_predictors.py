@@ -12,7 +12,7 @@ from genobench.builtin.linear.class_models import fit_cumulative
 from genobench.builtin.linear.lasso import Lasso
 from genobench.builtin.linear.ldpred import LdPred
 from genobench.builtin.linear.prs import PolygenicScore
-from genobench.builtin.linear.score_predictors import score_predictor
+from genobench.builtin.linear.score_predictors import covariates_left, score_predictor
 from genobench.builtin.linear.variant_weights import CallTable, Unseen
 from genobench.testing import example_genotypes
 
@@ -105,3 +105,17 @@ def test_classes__of_score_and_covariates_have_the_odds_of_a_regression_on_both(
     expected = peer.predict_proba(np.column_stack([table.calls_of(others) @ weights, male[200:]]))
     np.testing.assert_allclose(found[:, [2, 0]], expected, atol=1e-3)
     assert not found[:, 1].any()
+
+
+def test_classes__take_the_steepness_of_a_score_from_samples_that_it_was_not_learned_from(context):
+    """Weights that tell the classes apart in their own samples, and in others point the wrong way: covariates alone are left."""
+    train = example_genotypes(n_samples=100, n_variants=150, seed=15)
+    table, rows = CallTable.of(train, context["ordinal"]), np.arange(100)
+    weights = table.x.T.astype(float) @ table.values / 100
+    score = table.beside_covariates(rows, (table.x @ weights)[:, None])
+    assert np.corrcoef(score[:, 0], table.values)[0, 1] > 0.5
+    alone = covariates_left(table).predict(train)
+    turned = Unseen(values=table.values, scores=-score, rows=rows)
+    np.testing.assert_allclose(score_predictor(table, weights, turned, 0).predict(train), alone, atol=1e-6)
+    straight = Unseen(values=table.values, scores=score, rows=rows)
+    assert np.abs(score_predictor(table, weights, straight, 0).predict(train) - alone).max() > 0.1
