@@ -79,12 +79,12 @@ def _check_classes(cohort: Cohort, trait: Trait, name: str) -> None:
     is_alike = np.ptp(cohort.responses, axis=1) == 0
     if trait.kind == "quantitative" or not is_alike.any():
         return
-    n_samples, response = cohort.genotypes.n_samples, cohort.responses[is_alike.argmax()]
-    if len(cohort.responses) == 1:
-        raise DatasetError(f"All {n_samples} {name} samples have the class '{trait.classes[int(response[0])]}'; an association needs two.")
+    n_samples, first = cohort.genotypes.n_samples, cohort.responses[:, 0]
+    if is_alike.all():
+        label = trait.classes[int(first[0] if len(first) == 1 else first.argmax())]
+        raise DatasetError(f"All {n_samples} {name} samples have the class '{label}'; an association needs two.")
     label = trait.classes[int(is_alike.argmax())]
-    found = "None" if response[0] == 0 else "All"
-    raise DatasetError(f"{found} of {n_samples} {name} samples has the class '{label}', and each class is tested against the others.")
+    raise DatasetError(f"None of {n_samples} {name} samples has the class '{label}', and each class is tested against the others.")
 
 
 def _responses(genotypes: Genotypes, trait: Trait) -> Floats:

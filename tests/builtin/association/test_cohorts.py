@@ -54,3 +54,11 @@ def test_cohorts__say_what_is_absent(genotypes_with: Any, compared: Any) -> None
     nobody = table.with_samples(table.samples.assign(weight=np.nan))
     with pytest.raises(DatasetError, match="'weight' is known of no synthetic sample"):
         paired_cohorts(compared(table, nobody, trait=VALUES), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "ordinal"])
+def test_cohorts__name_the_one_class_that_all_samples_have(kind: Any, genotypes_with: Any, compared: Any) -> None:
+    table = genotypes_with(CALLS, "a", coat=["a", "b", "c", "b"] * 2)
+    alike = table.with_samples(table.samples.assign(coat="b"))
+    with pytest.raises(DatasetError, match=r"^All 8 holdout samples have the class 'b'; an association needs two\.$"):
+        paired_cohorts(compared(alike, table, trait=Trait("coat", kind, ("a", "b", "c"))), seed=0)
