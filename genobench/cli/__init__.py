@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_MACHINE_ERRORS: Final = {*NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR}
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_WRONG_PLACE: Final = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG})
+_MACHINE_ERRORS: Final = NO_ROOM | _DENIED | _WRONG_PLACE
 
 app = typer.Typer(
     name="genobench",

@@ -270,3 +270,24 @@ def test_downstream__what_was_cut_short_is_not_published(user, values):
     assert "The fit of killed is preempted in fit: the worker was killed (signal 9)" in done.out
     assert "1 of 2 predictions were cut short and are not published; the same command tries them again." in done.err
     assert [record.arm for record in read_board(folder / "cut" / "values.family.downstream")] == ["real"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda board: board.touch(), "File exists"),
+        (lambda board: [board.mkdir(), (board / ".lock").symlink_to("elsewhere")], "Too many levels of symbolic links"),
+        (lambda board: [board.mkdir(), (board / "figures").touch()], "File exists"),
+    ],
+    ids=["the board is a file", "its lock is a link", "its figures are a file"],
+)
+def test_downstream__what_stands_in_the_place_of_a_board_is_named_and_left(user, values, tmp_path, spoil, message):
+    _, genobench = user
+    board = tmp_path / "values.family.downstream"
+    spoil(board)
+    before = {path: path.lstat().st_ino for path in [board, *tmp_path.glob("*/*")]}
+    command, _ = values
+    done = genobench(*command, "--publish", str(tmp_path))
+    assert done.code == 2
+    assert f"genobench: {message} ({board}" in done.err
+    assert {path: path.lstat().st_ino for path in before} == before
