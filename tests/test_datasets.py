@@ -185,6 +185,7 @@ def test_kind__can_be_said():
         (["a", "b"], {"classes": ["a"]}, "has the classes b beside those given: a"),
         (["a", "b"], {"classes": ["a", "b", "c"]}, "No sample has the class c of trait 't'"),
         (["a", "b"], {"covariates": ["diet"]}, "There is no column 'diet'; the columns are id, t, age"),
+        (["a", "b"], {"covariates": ["age", "t"]}, "The trait 't' cannot be among its own covariates"),
         (["a", "b"], {"family": "litter"}, "There is no column 'litter'"),
     ],
 )

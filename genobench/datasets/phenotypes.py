@@ -147,6 +147,8 @@ def make_trait(
     """
     import pandas as pd
 
+    if column in covariates:
+        raise DatasetError(f"The trait '{column}' cannot be among its own covariates: whoever sees these would see it.")
     for name in (column, *covariates, *([family] if family else [])):
         if name not in samples.columns:
             raise DatasetError(f"There is no column '{name}'; the columns are {', '.join(samples.columns)}.")
