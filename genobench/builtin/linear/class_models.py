@@ -35,6 +35,9 @@ PRECISE: Final = 1e-7
 _LEAST_GAP: Final = 1e-9
 """Between the thresholds of neighbouring classes, in logits."""
 
+_MOST_GAP: Final = 700.0
+"""Of larger ones, and of infinite ones, the exponential has no number; one over it is 0 to any precision."""
+
 
 class Link(Protocol):
     """From scores to probabilities."""
@@ -217,7 +220,7 @@ def fit_cumulative(
         a, b = lower[numbers] - scores, upper[numbers] - scores
         value = -np.sum(sample_weights * _log_between(b, a)) / n
         # The share that both bounds have in the slope of log(expit(b) - expit(a)): it cancels in that of the score.
-        steep = np.where(np.isfinite(b - a), 1 / np.expm1(np.where(np.isfinite(b - a), b - a, 1.0)), 0.0)
+        steep = 1 / np.expm1(np.clip(b - a, _LEAST_GAP, _MOST_GAP))
         of_upper, of_lower = sample_weights * (expit(-b) + steep) / n, sample_weights * (-expit(a) - steep) / n
         of_score = sample_weights * (expit(a) - expit(-b)) / n
         of_thresholds = np.bincount(numbers, of_upper, n_cuts + 1)[:-1] + np.bincount(numbers, of_lower, n_cuts + 1)[1:]

@@ -150,7 +150,8 @@ class Unseen:
 def unseen_scores(weigh: Weigh, table: CallTable, context: FitContext) -> Unseen:
     """Scores of the validation samples where there are any, else of each fold of training by weights learned from the others.
 
-    For classes the folds are taken in any case: what turns a score into their probabilities needs more samples than a choice does.
+    For classes the folds are taken in any case: what turns a score into their probabilities needs more samples than a choice does. The
+    score is 0, for each choice, in a fold without which all values are alike, as where it has all samples of a rare class.
     """
     validation = table.known.target.validation(context) if context.trait.kind == "quantitative" else None
     if validation is not None:
@@ -160,9 +161,10 @@ def unseen_scores(weigh: Weigh, table: CallTable, context: FitContext) -> Unseen
         return Unseen(values=values, scores=scores, rows=np.zeros(0, dtype=np.intp))
     folds = list(table.known.folds(context.seed))
     parts = [_unseen(table, rows, weigh, _Asked.at(table, asked)) for rows, asked in folds]
+    n_choices = max(scores.shape[1] for _, scores in parts)
     return Unseen(
         values=np.concatenate([values for values, _ in parts]),
-        scores=np.concatenate([scores for _, scores in parts]),
+        scores=np.concatenate([np.broadcast_to(scores, (len(scores), n_choices)) for _, scores in parts]),
         rows=np.concatenate([asked for _, asked in folds]),
     )
 
@@ -182,8 +184,11 @@ class _Asked:
 
 
 def _unseen(table: CallTable, rows: Indices, weigh: Weigh, asked: _Asked) -> tuple[Floats, Floats]:
-    """Values and scores less what effects of covariates, learned at `rows`, say of them."""
-    weights = weigh(table, rows)
+    """Values and scores less what effects of covariates, learned at `rows`, say of them.
+
+    Where all values at `rows` are alike, calls can tell nothing of them, and one column of zeros stands for the scores of all choices.
+    """
+    weights = weigh(table, rows) if np.ptp(table.values[rows]) > 0 else np.zeros((len(table.variants), 1))
     learned = np.column_stack([table.values[rows], table.x[rows] @ weights])
     effects = least_squares(table.known.design[rows], learned)
     beside = np.column_stack([asked.values, asked.x @ weights]) - asked.design @ effects

@@ -102,6 +102,19 @@ def test_fits__keep_effects_finite_where_covariates_separate_classes(fit):
     assert (probabilities.argmax(axis=1) == numbers).all()
 
 
+@pytest.mark.parametrize("distance", np.geomspace(1.0, 1e4, 13))
+def test_cumulative__finds_separate_classes_at_any_distance(distance):
+    """On its way a fit tries thresholds that rounding makes one, and some too far apart for an exponential; neither may warn.
+
+    An effect of 20 logits a class, with thresholds half-way, costs less than 30 (2 e^-10) nats, and in its prior 20^2 / (2 100^2), which
+    is .02; the best fit costs no more, so that no sample's own class has less than e^-.03.
+    """
+    numbers = np.repeat([0, 1, 2], 10)
+    no_axes, column = np.zeros((30, 0)), distance * numbers[:, None]
+    model = fit_cumulative(no_axes, column, numbers, inverse_penalty=1.0, sample_weights=np.ones(30))
+    assert model.probabilities(no_axes, column)[np.arange(30), numbers].min() > np.exp(-0.03)
+
+
 @pytest.mark.parametrize("fit", [fit_multinomial, fit_cumulative])
 def test_fits__slope_is_that_of_their_loss(fit):
     """A fit from elsewhere ends in the same place: the loss is convex and its slope right."""

@@ -42,6 +42,21 @@ def test_penalty__is_chosen_on_validation_samples_where_given(classifier, train,
     assert chosen == [INVERSE_PENALTIES[-1], INVERSE_PENALTIES[0]]
 
 
+@pytest.mark.parametrize("classifier", [LogisticRegression, OrdinalRegression])
+def test_penalty__heeds_all_classes_of_validation_where_training_lacks_one_between(classifier, train, context):
+    """Training samples of the lowest class, half of them called the highest: a fit that is sure of them is right half the time, so that
+    calls should say little; whoever hears of the lowest alone finds it right always."""
+    grades = train.samples["grade"].to_numpy(dtype=object)
+    without = train.take_samples(np.flatnonzero(grades != "medium"))
+    low = train.take_samples(np.flatnonzero(grades == "low"))
+    is_turned = np.arange(low.n_samples) % 2 == 1
+    contested = low.with_samples(low.samples.assign(grade=np.where(is_turned, "high", "low")))
+    chosen = [
+        classifier().fit(without, replace(context["ordinal"], validation=validation)).inverse_penalty for validation in (contested, without)
+    ]
+    assert chosen == [INVERSE_PENALTIES[0], INVERSE_PENALTIES[-1]]
+
+
 @pytest.mark.parametrize("kind", ["categorical", "ordinal"])
 def test_penalty__is_the_best_of_scikit_learns_fits_without_each_fold(kind, context, standardised, is_male):
     """Judged by samples of its own fit, the least shrinkage would always be best."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from genobench.builtin.linear.bayesr import BayesR
 from genobench.builtin.linear.class_models import fit_cumulative
 from genobench.builtin.linear.lasso import Lasso
 from genobench.builtin.linear.ldpred import LdPred
@@ -85,6 +86,20 @@ def test_classes__are_not_turned_by_validation_samples(classifier, liability, co
     turned = train.with_samples(train.samples.assign(grade=train.samples["grade"].map({"low": "high", "high": "low", "medium": "medium"})))
     fits = [classifier.fit(train, replace(context["ordinal"], validation=part)).predict(train) for part in (None, turned)]
     np.testing.assert_array_equal(*fits)
+
+
+@pytest.mark.parametrize("classifier", [*CLASSIFIERS, BayesR(n_sweeps=20, n_discarded=5)])
+@pytest.mark.parametrize(("n_samples", "n_per_family", "n_high"), [(90, 10, 10), (60, 1, 1)])
+def test_classes__one_that_a_single_fold_has_is_predicted_too(classifier, n_samples, n_per_family, n_high, context):
+    """A class of one family, or of one sample: without its fold all others are of one class, of which nothing can be learned."""
+    genotypes = example_genotypes(n_samples=n_samples + 30, n_variants=80, seed=3)
+    places = np.arange(n_samples + 30)
+    rare = genotypes.samples.assign(grade=np.where(places < n_high, "high", "low"), family=[f"f{k}" for k in places // n_per_family])
+    predictor = classifier.fit(genotypes.with_samples(rare).take_samples(places[:n_samples]), context["ordinal"])
+    probabilities = predictor.predict(genotypes)
+    assert np.isfinite(probabilities).all()
+    assert not probabilities[:, 1].any()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
 def test_classes__of_score_and_covariates_have_the_odds_of_a_regression_on_both(context, is_male):

@@ -28,3 +28,24 @@ def test_unseen__holds_nothing_that_covariates_say(has_validation, context):
     assert np.abs(unseen.values).max() < 8e-5
     assert np.abs(unseen.scores[:, 0]).max() < 1e-5
     assert unseen.scores[:, 1].std() > 0.5
+
+
+def test_unseen__is_nothing_where_the_other_folds_have_one_value(context):
+    """One sample alone has a class: its fold's scores are 0 for each choice, and those of the other folds are as they would be."""
+    genotypes = example_genotypes(n_samples=60, n_variants=30, seed=4)
+    single = genotypes.with_samples(genotypes.samples.assign(grade=np.where(np.arange(60) == 7, "high", "low"), family=np.arange(60)))
+    asked, learned_from = context["ordinal"], []
+
+    def weigh(table: CallTable, rows: np.ndarray) -> np.ndarray:
+        learned_from.append(rows)
+        return np.eye(len(table.variants))[:, :3]
+
+    unseen = unseen_scores(weigh, CallTable.of(single, asked), asked)
+    first, second = learned_from
+    is_silent = np.isin(unseen.rows, first) & np.isin(unseen.rows, second)
+    assert sorted(unseen.rows) == list(range(60))
+    assert 7 in unseen.rows[is_silent]
+    assert is_silent.sum() == 20
+    assert unseen.scores.shape == (60, 3)
+    assert not unseen.scores[is_silent].any()
+    assert (unseen.scores[~is_silent].std(axis=0) > 0.5).all()
