@@ -197,8 +197,13 @@ def test_downstream__what_a_user_did_is_one_line_and_exit_2(user, arguments, mes
 
 
 def test_downstream__a_trait_among_its_own_covariates_is_refused_before_anybody_is_shown_it(user):
-    _, genobench = user
-    assert genobench("data", "import", "shown", "example.npz", "--trait", "weight", "--covariate", "weight").code == 0
+    """A dataset of a plugin may say so; `data import` does not let it."""
+    folder, genobench = user
+    assert genobench("data", "import", "shown", "example.npz", "--trait", "weight").code == 0
+    card = folder / "home" / "datasets" / "shown" / "card.json"
+    stated = json.loads(card.read_text())
+    stated["traits"][0]["covariates"] = ["weight"]
+    card.write_text(json.dumps(stated))
     done = genobench("downstream", "-d", "shown", "-c", "calm", "--arms", "real")
     assert done.code == 2
     assert "The trait 'weight' of shown is one of its own covariates" in done.err
