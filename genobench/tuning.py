@@ -5,7 +5,6 @@ The study lives in one file under the home, and each trial is a cell, so a kille
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import warnings
@@ -106,9 +105,13 @@ def tune(
 
 def _defaults(generator: type[Any], trial: optuna.Trial, fixed: Mapping[str, Any]) -> Any:
     """The defaults, told to the study as far as they are points of its space; None, for what a preset or the data say, is none."""
-    with warnings.catch_warnings(), contextlib.suppress(Exception):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        generator.suggest(trial)
+        try:
+            _suggested(generator, trial, fixed)
+        except ContractError as error:
+            if not isinstance(error.__cause__, ValueError):  # Optuna's answer to what is no point; anything else is the plugin's fault.
+                raise
     return dataclasses.replace(generator(), **fixed)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genobench.contracts import Generator
-from genobench.errors import CellError
+from genobench.errors import CellError, ContractError
 from genobench.registry import load_registry, load_target
 from genobench.testing import FixedTrial
 from genobench.tuning import Objective, tune
@@ -63,6 +63,26 @@ def test_tune__every_plugin_is_tried_at_its_defaults_and_then_elsewhere(offer, t
     assert [type(settings) for settings in asked] == [plugin] * 4
     has_space = plugin.suggest(FixedTrial(0.0)) != plugin.suggest(FixedTrial(1.0))
     assert (len(set(map(repr, asked))) > 1) == has_space
+
+
+@dataclass(frozen=True)
+class _Broken(_Curve):
+    @classmethod
+    def suggest(cls, trial) -> _Curve:
+        return cls(**trial.params["a rate never asked for"])
+
+
+def test_tune__a_suggest_that_is_broken_ends_before_anything_is_fitted(tmp_path):
+    with pytest.raises(ContractError, match=r"_Broken\.suggest gave no settings: KeyError"):
+        tune(
+            _Broken,
+            fixed={},
+            evaluate=lambda _settings, _number: pytest.fail("a fit for nothing"),
+            objective=LOWER,
+            n_trials=1,
+            seed=3,
+            storage=tmp_path / "study.log",
+        )
 
 
 @pytest.mark.parametrize(
