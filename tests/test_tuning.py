@@ -68,7 +68,7 @@ def test_tune__every_plugin_is_tried_at_its_defaults_and_then_elsewhere(offer, t
 @dataclass(frozen=True)
 class _Broken(_Curve):
     @classmethod
-    def suggest(cls, trial) -> _Curve:
+    def suggest(cls, trial) -> _Broken:
         return cls(**trial.params["a rate never asked for"])
 
 
