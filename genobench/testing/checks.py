@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genobench.settings import with_settings
 from genobench.testing.classifier_subject import ClassifierSubject
+from genobench.testing.generator_subject import GeneratorSubject
 from genobench.testing.rules import run_rule
 from genobench.testing.rules_classifier import CLASSIFIER_RULES
 from genobench.testing.rules_dataset import DATASET_RULES, DatasetSubject
-from genobench.testing.rules_generator import GENERATOR_RULES, GeneratorSubject
+from genobench.testing.rules_generator import GENERATOR_RULES
 from genobench.testing.rules_metric import METRIC_RULES, MetricSubject
 
 if TYPE_CHECKING:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from genobench.calls import MISSING, PackedCalls
 from genobench.conditions import draw_condition, first_departure
-from genobench.contracts import FitContext, Sampler
+from genobench.contracts import Sampler
 from genobench.genotypes import Genotypes
-from genobench.settings import with_settings
 from genobench.storage import content_sha256
 from genobench.testing.examples import EXAMPLE_TRAITS, example_genotypes
+from genobench.testing.generator_subject import FIT_SEED, GENERATE_SEED
 from genobench.testing.random_states import disturbed_random_states, global_random_states
-from genobench.testing.rules import Subject
 from genobench.testing.rules_saved_sampler import load_refuses_another_folder, load_refuses_damaged_files, saved_files_need_no_unpickling
 from genobench.testing.rules_settings import (
     is_documented,
@@ -28,63 +25,10 @@ from genobench.testing.rules_settings import (
 )
 
 if TYPE_CHECKING:
-    from genobench.contracts import Generator, Trait
+    from genobench.testing.generator_subject import GeneratorSubject
     from genobench.testing.rules import Rule
 
-_FIT_SEED: Final = 11
-_SEED: Final = 21
 _N_MORE_THAN_TRAIN: Final = 131
-_LIMIT_SECONDS: Final = 600.0
-
-
-@dataclass(frozen=True, eq=False)
-class GeneratorSubject(Subject):
-    """A generator on trial, with training samples and what it makes of them.
-
-    Args:
-        reported: What its first fit reported, as (step, losses).
-    """
-
-    reported: list[tuple[Any, Any]] = field(default_factory=list)
-
-    @cached_property
-    def train(self) -> Genotypes:
-        """72 samples of 12 families, 60 variants, no call missing."""
-        return example_genotypes(n_samples=72)
-
-    @cached_property
-    def sampler(self) -> Any:
-        """What `fit` made of `train`: a Sampler, if the plugin keeps the rules."""
-        return self.fit(self.train, seed=_FIT_SEED, report=lambda step, losses: self.reported.append((step, losses)))
-
-    @cached_property
-    def second_fit(self) -> tuple[Any, dict[str, bytes], dict[str, bytes]]:
-        """A second fit with the first one's seed under another global random state, and that state before and after it."""
-        with disturbed_random_states():
-            before = global_random_states()
-            sampler = self.fit(self.train)
-            return sampler, before, global_random_states()
-
-    @cached_property
-    def synthetic(self) -> Genotypes:
-        """40 samples from `sampler`."""
-        generated: Genotypes = self.sampler.generate(40, seed=_SEED)
-        return generated
-
-    def fit(self, train: Genotypes, *, seed: int = _FIT_SEED, trait: Trait | None = None, **context: Any) -> Sampler:
-        """Fit the generator on `train`."""
-        generator: Generator = with_settings(self.plugin, self.settings)
-        return generator.fit(
-            train,
-            FitContext(
-                trait=trait or EXAMPLE_TRAITS["quantitative"],
-                seed=seed,
-                device=self.device,
-                folder=self.new_folder(),
-                time_limit_seconds=_LIMIT_SECONDS,
-                **context,
-            ),
-        )
 
 
 def fit_gives_a_sampler(subject: GeneratorSubject) -> str | None:
@@ -97,7 +41,7 @@ def fit_gives_a_sampler(subject: GeneratorSubject) -> str | None:
 def generate_gives_the_number_asked_for(subject: GeneratorSubject) -> str | None:
     """`generate(n)` returns Genotypes of n samples: one, or more than there were in training."""
     for n_samples in (1, _N_MORE_THAN_TRAIN):
-        synthetic = subject.sampler.generate(n_samples, seed=_SEED)
+        synthetic = subject.sampler.generate(n_samples, seed=GENERATE_SEED)
         if not isinstance(synthetic, Genotypes):
             return f"generate returned {type(synthetic).__name__}; it must return genobench.Genotypes."
         if synthetic.n_samples != n_samples:
@@ -117,25 +61,25 @@ def calls_are_whole(subject: GeneratorSubject) -> str | None:
 
 def same_seed_gives_same_samples(subject: GeneratorSubject) -> str | None:
     """`generate` with one seed gives the same samples each time, whatever was generated between."""
-    first = subject.sampler.generate(30, seed=_SEED)
-    subject.sampler.generate(7, seed=_SEED + 1)
+    first = subject.sampler.generate(30, seed=GENERATE_SEED)
+    subject.sampler.generate(7, seed=GENERATE_SEED + 1)
     with disturbed_random_states():
-        second = subject.sampler.generate(30, seed=_SEED)
-    return _different_calls(first, second, f"two calls of generate(30, seed={_SEED})")
+        second = subject.sampler.generate(30, seed=GENERATE_SEED)
+    return _different_calls(first, second, f"two calls of generate(30, seed={GENERATE_SEED})")
 
 
 def other_seed_gives_other_samples(subject: GeneratorSubject) -> str | None:
     """`generate` with another seed gives other samples."""
-    first, second = (subject.sampler.generate(30, seed=seed) for seed in (_SEED, _SEED + 1))
+    first, second = (subject.sampler.generate(30, seed=seed) for seed in (GENERATE_SEED, GENERATE_SEED + 1))
     if np.array_equal(first.to_array(), second.to_array()):
-        return f"the seeds {_SEED} and {_SEED + 1} gave the same 30 samples."
+        return f"the seeds {GENERATE_SEED} and {GENERATE_SEED + 1} gave the same 30 samples."
     return None
 
 
 def same_fit_seed_gives_same_sampler(subject: GeneratorSubject) -> str | None:
     """Two fits with one seed give samplers that generate the same samples, whatever the global random state."""
     again, _, _ = subject.second_fit
-    return _different_calls(subject.synthetic, again.generate(40, seed=_SEED), f"two fits with seed {_FIT_SEED}")
+    return _different_calls(subject.synthetic, again.generate(40, seed=GENERATE_SEED), f"two fits with seed {FIT_SEED}")
 
 
 def global_random_state_is_left_alone(subject: GeneratorSubject) -> str | None:
@@ -143,7 +87,7 @@ def global_random_state_is_left_alone(subject: GeneratorSubject) -> str | None:
     sampler, before_fit, after_fit = subject.second_fit
     with disturbed_random_states():
         before_generate = global_random_states()
-        sampler.generate(5, seed=_SEED)
+        sampler.generate(5, seed=GENERATE_SEED)
         after_generate = global_random_states()
     for step, earlier, later in (("fit", before_fit, after_fit), ("generate", before_generate, after_generate)):
         changed = [library for library, state in earlier.items() if later[library] != state]
@@ -165,9 +109,9 @@ def every_kind_of_trait_is_accepted(subject: GeneratorSubject) -> str | None:
     validation = example_genotypes(n_samples=96).take_samples(np.arange(72, 96))
     for kind, trait in EXAMPLE_TRAITS.items():
         sampler = subject.fit(subject.train, trait=trait, validation=validation)
-        condition = draw_condition(subject.train.samples, trait, n_samples=25, seed=_SEED)
+        condition = draw_condition(subject.train.samples, trait, n_samples=25, seed=GENERATE_SEED)
         before = condition.copy()
-        synthetic = sampler.generate(25, seed=_SEED, condition=condition)
+        synthetic = sampler.generate(25, seed=GENERATE_SEED, condition=condition)
         if not condition.equals(before):
             return f"for the {kind} trait, generate changed the condition that it was given."
         # A generator that hands out training samples may leave them their trait.
@@ -184,26 +128,26 @@ def missing_calls_are_accepted(subject: GeneratorSubject) -> str | None:
     calls = train.to_array().copy()
     calls[:, 7] = MISSING
     train = Genotypes(calls=PackedCalls.from_calls(calls), samples=train.samples, variants=train.variants)
-    return _missing_calls(subject.fit(train).generate(20, seed=_SEED))
+    return _missing_calls(subject.fit(train).generate(20, seed=GENERATE_SEED))
 
 
 def constant_variants_are_accepted(subject: GeneratorSubject) -> str | None:
     """Training variants may be constant."""
     train = example_genotypes(n_samples=72, n_constant=6)
-    synthetic = subject.fit(train).generate(20, seed=_SEED)
+    synthetic = subject.fit(train).generate(20, seed=GENERATE_SEED)
     return _missing_calls(synthetic) or _different_variants(synthetic, train)
 
 
 def few_samples_are_accepted(subject: GeneratorSubject) -> str | None:
     """Five training samples are enough to fit, however large a batch is."""
     train = example_genotypes(n_samples=72).take_samples(np.array([0, 1, 2, 3, 4]))
-    return _missing_calls(subject.fit(train).generate(20, seed=_SEED))
+    return _missing_calls(subject.fit(train).generate(20, seed=GENERATE_SEED))
 
 
 def one_variant_is_accepted(subject: GeneratorSubject) -> str | None:
     """One training variant is enough to fit."""
     train = example_genotypes(n_samples=72).take_variants(np.array([30]))
-    synthetic = subject.fit(train).generate(20, seed=_SEED)
+    synthetic = subject.fit(train).generate(20, seed=GENERATE_SEED)
     return _missing_calls(synthetic) or _different_variants(synthetic, train)
 
 
@@ -214,7 +158,7 @@ def saved_sampler_generates_the_same(subject: GeneratorSubject) -> str | None:
     loaded = subject.plugin.load(folder)
     if not isinstance(loaded, Sampler):
         return f"load returned {type(loaded).__name__}; it must return a genobench.Sampler."
-    synthetic = loaded.generate(40, seed=_SEED)
+    synthetic = loaded.generate(40, seed=GENERATE_SEED)
     return _different_variants(synthetic, subject.train) or _different_calls(subject.synthetic, synthetic, "the sampler and its saved copy")
 
 

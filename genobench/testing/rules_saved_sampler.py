@@ -14,7 +14,7 @@ from genobench.testing.saved_files import find_unsafe_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genobench.testing.rules_generator import GeneratorSubject
+    from genobench.testing.generator_subject import GeneratorSubject
 
 
 def saved_files_need_no_unpickling(subject: GeneratorSubject) -> str | None:

@@ -16,7 +16,7 @@ import torch
 from genobench import FitContext, Generator, GenobenchError, Genotypes, PackedCalls, Sampler, whole_sampler
 from genobench.statgen import Imputer
 from genobench.testing import RULES, check_plugin, run_rule, statement
-from genobench.testing.rules_generator import GeneratorSubject
+from genobench.testing.generator_subject import GeneratorSubject
 
 if TYPE_CHECKING:
     from pathlib import Path
