@@ -43,7 +43,7 @@ class Footnotes:
         """The superscript number of these reasons; "" where there are none."""
         if not reasons:
             return ""
-        text = "; ".join(reasons).rstrip(".") + "."
+        text = "; ".join(reason.rstrip(".") for reason in reasons) + "."
         return str(self._numbers.setdefault(text[0].upper() + text[1:], len(self._numbers) + 1)).translate(_FOOTNOTES)
 
     @property

@@ -58,6 +58,13 @@ def test_cell__shows_interval_and_band(board_outcomes):
     assert footnotes.lines == [("¹", "Every cell ended as out-of-memory.")]
 
 
+def test_footnotes__end_each_of_several_reasons_once():
+    footnotes = Footnotes()
+
+    footnotes.mark(["there are 292 nonmembers.", "there are 293 nonmembers."])
+    assert footnotes.lines == [("¹", "There are 292 nonmembers; there are 293 nonmembers.")]
+
+
 def test_markdown__shows_everything_that_was_run(board_outcomes):
     page = to_markdown(standings(board_outcomes))
 
