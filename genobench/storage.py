@@ -125,10 +125,13 @@ def _whole_store(folder: Path, file: str = "") -> Iterator[Path]:
 
 def _of_damage() -> tuple[type[Exception], ...]:
     """What damaged files make numpy, pandas and pyarrow raise; tried with a thousand changed bytes in each file of a store."""
+    from zipfile import BadZipFile
+    from zlib import error as broken_stream
+
     from pyarrow import ArrowException
 
     of_python = (OSError, EOFError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
-    return (*of_python, tokenize.TokenError, ArrowException)
+    return (*of_python, tokenize.TokenError, BadZipFile, broken_stream, ArrowException)
 
 
 def is_store(folder: Path) -> bool:

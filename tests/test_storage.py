@@ -142,3 +142,15 @@ def test_whole_sampler__takes_what_damaged_arrays_and_tables_raise(tmp_path):
     (tmp_path / "a.npy").write_bytes(content.replace(b"(2, 3)", b"((2, 3"))
     with pytest.raises(GenobenchError, match="holds no whole sampler of this kind"), whole_sampler(tmp_path):
         np.load(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("part", ["end", "middle"])
+def test_whole_sampler__takes_what_damaged_npz_files_raise(tmp_path, save, part):
+    path = tmp_path / "a.npz"
+    save(path, a=np.arange(600))
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(content[:half] if part == "end" else content[:half] + bytes(20) + content[half + 20 :])
+    with pytest.raises(GenobenchError, match="holds no whole sampler of this kind"), whole_sampler(tmp_path), path.open("rb") as file:
+        np.load(file)["a"]
