@@ -12,7 +12,6 @@ import math
 import os
 import platform
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -109,7 +108,7 @@ def _tuned(prepared: Prepared, number: int, on_event: OnEvent) -> Generator:
     metric, objective = prepared.objective
     fixed = {name: getattr(given, name) for name in plan.generators[number].settings}
     seed = plan.seeds[0]
-    study = hash_json([asdict(prepared.cell_key(entry, given, seed)), sorted(fixed), plan.objective])[:16]
+    study = hash_json([prepared.cell_key(entry, given, seed).to_json(), sorted(fixed), plan.objective])[:16]
 
     def evaluate(settings: Generator, trial: int) -> float:
         key = prepared.cell_key(entry, settings, seed)
@@ -182,7 +181,7 @@ def _outcome(prepared: Prepared, entry: Registered, *, cell: Cell, result: FitRe
         processor_seconds=dict(result.processor_seconds),
         budget=cell.key.budget,
         peak_memory_bytes={"host": result.peak_memory_bytes, "gpu": result.peak_gpu_memory_bytes},
-        environment=_environment(prepared.device),
+        environment=_environment(prepared.device, cell.key.n_devices),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -218,11 +217,12 @@ def _kept(outcome: Outcome, cell: Cell) -> Outcome:
     return outcome
 
 
-def _environment(device: str) -> dict[str, Any]:
+def _environment(device: str, n_devices: int) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{sys.platform}-{platform.machine()}",
         **{name: metadata.version(name) for name in ("genobench", "torch", "numpy", "pandas", "scikit-learn")},
         "cpu_threads": os.cpu_count(),
         "device": device,
+        **({"n_devices": n_devices} if n_devices > 1 else {}),
     }

@@ -45,6 +45,7 @@ class CellKey:
         n_samples: How many synthetic samples.
         device: `cpu` or `cuda`: the two do not round alike.
         budget: What each phase may take, as `Budget.name` gives it; "" for no budget.
+        n_devices: Devices that share the fit: sums over several are rounded otherwise, and each draws numbers of its own.
     """
 
     dataset: str
@@ -59,11 +60,19 @@ class CellKey:
     n_samples: int
     device: str
     budget: str = ""
+    n_devices: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The key as a JSON object; without the number of devices where it is one, as before there could be more."""
+        values = asdict(self)
+        if self.n_devices == 1:
+            del values["n_devices"]
+        return values
 
     @property
     def cell_id(self) -> str:
         """16 hexadecimal digits, a function of the key alone."""
-        values = asdict(self)
+        values = self.to_json()
         if not self.budget:  # So cells had been named before there were budgets.
             del values["budget"]
         return hash_json({"schema": SCHEMA, **values})[:16]
@@ -215,11 +224,11 @@ def open_cell(home: Path, key: CellKey) -> Cell:
 def _write_key(folder: Path, key: CellKey) -> None:
     """Write the key where it is not there, or not whole."""
     try:
-        is_there = json.loads((folder / "cell.json").read_text(encoding="utf-8")) == asdict(key)
+        is_there = json.loads((folder / "cell.json").read_text(encoding="utf-8")) == key.to_json()
     except (FileNotFoundError, ValueError):
         is_there = False
     if not is_there:
-        write_json_atomically(folder / "cell.json", asdict(key))
+        write_json_atomically(folder / "cell.json", key.to_json())
 
 
 def find_cell(home: Path, cell_id: str) -> Cell:

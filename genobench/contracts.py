@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, Self, get_args
 
-from genobench.errors import DatasetError
+from genobench.errors import DatasetError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,6 +188,8 @@ class FitContext:
         validation: Samples for early stopping; None where there are none.
         time_limit_seconds: After this the fit is stopped from outside with status `timeout`; None: no limit.
         n_components: Principal components that a classifier is to take as covariates beside the trait's; see `genobench.Covariates`.
+        n_devices: Devices of that kind which the fit shares: GPUs from the first on, or as many processes on the CPU; see
+            `Generator.check_devices`.
         report: Called with (step, {"loss": value, ...}) as the fit goes on; draws the curves. `total_steps` may be among the values.
     """
 
@@ -198,6 +200,7 @@ class FitContext:
     validation: Genotypes | None = None
     time_limit_seconds: float | None = None
     n_components: int = 0
+    n_devices: int = 1
     report: Reporter = field(default=lambda _step, _losses: None)
 
 
@@ -244,6 +247,20 @@ class Generator(ABC):
     def suggest(cls, trial: Trial) -> Self:  # noqa: ARG003 - the default asks the trial nothing
         """The settings worth trying; by default only the defaults."""
         return cls()
+
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse a number of devices that these settings cannot share one fit among; asked before anything is fitted.
+
+        By default that is any but one. A generator that can share a fit overrides this, and its `fit` heeds `context.n_devices`.
+
+        Args:
+            n_devices: At least 1.
+
+        Raises:
+            GenobenchError: If it cannot; the message says why.
+        """
+        if n_devices > 1:
+            raise SettingsError(f"{type(self).__name__} cannot share a fit among {n_devices} devices; leave --devices out.")
 
     @abstractmethod
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:

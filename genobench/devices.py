@@ -5,6 +5,27 @@ from __future__ import annotations
 from genobench.errors import GenobenchError
 
 
+def check_n_devices(device: str, n_devices: int) -> None:
+    """Refuse a number of devices that this machine has not.
+
+    Args:
+        device: What `resolve_device` gave.
+        n_devices: How many of its kind one fit is to share; on the CPU as many processes.
+
+    Raises:
+        GenobenchError: If it is less than one, more GPUs than PyTorch sees, or one is named where several are asked for.
+    """
+    import torch
+
+    if n_devices < 1:
+        raise GenobenchError(f"{n_devices} devices were asked for; a fit needs at least 1.")
+    kind, _, number = device.partition(":")
+    if n_devices > 1 and number:
+        raise GenobenchError(f"{n_devices} devices were asked for, and {device} is one; write {kind}, and the first {n_devices} are used.")
+    if kind == "cuda" and n_devices > torch.cuda.device_count():
+        raise GenobenchError(f"{n_devices} GPUs were asked for, and PyTorch sees {torch.cuda.device_count()}.")
+
+
 def resolve_device(device: str) -> str:
     """The device that a name stands for, if this machine has it.
 

@@ -71,7 +71,9 @@ class FitRequest:
     def seconds_per_phase(self) -> float | None:
         """On the clock: the time limit, or the budget of GPU time where that is less."""
         budget = self.budget
-        limits = [self.time_limit_seconds, budget.seconds if budget is not None and budget.kind == "gpu" else None]
+        # Several GPUs use a budget of GPU time up the sooner.
+        of_budget = budget.seconds / self.key.n_devices if budget is not None and budget.kind == "gpu" else None
+        limits = [self.time_limit_seconds, of_budget]
         return min((limit for limit in limits if limit is not None), default=None)
 
     @property
@@ -158,6 +160,7 @@ def _write_job(request: FitRequest, cell: Cell, condition: pd.DataFrame) -> Path
         checkpoints=str(cell.checkpoints),
         model=str(cell.model),
         synthetic=str(cell.synthetic),
+        n_devices=key.n_devices,
     ).write(cell.job)
 
 

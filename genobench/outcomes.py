@@ -236,7 +236,8 @@ class Outcome:
         peak_memory_bytes: `host` and `gpu`; None where not measured.
         processor_seconds: By phase, of all threads and processes of the fit; empty where not measured.
         budget: What each phase of the fit was allowed, as `Budget.name` gives it ("3cpu-min"); "" for no budget.
-        environment: `python`, `genobench`, `torch`, `numpy`, `platform`, `cpu_threads`, `device`.
+        environment: `python`, `genobench`, `torch`, `numpy`, `platform`, `cpu_threads`, `device`; `n_devices` where several
+            shared the fit.
         created_at: When the cell ended, ISO 8601 in UTC.
         schema: Version of the JSON form.
     """

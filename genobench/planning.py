@@ -12,7 +12,7 @@ from genobench.builtin.outside_settings import check_command, check_file
 from genobench.cells import CellKey, hash_json
 from genobench.contracts import Comparison
 from genobench.datasets import OpenDataset, open_dataset
-from genobench.devices import resolve_device
+from genobench.devices import check_n_devices, resolve_device
 from genobench.errors import DuplicateNameError, GenobenchError, UnknownNameError
 from genobench.evaluation import RealParts
 from genobench.fitting import FitRequest
@@ -58,6 +58,7 @@ class Plan:
         seeds: One cell each.
         n_samples: Synthetic samples; None for as many as there are training samples.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, ...
+        n_devices: Devices that one fit shares, of that kind.
         time_limit_seconds: For each phase of a fit; None: no limit.
         budget: What each phase of a fit may take ("3cpu-min", "10gpu-min"), a part of the board's name; "" for no budget.
         trials: Trials of tuning before the seeds are run; 0 for the settings as they are.
@@ -76,6 +77,7 @@ class Plan:
     seeds: tuple[int, ...] = (0,)
     n_samples: int | None = None
     device: str = "auto"
+    n_devices: int = 1
     time_limit_seconds: float | None = 1800.0
     budget: str = ""
     trials: int = 0
@@ -182,6 +184,7 @@ class Prepared:
             n_samples=self.n_samples,
             device=self.device.partition(":")[0],
             budget=self.budget,
+            n_devices=self.plan.n_devices,
         )
 
     def fit_request(self, entry: Registered, key: CellKey) -> FitRequest:
@@ -211,6 +214,9 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
     budget = Budget.parse(plan.budget) if plan.budget else None
     device = _device_of(plan.device, budget)
+    check_n_devices(device, plan.n_devices)
+    for entry, generator in generators:
+        _check_sharing(entry, generator, plan.n_devices)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
     dataset = open_dataset(plan.dataset, registry)
     trait = dataset.card.trait(plan.trait)
@@ -311,6 +317,14 @@ def _find_objective(score: str, metrics: tuple[Registered, ...]) -> tuple[Regist
             return entry, Objective(score=score, direction=spec.direction, ideal=spec.ideal)
         names.extend(given)
     raise UnknownNameError(f"There is no score '{score}' to tune for; the installed metrics give: {', '.join(sorted(names))}.")
+
+
+def _check_sharing(entry: Registered, generator: Generator, n_devices: int) -> None:
+    """Raise GenobenchError where a generator cannot share a fit among so many devices."""
+    try:
+        generator.check_devices(n_devices)
+    except GenobenchError as error:
+        raise GenobenchError(f"{entry.qualified_name} cannot be fitted so: {error}") from error
 
 
 def _device_of(device: str, budget: Budget | None) -> str:

@@ -56,6 +56,7 @@ class Job:
         checkpoints: The fit's own folder.
         model: Where the sampler is saved (or, without `train`, read).
         synthetic: The store to write.
+        n_devices: Devices that share the fit.
     """
 
     target: str
@@ -72,6 +73,7 @@ class Job:
     checkpoints: str
     model: str
     synthetic: str
+    n_devices: int = 1
 
     def write(self, path: Path) -> Path:
         """Write the job as JSON."""
@@ -125,6 +127,7 @@ def run_job(job: Job, events: Events, clock: _Clock) -> None:
             folder=Path(job.checkpoints),
             validation=validation,
             time_limit_seconds=job.time_limit_seconds,
+            n_devices=job.n_devices,
             report=events.step,
         )
         context.folder.mkdir(parents=True, exist_ok=True)
@@ -165,12 +168,13 @@ def _status_of(error: BaseException) -> Status:
     return "invalid-output" if isinstance(error, ContractError) else "failed"
 
 
-def _peak_gpu_memory_bytes(device: str) -> int | None:
-    if not device.startswith("cuda"):
+def _peak_gpu_memory_bytes(job: Job) -> int | None:
+    """Of this process; None on the CPU, and of several GPUs, which are other processes' own."""
+    if not job.device.startswith("cuda") or job.n_devices > 1:
         return None
     import torch
 
-    return int(torch.cuda.max_memory_allocated(device)) if torch.cuda.is_available() else None
+    return int(torch.cuda.max_memory_allocated(job.device)) if torch.cuda.is_available() else None
 
 
 def main(arguments: list[str]) -> int:
@@ -196,7 +200,7 @@ def main(arguments: list[str]) -> int:
         timings=clock.timings,
         processor_seconds=clock.processor_seconds,
         peak_memory_bytes=peak_memory_bytes(),
-        peak_gpu_memory_bytes=_peak_gpu_memory_bytes(job.device),
+        peak_gpu_memory_bytes=_peak_gpu_memory_bytes(job),
     )
     return 0 if status == "ok" else 1
 

@@ -32,6 +32,9 @@ BudgetOption = Annotated[
 SeedsOption = Annotated[int, typer.Option(min=1, help="How many seeds: one fit each.")]
 CountOption = Annotated[int | None, typer.Option("--n", min=2, help="Synthetic samples; as many as training samples by default.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+DevicesOption = Annotated[
+    int, typer.Option(min=1, help="Devices that share one fit, of generators that can: the first GPUs, or so many processes on the CPU.")
+]
 LimitOption = Annotated[float, typer.Option(min=1.0, help="Seconds that each phase of a fit may take.")]
 TrialsOption = Annotated[int, typer.Option(min=0, help="Optuna trials before the seeds are run, scored on validation samples.")]
 ObjectiveOption = Annotated[str | None, typer.Option(help="The score that trials are compared by (default: ld_decay_error).")]
@@ -58,6 +61,7 @@ def run(
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be repeated.")] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="Settings as a JSON or TOML file.")] = None,
     device: DeviceOption = "auto",
+    devices: DevicesOption = 1,
     time_limit: LimitOption = 1800.0,
     budget: BudgetOption = "",
     trials: TrialsOption = 0,
@@ -92,6 +96,7 @@ def run(
         seeds=tuple(range(seeds)),
         n_samples=n,
         device=device,
+        n_devices=devices,
         time_limit_seconds=time_limit,
         budget=budget,
         trials=trials,
@@ -216,6 +221,7 @@ def _show_plan(prepared: Prepared) -> None:
     plan = prepared.plan
     parts = ", ".join(f"{part} {n}" for part, n in prepared.split.facts["n"].items())
     about = f"{prepared.split.scheme} split of seed {prepared.split.seed}, {parts}; trait {prepared.trait.column}; device {prepared.device}"
+    about += f" x {plan.n_devices}" if plan.n_devices > 1 else ""
     typer.echo(f"{prepared.dataset.name}: {about}" + (f"; budget {plan.budget}" if plan.budget else ""))
     for entry, generator in prepared.generators:
         if plan.trials:

@@ -59,13 +59,24 @@ def outcome_facts(outcome: Outcome, *, n_variants: int) -> dict[str, str]:
     """What the page of a cell says of it, each fact with its name."""
     made_by = f"generator {outcome.generator} ({outcome.distribution} {outcome.plugin_version}), seed {outcome.seed}"
     n_of = ", ".join(f"{n:,} {part}" for part, n in outcome.split["n"].items())
+    kinship = outcome.split.get("largest_kinship")
+    across = "" if kinship is None else f"; largest kinship across the edge of the holdout {kinship:.3f}"
     return {
         "cell": f"{outcome.cell_id}, {made_by}",
-        "settings": ", ".join(f"{name} {value}" for name, value in outcome.settings.items()) or "none",
+        "settings": _settings_text(outcome),
         "dataset": f"{outcome.dataset}, {n_variants:,} variants, sha256 {outcome.dataset_sha256[:12]}",
-        "split": f"{outcome.split['scheme']}, seed {outcome.split['seed']}: {n_of}",
+        "trait": outcome.trait,
+        "split": f"{outcome.split['scheme']}, seed {outcome.split['seed']}: {n_of}{across}",
         "synthetic": f"{outcome.n_generated:,} samples",
     }
+
+
+def _settings_text(outcome: Outcome) -> str:
+    """The settings that have a value, and the names of those that were left to the generator."""
+    told = ", ".join(f"{name} {value}" for name, value in outcome.settings.items() if value is not None)
+    left = ", ".join(name for name, value in outcome.settings.items() if value is None)
+    chosen = f"not set, so as `genobench plugins info {outcome.generator}` says: {left}" if left else ""
+    return "; ".join(filter(None, (told, chosen))) or "none"
 
 
 def to_html(panels: Sequence[Panel], scores: Sequence[ScoreRecord], *, title: str, facts: Mapping[str, str]) -> str:

@@ -35,13 +35,13 @@ def draw_panels(evidence: Evidence, curves: Sequence[Mapping[str, float]] = ()) 
 def _training(name: str, curves: Sequence[Mapping[str, float]]) -> Panel:
     points = np.array([(point["step"], point[name]) for point in curves if name in point])
     figure, axes = new_panel()
-    axes.plot(points[:, 0], points[:, 1], color=SYNTHETIC, lw=1.0, alpha=0.35 if len(points) > 50 else 1.0)
-    if len(points) > 50:
+    is_smoothed = len(points) > 50
+    axes.plot(points[:, 0], points[:, 1], color=SYNTHETIC, lw=1.0, alpha=0.35 if is_smoothed else 1.0)
+    if is_smoothed:
         axes.plot(points[:, 0], running_mean(points[:, 1], len(points) // 40), color=SYNTHETIC, lw=1.8)
     label(axes, x="step", y=name.replace("_", " "))
-    return make_panel(
-        f"training-{name}", f"Training: {name.replace('_', ' ')}", "As the generator reported it; bold: running mean.", figure
-    )
+    caption = "As the generator reported it; bold: running mean." if is_smoothed else "As the generator reported it."
+    return make_panel(f"training-{name}", f"Training: {name.replace('_', ' ')}", caption, figure)
 
 
 _PANELS: Final[tuple[Callable[[Evidence], Panel], ...]] = (

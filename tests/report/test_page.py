@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from genobench.outcomes import Band, ScoreRecord
-from genobench.report.page import write_report
+from genobench.outcomes import Band, Outcome, ScoreRecord
+from genobench.report.page import outcome_facts, write_report
 
 SCORES = (
     ScoreRecord(
@@ -77,3 +77,35 @@ def test_report__of_the_same_samples_is_the_same_page(page, shown, tmp_path):
         tmp_path / "again.html", shown, SCORES, title="Scores of <synthetic>.bed", facts={"train": "64 samples"}, seed=1, has_families=False
     )
     assert path.read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "none"),
+        ({"n_steps": 100, "rate": 0.5}, "n_steps 100, rate 0.5"),
+        (
+            {"preset": "default", "rate": None, "width": None},
+            "preset default; not set, so as `genobench plugins info wgan` says: rate, width",
+        ),
+        ({"rate": None}, "not set, so as `genobench plugins info wgan` says: rate"),
+    ],
+)
+def test_facts_of_a_cell__tell_settings_that_have_a_value_from_those_left_open(settings, told):
+    assert outcome_facts(_outcome(settings=settings), n_variants=10)["settings"] == told
+
+
+def test_facts_of_a_cell__name_trait_and_kinship():
+    facts = outcome_facts(_outcome(settings={}), n_variants=4011)
+    assert facts["trait"] == "fat"
+    assert facts["split"] == "family, seed 0: 1,072 train, 390 holdout; largest kinship across the edge of the holdout 0.270"
+
+
+def _outcome(*, settings) -> Outcome:
+    return Outcome(
+        cell_id="c1", status="ok", phase="done", dataset="cattle-demo", dataset_sha256="d" * 64,
+        split={"scheme": "family", "seed": 0, "sha256": "e" * 64, "n": {"train": 1072, "holdout": 390}, "largest_kinship": 0.2695},
+        trait="fat", generator="wgan", distribution="genobench-neural", plugin_version="0.1.0", code_sha256="f" * 64, settings=settings,
+        seed=3, n_generated=390, scores=(), timings={"fit": 1.5}, peak_memory_bytes={"host": 10, "gpu": None},
+        created_at="2026-01-02T03:04:05+00:00",
+    )  # fmt: skip

@@ -33,6 +33,14 @@ def test_panels__are_all_drawn(evidence):
     assert len({panel.name for panel in drawn}) == len(drawn)
 
 
+@pytest.mark.parametrize(("n_points", "is_smoothed"), [(80, True), (20, False)])
+def test_training_panels__speak_of_a_running_mean_where_they_have_one(shown, n_points, is_smoothed):
+    panel = draw_panels(Evidence.of(shown, seed=0, has_families=False), CURVES[:n_points])[-1]
+    assert panel.figure is not None
+    assert len(panel.figure.axes[0].lines) == (2 if is_smoothed else 1)
+    assert ("running mean" in panel.caption) == is_smoothed
+
+
 def test_panels__without_nonmembers_or_holdout_say_what_is_lacking(shown):
     reasons = _reasons(Evidence.of(_without(shown, ("holdout", "nonmembers")), seed=0, has_families=False))
     assert set(reasons) == {"manifold", "attack", "manhattan", "quantiles"}

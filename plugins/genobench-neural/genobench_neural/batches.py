@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from genobench import MISSING, PackedCalls
+from genobench_neural.ranks import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from genobench import Genotypes
     from genobench.statgen import BlockLayout
+    from genobench_neural.ranks import Ranks
 
 MISSING_CODE: Final = 3
 """What a decoded missing call reads; the other codes are the number of ALT alleles."""
@@ -80,10 +82,6 @@ class PackedBatches:
         some = self.packed.view(self.n_samples, self.n_blocks, width)[:, block].transpose(0, 1)
         return _decoded(some)
 
-    def row_order(self, batch_size: int, generator: torch.Generator) -> RowOrder:
-        """Endless batches of positions of these samples."""
-        return RowOrder(self.n_samples, batch_size, generator)
-
 
 class RowOrder:
     """Endless batches of sample positions: every sample once an epoch in random order, over the end of epochs without a gap.
@@ -95,27 +93,34 @@ class RowOrder:
         n_samples: How many there are.
         batch_size: How many a batch holds.
         generator: Draws the order; positions lie on its device.
+        ranks: Where several processes share a fit, each takes its share of every batch. The order is then drawn by a generator of its own,
+            alike in all, since the one that is given draws other numbers in each.
     """
 
-    def __init__(self, n_samples: int, batch_size: int, generator: torch.Generator) -> None:
-        self._n_samples, self._batch_size, self._generator = n_samples, batch_size, generator
+    def __init__(self, n_samples: int, batch_size: int, generator: torch.Generator, ranks: Ranks = ONE) -> None:
+        self._n_samples, self._batch_size, self._generator, self._is_shared = n_samples, batch_size, generator, ranks.n > 1
+        self._share = ranks.share(batch_size)
+        if self._is_shared:
+            self._generator = torch.Generator(generator.device).manual_seed(ranks.seed_of("rows"))
         self._pool = torch.empty(0, dtype=torch.long, device=generator.device)
 
     def __next__(self) -> torch.Tensor:
-        """The next batch, shape (batch_size,)."""
+        """The next batch, shape (batch_size,), or this process's share of it."""
         while len(self._pool) < self._batch_size:
             order = torch.randperm(self._n_samples, generator=self._generator, device=self._generator.device)
             self._pool = torch.cat([self._pool, order])
         rows, self._pool = self._pool[: self._batch_size], self._pool[self._batch_size :]
-        return rows
+        return rows[self._share]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """For a checkpoint."""
-        return {"pool": self._pool}
+        return {"pool": self._pool, **({"order": self._generator.get_state()} if self._is_shared else {})}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """From a checkpoint."""
         self._pool = state["pool"].to(self._generator.device)
+        if self._is_shared:
+            self._generator.set_state(state["order"].cpu())
 
 
 def unplaced_calls(codes: torch.Tensor, layout: BlockLayout) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:

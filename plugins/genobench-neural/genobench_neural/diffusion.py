@@ -27,6 +27,7 @@ from genobench_neural.component_scores.plan import DIFFUSIONS, DiffusionPlan
 from genobench_neural.layers import give_first_weights, n_parameters, ridge_slopes
 from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.sampling import load_sampler
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 from genobench_neural.simplex import table_layout
 from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
@@ -116,8 +117,14 @@ class Diffusion(Generator):
         plan = DiffusionPlan() if self.preset == DEFAULT else DIFFUSIONS[self.preset]
         return overridden(plan, dataclasses.asdict(self))
 
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse what `check_sharing` refuses."""
+        check_sharing(n_devices, self.plan.batch_size)
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
+        if context.n_devices > 1:
+            return fit_on_devices(self, train, context, batch_size=self.plan.batch_size)
         plan = self.plan
         data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
         groups = chromosome_groups(train.variants, is_per_chromosome=plan.is_per_chromosome)

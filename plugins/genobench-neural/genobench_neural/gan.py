@@ -13,6 +13,7 @@ from genobench_neural.clusters.duel import DuelPlan
 from genobench_neural.clusters.losses import LogisticDuel
 from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.published.presets import GANS, PublishedGan
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +105,14 @@ class Gan(Generator):
             block_size=trial.suggest_categorical("block_size", [8, 16, 32]),
         )
 
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse what `check_sharing` refuses."""
+        check_sharing(n_devices, self.plan.batch_size)
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
+        if context.n_devices > 1:
+            return fit_on_devices(self, train, context, batch_size=self.plan.batch_size)
         return fit_adversaries(LogisticDuel, self.plan, train, context, identity=fit_identity(self, train, context))
 
     @classmethod

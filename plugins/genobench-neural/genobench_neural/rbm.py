@@ -153,7 +153,7 @@ class _Task(StatefulTask):
         # A variant without a call has no products, whatever they are divided by.
         placed = data.layout.placed(np.where(call_rate > 0, call_rate, np.float32(1)), 1)
         self.call_rate = torch.from_numpy(placed).to(data.device)
-        self.rows = data.batches.row_order(settings.batch_size, data.random)
+        self.rows = data.row_order(settings.batch_size)
         self.chains = _Chains(machine.independent_calls(settings.batch_size, data.random), next(self.rows).clone())
         decayed = [getattr(machine, name) for name in machine.between_units]
         others = [weight for name, weight in machine.named_parameters() if name not in machine.between_units]

@@ -15,14 +15,19 @@ number or memory is short. `StatefulTask` spares a model the bookkeeping of its 
 
     task = MyTask(...)
     run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
+
+Where several processes share a fit (`genobench_neural.several_devices`), all of them call `run`. The first reports, writes checkpoints and
+decides whatever hangs on the clock or on validation samples; the others do as it says. Such a task is a `StatefulTask`, takes its rows from
+`TrainingData.row_order`, and updates weights by its optimisers alone.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import torch
 
@@ -30,11 +35,14 @@ from genobench import GenobenchError
 from genobench_neural.checkpoints import Checkpoint, CheckpointFolder
 from genobench_neural.finite import n_not_finite
 from genobench_neural.memory import n_bytes, on_host, within_memory
+from genobench_neural.ranks import ONE, ranks_of
+from genobench_neural.shared_parts import begin_alike, load_own_state, load_state_of, own_state, shared_gradients, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from genobench import FitContext
+    from genobench_neural.ranks import Ranks
 
 CHECKPOINT_SECONDS: Final = 30.0
 """Seconds between two checkpoints; more where writing one takes more than a twentieth of that."""
@@ -46,6 +54,9 @@ _SMALL_STATE_BYTES: Final = 1 << 28
 _REPORT_EVERY_SECONDS: Final = 0.5
 _LOOK_EVERY_STEPS: Final = 10
 """Losses are fetched from the device every so many steps, since each time waits for it."""
+
+_BY_DEVICE: Final = "by device"
+"""What differs between the processes of a fit, in a checkpoint."""
 
 
 class Task(Protocol):
@@ -78,8 +89,11 @@ class StatefulTask:
     """A task whose state is that of its parts.
 
     Set `parts`: modules, optimisers, `WeightAverage`, `RowOrder` (whatever has state_dict and load_state_dict) and torch generators, by
-    name. Parts may share weights; each says what it holds.
+    name. Parts may share weights; each says what it holds. `is_loss_summed` says that losses are sums over the samples of a batch, not
+    means: the gradients of several devices are then added up.
     """
+
+    is_loss_summed: ClassVar[bool] = False
 
     parts: Mapping[str, Any]
 
@@ -89,15 +103,12 @@ class StatefulTask:
 
     def state(self) -> dict[str, Any]:
         """The states of the parts by name."""
-        return {name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict() for name, part in self.parts.items()}
+        return {name: state_of(part) for name, part in self.parts.items()}
 
     def load_state(self, state: Mapping[str, Any], /) -> None:
         """Take back what `state` gave."""
         for name, part in self.parts.items():
-            if isinstance(part, torch.Generator):
-                part.set_state(state[name].cpu())
-            else:
-                part.load_state_dict(state[name])
+            load_state_of(part, state[name])
 
     def validation_loss(self) -> float | None:
         """No early stopping unless a model says otherwise."""
@@ -156,9 +167,11 @@ def run(
             (looked at before each checkpoint and at the end), or the loss of every validation check; the last good checkpoint stays on
             disk. Or if memory is short.
     """
-    folder = CheckpointFolder(context.folder / stage, f"{identity} {n_steps} {check_every} {patience}")
-    loop = _Loop(task, n_steps, context, folder, steps_before=steps_before, steps_after=steps_after)
-    with within_memory(batch_size):
+    ranks = ranks_of(context)
+    shared_by = "" if ranks.n == 1 else f" {ranks.n} devices"
+    folder = CheckpointFolder(context.folder / stage, f"{identity} {n_steps} {check_every} {patience}{shared_by}")
+    loop = _Loop(task, n_steps, context, folder, ranks, steps_before=steps_before, steps_after=steps_after)
+    with within_memory(batch_size), loop.shared(stage):
         loop.resume()
         while loop.n_done < n_steps and not loop.is_stopped(patience):
             losses = task.step(loop.n_done)
@@ -178,6 +191,7 @@ class _Loop:
     n_steps: int
     context: FitContext
     folder: CheckpointFolder
+    ranks: Ranks = ONE
     steps_before: int = 0
     steps_after: int = 0
     not_finite_at_first: Mapping[str, int] = field(default_factory=dict)
@@ -196,16 +210,28 @@ class _Loop:
     write_seconds: float = 0.0
     last_saved_step: int | None = None
 
+    @contextmanager
+    def shared(self, stage: str) -> Iterator[None]:
+        """Train with the other processes of the fit, if there are any."""
+        if self.ranks.n == 1:
+            yield
+            return
+        begin_alike(self._parts, self.ranks, stage=stage)
+        with shared_gradients(self._parts, self.ranks, is_mean=not self._shared_task.is_loss_summed):
+            yield
+
     def resume(self) -> None:
         """Go back to the checkpoint that is there, or write one of the beginning if it is small."""
         begun = self.task.state()
         self.not_finite_at_first = n_not_finite(begun)
-        found = self.folder.read()
+        found = self._found()
         if found is None:
             if self.n_steps and n_bytes(begun) <= _SMALL_STATE_BYTES:
                 self.save()
             return
         self.task.load_state(found.state)
+        if self.ranks.n > 1:
+            load_own_state(self._parts, found.state[_BY_DEVICE][self.ranks.number])
         self.n_done = self.resumed_at = self.last_saved_step = found.step
         self.best = found.best
         progress = found.progress
@@ -219,7 +245,8 @@ class _Loop:
             return
         values = self._finite_losses()
         if not self.is_proved:
-            self.folder.prove()
+            if self.ranks.is_first:
+                self.folder.prove()
             self.is_proved = True
         if self.n_done == self.n_steps or time.monotonic() - self.reported_at >= _REPORT_EVERY_SECONDS:
             self.report(values, self.n_steps)
@@ -233,7 +260,7 @@ class _Loop:
 
     def check(self) -> None:
         """Score the task on validation samples and keep its state if it is the best so far."""
-        loss = self.task.validation_loss()
+        loss = self.ranks.agreed(self.task.validation_loss)
         if loss is None:
             return
         self.validation_loss = loss
@@ -248,8 +275,11 @@ class _Loop:
         return patience is not None and self.n_idle_checks >= patience
 
     def save_if_due(self) -> None:
-        """Write a checkpoint if the last one is long ago."""
-        if time.monotonic() - self.saved_at >= max(CHECKPOINT_SECONDS, self.write_seconds / _SHARE_OF_WRITING):
+        """Write a checkpoint if the last one is long ago; several processes ask each other now and then only."""
+        if self.ranks.n > 1 and self.n_done % _LOOK_EVERY_STEPS:
+            return
+        pause = max(CHECKPOINT_SECONDS, self.write_seconds / _SHARE_OF_WRITING)
+        if self.ranks.agreed(lambda: time.monotonic() - self.saved_at >= pause):
             self._finite_losses()
             self.save()
 
@@ -257,12 +287,15 @@ class _Loop:
         """Write a checkpoint."""
         begin = time.monotonic()
         state = self._finite_state()
+        if self.ranks.n > 1:
+            state = {**state, _BY_DEVICE: self.ranks.gathered(own_state(self._parts))}
         progress = {
             "best_step": self.best_step,
             "best_loss": None if math.isinf(self.best_loss) else self.best_loss,
             "n_idle_checks": self.n_idle_checks,
         }
-        self.folder.write(Checkpoint(self.n_done, state, self.best, progress), is_best_new=self.is_best_new)
+        if self.ranks.is_first:
+            self.folder.write(Checkpoint(self.n_done, state, self.best, progress), is_best_new=self.is_best_new)
         self.is_best_new = self.is_proved = False
         self.last_saved_step = self.n_done
         self.saved_at = time.monotonic()
@@ -273,7 +306,8 @@ class _Loop:
         if self.n_done < self.n_steps and self.losses:
             self.report(self._finite_losses(), self.n_done)
         began = self.saved_at if self.last_saved_step is None else self.saved_at - self.write_seconds
-        if self.last_saved_step != self.n_done and (self.last_saved_step or time.monotonic() - began >= CHECKPOINT_SECONDS):
+        is_long = self.ranks.agreed(lambda: time.monotonic() - began >= CHECKPOINT_SECONDS)
+        if self.last_saved_step != self.n_done and (self.last_saved_step or is_long):
             self.save()
         else:
             self._finite_state()
@@ -289,7 +323,10 @@ class _Loop:
 
     def _finite_losses(self) -> dict[str, float]:
         names = list(self.losses)
-        values = dict(zip(names, torch.stack([self.losses[name].float() for name in names]).tolist(), strict=True)) if names else {}
+        losses = torch.stack([self.losses[name].float() for name in names]) if names else torch.empty(0)
+        if self.ranks.n > 1 and names:
+            self.ranks.add_up([losses], is_mean=True)
+        values = dict(zip(names, losses.tolist(), strict=True))
         for name, value in values.items():
             if not math.isfinite(value):
                 raise GenobenchError(
@@ -301,7 +338,7 @@ class _Loop:
     def _finite_state(self) -> Mapping[str, Any]:
         """The state of the task, in which nothing became NaN or infinite."""
         state = self.task.state()
-        for path, n_numbers in n_not_finite(state).items():
+        for path, n_numbers in self.ranks.agreed(lambda: n_not_finite(state)).items():
             if n_numbers > self.not_finite_at_first.get(path, 0):
                 raise GenobenchError(
                     f"After step {self.n_done} of {self.n_steps}, {n_numbers} numbers of '{path}' are NaN or infinite, so training "
@@ -310,9 +347,34 @@ class _Loop:
         return state
 
     def _kept(self) -> str:
+        return self.ranks.agreed(self._kept_here)
+
+    def _kept_here(self) -> str:
         if not self.is_proved:
             self.folder.drop_latest()
         step = self.folder.step()
         if step is None:
             return "It had written no checkpoint yet."
         return f"The last good state, of step {step}, is kept in {self.folder.folder}."
+
+    def _found(self) -> Checkpoint | None:
+        """The checkpoint to go on from; the same in all processes."""
+        found = self.folder.read()
+        step = None if found is None else found.step
+        first = self.ranks.agreed(lambda: step)
+        if step != first:
+            raise GenobenchError(
+                f"Device {self.ranks.number} finds a checkpoint of step {step} in {self.folder.folder} where the first device finds one of "
+                f"step {first}; the devices of a fit must see the same files."
+            )
+        return found
+
+    @property
+    def _shared_task(self) -> StatefulTask:
+        if not isinstance(self.task, StatefulTask):
+            raise TypeError(f"{type(self.task).__name__} is no StatefulTask, so that devices cannot share its fit.")
+        return self.task
+
+    @property
+    def _parts(self) -> Mapping[str, Any]:
+        return self._shared_task.parts

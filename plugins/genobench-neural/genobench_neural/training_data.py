@@ -11,8 +11,9 @@ import torch
 
 from genobench import SamplerTables
 from genobench.statgen import genotype_counts
-from genobench_neural.batches import PackedBatches
+from genobench_neural.batches import PackedBatches, RowOrder
 from genobench_neural.optimising import checked_device
+from genobench_neural.ranks import ONE, Ranks, ranks_of
 from genobench_neural.sampling import trained_sampler
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class TrainingData:
         condition: Of the training samples, shape (n_samples, encoder.width).
         batches: The packed calls, in the places of the layout.
         random: Draws everything in the fit.
+        ranks: The processes that share the fit.
     """
 
     genotypes: Genotypes
@@ -40,6 +42,7 @@ class TrainingData:
     condition: torch.Tensor
     batches: PackedBatches
     random: torch.Generator
+    ranks: Ranks = ONE
 
     @property
     def encoder(self) -> ConditionEncoder:
@@ -95,11 +98,16 @@ class TrainingData:
             condition=torch.from_numpy(tables.encoder.encode(train.samples)).to(device),
             batches=PackedBatches.of_genotypes(train, layout, device),
             random=torch.Generator(device).manual_seed(context.seed),
+            ranks=ranks_of(context),
         )
 
     def batch_size(self, wanted: int) -> int:
         """The batch: what is wanted, or all samples where there are fewer."""
         return min(wanted, self.n_samples)
+
+    def row_order(self, batch_size: int) -> RowOrder:
+        """Endless batches of positions of these samples, or this process's share of each."""
+        return RowOrder(self.n_samples, batch_size, self.random, self.ranks)
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Batches that show every sample about once."""

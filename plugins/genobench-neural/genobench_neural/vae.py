@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_below, check_lowest, check_positive
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
-from genobench_neural.published.presets import VAES
+from genobench_neural.published.presets import VAES, PublishedVae
 from genobench_neural.published.vae import fit_published_vae, loaded_vae
 from genobench_neural.sampling import load_sampler
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 from genobench_neural.windows.training import WindowPlan, fit_window_vae, loaded_window_vae
 
 if TYPE_CHECKING:
@@ -89,6 +90,12 @@ class Vae(Generator):
         if self.preset == DEFAULT and self.output == "argmax":
             raise SettingsError(f"output is 'argmax', which the default cannot do: it belongs to the published presets {', '.join(VAES)}.")
 
+    @property
+    def plan(self) -> WindowPlan | PublishedVae:
+        """Sizes and training facts: those of the preset, with what was set in their place."""
+        plan: WindowPlan | PublishedVae = WindowPlan() if self.preset == DEFAULT else VAES[self.preset]
+        return overridden(plan, dataclasses.asdict(self))
+
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
         """Sizes, rates and shrinkage of the default, around its values."""
@@ -101,13 +108,18 @@ class Vae(Generator):
             shrinkage=trial.suggest_float("shrinkage", 1.0, 100.0, log=True),
         )
 
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse what `check_sharing` refuses."""
+        check_sharing(n_devices, self.plan.batch_size)
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
-        identity = fit_identity(self, train, context)
-        settings = dataclasses.asdict(self)
-        if self.preset == DEFAULT:
-            return fit_window_vae(overridden(WindowPlan(), settings), train, context, identity=identity)
-        return fit_published_vae(overridden(VAES[self.preset], settings), train, context, identity=identity)
+        if context.n_devices > 1:
+            return fit_on_devices(self, train, context, batch_size=self.plan.batch_size)
+        identity, plan = fit_identity(self, train, context), self.plan
+        if isinstance(plan, WindowPlan):
+            return fit_window_vae(plan, train, context, identity=identity)
+        return fit_published_vae(plan, train, context, identity=identity)
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:

@@ -13,6 +13,7 @@ from genobench_neural.clusters.duel import DuelPlan
 from genobench_neural.clusters.losses import WassersteinDuel
 from genobench_neural.preset_settings import DEFAULT, check_preset, overridden
 from genobench_neural.published.presets import WGANS, PublishedGan
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,8 +108,14 @@ class Wgan(Generator):
             n_hidden=trial.suggest_categorical("n_hidden", [8, 16, 32]),
         )
 
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse what `check_sharing` refuses."""
+        check_sharing(n_devices, self.plan.batch_size)
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
+        if context.n_devices > 1:
+            return fit_on_devices(self, train, context, batch_size=self.plan.batch_size)
         return fit_adversaries(WassersteinDuel, self.plan, train, context, identity=fit_identity(self, train, context))
 
     @classmethod

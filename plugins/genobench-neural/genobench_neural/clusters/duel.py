@@ -146,7 +146,7 @@ class ClusterDuel(StatefulTask):
         self.standardise = Standardiser(data.block_shares)
         self.condition = data.condition[:, : network.size.n_condition]
         self.batch_size = data.batch_size(plan.batch_size)
-        self.rows = data.batches.row_order(self.batch_size, data.random)
+        self.rows = data.row_order(self.batch_size)
         begun = [network.alleles, network.shared, network.offset]
         others = [weight for weight in network.parameters() if not any(weight is one for one in begun)]
         groups = [{"params": others}, {"params": begun, "lr": plan.learning_rate * plan.loading_rate}]

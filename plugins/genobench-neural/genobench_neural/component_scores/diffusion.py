@@ -249,7 +249,7 @@ class DiffusionTask(StatefulTask):
         self.plan, self.network, self.data, self.x_0, self.n_steps = plan, network, data, x_0, n_steps
         self.schedule = NoiseSchedule.linear(plan.n_timesteps, data.device)
         self.batch_size = data.batch_size(plan.batch_size)
-        self.rows = data.batches.row_order(self.batch_size, data.random)
+        self.rows = data.row_order(self.batch_size)
         self.optimiser = adam(network.noise.parameters(), learning_rate=plan.learning_rate)
         self.average = WeightAverage(network.noise.parameters(), plan.average_decay)
         self.validation = validation

@@ -84,7 +84,7 @@ class PublishedTask(StatefulTask):
         self.batch_size = data.batch_size(preset.batch_size)
         self.steps_per_epoch = data.steps_per_epoch(self.batch_size)
         self.n_steps = preset.max_epochs * self.steps_per_epoch
-        self.rows = data.batches.row_order(self.batch_size, data.random)
+        self.rows = data.row_order(self.batch_size)
         self.generator_optimiser = adam(self.generator.parameters(), learning_rate=preset.learning_rate, betas=preset.betas)
         self.critic_optimiser = adam(critic.parameters(), learning_rate=preset.critic_rate, betas=preset.betas)
         self.parts = {

@@ -65,12 +65,14 @@ def loaded_vae(description: dict[str, Any], _is_followed: torch.Tensor) -> VaeNe
 class _VaeTask(StatefulTask):
     """Encoder and decoder in training."""
 
+    is_loss_summed = True
+
     def __init__(self, preset: PublishedVae, encoder: DenseEncoder, network: VaeNetwork, data: TrainingData) -> None:
         self.encoder, self.decoder, self.data = encoder, network.decoder, data
         self.n_condition = network.n_condition
         self.shares = data.shares[: data.n_variants]
         self.batch_size = data.batch_size(preset.batch_size)
-        self.rows = data.batches.row_order(self.batch_size, data.random)
+        self.rows = data.row_order(self.batch_size)
         self.optimiser = adam([*encoder.parameters(), *self.decoder.parameters()], learning_rate=preset.learning_rate)
         self.parts = {
             "encoder": encoder,

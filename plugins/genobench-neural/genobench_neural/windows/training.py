@@ -85,12 +85,14 @@ def loaded_window_vae(description: dict[str, Any], _is_followed: torch.Tensor) -
 class _WindowTask(StatefulTask):
     """Encoder and decoder in training."""
 
+    is_loss_summed = True
+
     def __init__(
         self, plan: WindowPlan, network: WindowVae, data: TrainingData, validation: tuple[PackedBatches, torch.Tensor] | None
     ) -> None:
         self.network, self.data, self.validation = network, data, validation
         self.batch_size = data.batch_size(plan.batch_size)
-        self.rows = data.batches.row_order(self.batch_size, data.random)
+        self.rows = data.row_order(self.batch_size)
         self.shrinkage, self.shrunk = plan.shrinkage, [network.loadings, network.window]
         begun = [*self.shrunk, network.bias]
         others = [weight for weight in network.parameters() if not any(weight is one for one in begun)]
