@@ -84,10 +84,7 @@ def test_report__of_the_same_samples_is_the_same_page(page, shown, tmp_path):
     [
         ({}, "none"),
         ({"n_steps": 100, "rate": 0.5}, "n_steps 100, rate 0.5"),
-        (
-            {"preset": "default", "rate": None, "width": None},
-            "preset default; not set, so as `genobench plugins info wgan` says: rate, width",
-        ),
+        ({"preset": "a", "rate": None, "width": None}, "preset a; not set, so as `genobench plugins info wgan` says: rate, width"),
         ({"rate": None}, "not set, so as `genobench plugins info wgan` says: rate"),
     ],
 )
