@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from genobench.report.drawing import Panel, draw_band, draw_histograms, make_panel, new_panel, too_few, with_band
-from genobench.report.style import HOLDOUT, SYNTHETIC, TRAIN, VERMILLION, add_legend, label
+from genobench.report.style import HOLDOUT, SYNTHETIC, TRAIN, VERMILLION, add_legend, label, number_log_scale
 from genobench.statgen import (
     PrincipalComponents,
     alt_frequency,
@@ -141,8 +141,8 @@ def draw_manifold(evidence: Evidence) -> Panel:
         curve = precision_recall_curve(real, between, synthetic, ks=ks)
         for place, colour, name in ((0, SYNTHETIC, "precision"), (1, VERMILLION, "recall")):
             axes.plot(ks, curve[:, place], color=colour, lw=2, marker="o", ms=3.5, label=name)
-        axes.set(xscale="log", ylim=(-0.02, 1.02))
-        axes.xaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+        axes.set_ylim(-0.02, 1.02)
+        number_log_scale(axes)
         label(axes, x="k, the neighbour that makes the radius", y="share")
         add_legend(axes)
         return figure

@@ -75,6 +75,17 @@ def add_legend(axes: Axes, **options: Any) -> None:
             handle.set_alpha(1.0)
 
 
+def number_log_scale(axes: Axes) -> None:
+    """A logarithmic x axis whose ticks are numbers such as 1,000: powers of ten, and 2 and 5 times these where it is short."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high >= 50 * low else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(lambda value, _place: f"{value:,g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG; the same figure gives the same bytes."""
     figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})

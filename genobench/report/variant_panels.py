@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from genobench.report.drawing import Panel, draw_band, draw_histograms, envelope, make_panel, new_panel, running_mean, too_few, with_band
-from genobench.report.style import HOLDOUT, SOFT, SYNTHETIC, add_legend, label
+from genobench.report.style import HOLDOUT, SOFT, SYNTHETIC, add_legend, label, number_log_scale
 from genobench.statgen import alt_frequency, is_autosome, ld_decay, minor_allele_frequency, r2_matrix
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def draw_decay(evidence: Evidence) -> Panel:
         draw_band(axes, middles, [decay_of(of_population(part).calls).mean_r2[is_filled] for part in evidence.drawn()])
         axes.plot(middles, whole.mean_r2[is_filled], color=HOLDOUT, lw=2, label=evidence.reference_name)
         axes.plot(middles, decay_of(synthetic.calls).mean_r2[is_filled], color=SYNTHETIC, lw=2, marker="o", ms=3.5, label="synthetic")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _place: f"{value:,g}")
+        number_log_scale(axes)
         label(axes, x="distance (kb)", y="mean r², corrected for n")
         add_legend(axes)
         return figure
