@@ -82,13 +82,22 @@ def print_scores(scores: Sequence[ScoreRecord]) -> None:
 def _print_notes(present: Sequence[ScoreRecord]) -> None:
     """What a reader of the table must know."""
     out = console()
-    ceilings = [f"{score.metric} {score.ceiling:.4f}" for score in present if score.ceiling is not None]
-    if ceilings:
-        out.print(f"  all real training samples give {', '.join(ceilings)}", style="dim", markup=False)
+    with_ceiling = [score for score in present if score.ceiling is not None]
+    if with_ceiling:
+        out.print(f"  {_ceilings_text(with_ceiling)}", style="dim", markup=False)
     if any(score.scaled is not None for score in present):
         out.print(f"  {SCALE}", style="dim", markup=False)
     if any(score.family == "privacy" for score in present):
         out.print(f"  {INCONCLUSIVE}", style="dim", markup=False)
+
+
+def _ceilings_text(scores: Sequence[ScoreRecord]) -> str:
+    """What all real training samples score, and how many fewer samples value and band are of."""
+    told = ", ".join(f"{score.metric} {score.ceiling:.4f}" for score in scores)
+    n_train, n_shown = (scores[0].samples.get(part, 0) for part in ("train", "synthetic"))
+    if not 0 < n_shown < n_train:
+        return f"all real training samples give {told}"
+    return f"all {n_train:,} real training samples give {told}; value and real samples are of {n_shown:,}"
 
 
 def verdict(score: ScoreRecord) -> str:
