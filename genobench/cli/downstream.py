@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genobench.cli.console import warn
+from genobench.cli.console import console, warn
 from genobench.cli.run import (
     BudgetOption,
     DatasetOption,
@@ -105,6 +106,8 @@ def downstream(
     records = _walk(plan, json_lines=json_lines)
     if not json_lines:
         _answer(records, heritability)
+        if publish is None:
+            typer.echo("Tables and figures: the same command with --publish FOLDER; it predicts nothing twice.", err=True)
     _warn_of_missing(records)
     if heritability is not None and all(record.kind != "quantitative" for record in records):
         warn(f"--heritability is for a quantitative trait, and {records[0].trait} is {records[0].kind}; it is left out.")
@@ -138,10 +141,12 @@ def _answer(records: list[PredictionRecord], heritability: float | None) -> None
     from genobench.downstream.answer import answer
     from genobench.downstream.summary import summaries
 
+    out = console()
     for summary in summaries(records, heritability=heritability):
         typer.echo(f"{summary.dataset}, {summary.scheme} splits, {summary.trait}:")
         for line in answer(summary):
-            typer.echo(f"  - {line.replace('**', '')}")
+            text = f"  - {line.replace('**', '')}"
+            typer.echo(fill(text, out.width, subsequent_indent="    ", break_on_hyphens=False) if out.is_terminal else text)
 
 
 def _warn_of_missing(records: list[PredictionRecord]) -> None:
@@ -156,7 +161,7 @@ def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, repl
     from genobench.budgets import Budget
     from genobench.downstream.boards import board_name, state_heritability
     from genobench.downstream.boards import publish as publish_to
-    from genobench.downstream.pages import write_pages
+    from genobench.downstream.pages import PAGE, write_pages
 
     board = folder / board_name(records, Budget.parse(budget).name if budget else "")
     n_cut_short = sum(record.is_cut_short for record in records)
@@ -166,7 +171,7 @@ def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, repl
     if heritability is not None:
         state_heritability(board, heritability)
     write_pages(board)
-    typer.echo(f"{n_changed} of {len(records)} predictions are new or changed in {board}.", err=True)
+    typer.echo(f"{n_changed} of {len(records)} predictions are new or changed in {board}; its page is {board / PAGE}.", err=True)
 
 
 def _walk(plan: DownstreamPlan, *, json_lines: bool) -> list[PredictionRecord]:

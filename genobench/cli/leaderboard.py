@@ -183,6 +183,8 @@ def _print_differences(found: list[PairedDifference], first: str, second: str) -
         style="dim",
         markup=False,
     )
+    if any(item.n_splits == 1 for item in found):
+        out.print("One split gives no interval, and no row is said to be better: run both with --splits 5.", style="dim", markup=False)
 
 
 def _json_line(item: PairedDifference) -> dict[str, Any]:

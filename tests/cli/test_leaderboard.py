@@ -111,8 +111,16 @@ def test_compare__says_which_row_is_better_beyond_the_noise(home):
     assert "0.520" in text
     assert "0.621" in text
     assert text.splitlines()[1].split()[-1] == "wgan"
+    assert "no interval" not in text
     (found,) = json.loads(_run("compare", "cattle-demo.family", "vae", "wgan", "--json"))
     assert (found["better"], found["n_splits"], found["n_pairs"]) == ("second", 3, 3)
+
+
+def test_compare__of_one_split_says_why_it_has_no_interval(home):
+    for generator, value in (("vae", 0.62), ("wgan", 0.52)):
+        outcome = replace(OUTCOME, cell_id=generator * 4, generator=generator, scores=(replace(AUC, value=value),))
+        write_outcome(outcome, home / "cells" / outcome.cell_id)
+    assert "One split gives no interval" in _run("compare", "cattle-demo.family", "wgan", "vae")
 
 
 def test_publish__writes_a_board_that_show_and_render_read(cells, tmp_path):

@@ -254,7 +254,8 @@ def test_downstream__publishes_evidence_and_its_page(user, values):
     done = genobench(*publish)
     assert done.code == 0, done.err
     board = folder / "boards" / "values.family.downstream"
-    assert f"{len(records)} of {len(records)} predictions are new or changed in boards/values.family.downstream." in done.err
+    name = "boards/values.family.downstream"
+    assert f"{len(records)} of {len(records)} predictions are new or changed in {name}; its page is {name}/README.md." in done.err
     assert "values, family splits, weight:" in done.out
     assert "**" not in done.out
     page = (board / "README.md").read_text()
