@@ -183,6 +183,8 @@ def test_generate_from_cell__generates_more_from_the_saved_model(walked):
         ({"budget": "3 minutes"}, GenobenchError, "'3 minutes' is no budget"),
         ({"budget": "10gpu-min"}, GenobenchError, "A budget of 10 GPU-minutes is for the device cuda, and cpu was asked for"),
         ({"metrics": ("aatss",)}, UnknownNameError, "Did you mean 'aats'"),
+        ({"n_devices": 0}, GenobenchError, "0 devices were asked for"),
+        ({"n_devices": 2}, GenobenchError, "genobench/independent cannot be fitted so: Independent cannot share a fit among 2 devices"),
     ],
 )
 def test_prepare__wrong_name_ends_before_anything_is_fitted(walked, change, error, message):

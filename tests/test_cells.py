@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_cell_id__is_a_function_of_the_key_alone():
 def test_cell_id__without_a_budget_is_what_it_was_before_there_were_budgets():
     assert KEY.cell_id == "3f8a356022aacdf8"
     assert replace(KEY, budget="3cpu-min").cell_id != KEY.cell_id
+
+
+def test_cell_id__of_one_device_is_what_it_was_before_there_could_be_more(tmp_path):
+    assert "n_devices" not in json.loads((open_cell(tmp_path, KEY).folder / "cell.json").read_text())
+    shared = open_cell(tmp_path, replace(KEY, n_devices=2))
+    assert shared.key.cell_id != KEY.cell_id
+    assert find_cell(tmp_path, shared.key.cell_id).key == shared.key
+    assert find_cell(tmp_path, KEY.cell_id).key == KEY
 
 
 def test_hash_json__is_the_sha256_of_the_canonical_form():

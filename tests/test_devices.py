@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genobench.devices import resolve_device
+from genobench.devices import check_n_devices, resolve_device
 from genobench.errors import GenobenchError
 
 
@@ -27,3 +27,23 @@ def test_device__that_is_not_there_is_an_error(device, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(GenobenchError, match=message):
         resolve_device(device)
+
+
+def test_n_devices__are_as_many_as_there_are(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for device, n_devices in (("cpu", 1), ("cpu", 8), ("cuda", 2), ("cuda:1", 1)):
+        check_n_devices(device, n_devices)
+
+
+@pytest.mark.parametrize(
+    ("device", "n_devices", "message"),
+    [
+        ("cpu", 0, "0 devices were asked for; a fit needs at least 1"),
+        ("cuda", 3, "3 GPUs were asked for, and PyTorch sees 2"),
+        ("cuda:1", 2, "2 devices were asked for, and cuda:1 is one; write cuda, and the first 2 are used"),
+    ],
+)
+def test_n_devices__that_are_not_there_are_an_error(device, n_devices, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(GenobenchError, match=message):
+        check_n_devices(device, n_devices)

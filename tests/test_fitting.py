@@ -246,3 +246,10 @@ def test_find_cell__by_the_beginning_of_its_id(request_for, tmp_path):
 def test_find_cell__unknown_id(tmp_path):
     with pytest.raises(CellError, match="should name one cell"):
         find_cell(tmp_path, "0123")
+
+
+def test_fit_request__several_gpus_use_a_budget_up_the_sooner(request_for):
+    request = request_for("behave")
+    for n_devices, seconds in ((1, 600), (4, 150)):
+        key = dataclasses.replace(request.key, device="cuda", budget="10gpu-min", n_devices=n_devices)
+        assert dataclasses.replace(request, key=key, time_limit_seconds=1800.0).seconds_per_phase == seconds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, Trial, check_lowest, check_positive, check_share
+from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError, Trial, check_lowest, check_positive, check_share
 from genobench_neural.batches import PackedBatches
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.optimising import WeightAverage, checked_device
@@ -87,6 +87,13 @@ class DpAutoregressive(Generator):
         check_lowest(self, {"n_lags": 0, "n_frequency_steps": 1, "n_linkage_steps": 0})
         check_positive(self, ["frequency_rate", "linkage_rate", "rate"])
         check_share(self, ["rate"])
+
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse several: each would draw batches and noise of its own, and epsilon is accounted for one that draws both."""
+        if n_devices > 1:
+            raise SettingsError(
+                f"{n_devices} devices would each clip and add noise by themselves, and epsilon is accounted for one; leave --devices out."
+            )
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:

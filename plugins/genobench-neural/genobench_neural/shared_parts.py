@@ -67,7 +67,7 @@ def shared_gradients(parts: Mapping[str, Any], ranks: Ranks, *, is_mean: bool) -
 
     Where the optimiser steps is the one place that all models have in common. DistributedDataParallel averages while `backward` runs
     through the module that it wraps, once for each forward pass; here a loss takes a generator and a critic, a penalty takes the gradient
-    of a gradient, `backward(inputs=...)` leaves networks out, and a Boltzmann machine writes its gradients without any `backward`.
+    of a gradient, and `backward(inputs=...)` leaves networks out.
 
     Args:
         parts: Of the task; its optimisers are among them.

@@ -17,11 +17,17 @@ import torch
 from genobench import GenobenchError, SettingsError
 from genobench.testing import example_context, example_genotypes
 from genobench_neural.batches import RowOrder
+from genobench_neural.ctgan import Ctgan
 from genobench_neural.diffusion import Diffusion
+from genobench_neural.dp_autoregressive import DpAutoregressive
+from genobench_neural.dp_markov import DpMarkov
 from genobench_neural.gan import Gan
+from genobench_neural.latent_flow import LatentFlow
 from genobench_neural.ranks import Ranks, check_batch
+from genobench_neural.rbm import Rbm
 from genobench_neural.several_devices import check_sharing
 from genobench_neural.vae import Vae
+from genobench_neural.virtual_progeny import VirtualProgeny
 from genobench_neural.wgan import Wgan
 
 if TYPE_CHECKING:
@@ -200,3 +206,10 @@ def test_check_sharing__names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -
     check_sharing(1, 64)
     with pytest.raises(GenobenchError, match=r"needs lightning-fabric, which is not installed: pip install 'genobench-neural\[devices\]'"):
         check_sharing(2, 64)
+
+
+@pytest.mark.parametrize("plugin", [Ctgan, DpAutoregressive, DpMarkov, LatentFlow, Rbm, VirtualProgeny])
+def test_check_devices__of_what_is_not_known_to_be_right_is_a_refusal(plugin: type[Any]) -> None:
+    plugin().check_devices(1)
+    with pytest.raises(SettingsError, match=r"2 devices.*leave --devices out"):
+        plugin().check_devices(2)
