@@ -23,7 +23,7 @@ class Budget:
     """What each phase of a fit may take.
 
     Args:
-        kind: `cpu`: processor seconds of all its processes; `gpu`: seconds on the clock, on one GPU.
+        kind: `cpu`: processor seconds of all its processes; `gpu`: seconds on the clock, on one GPU; of several, all of theirs.
         seconds: How many, whole.
     """
 
