@@ -139,7 +139,7 @@ def _folders_with(evidence: str, folder: Path) -> list[Path]:
 def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:
     from rich.table import Table
 
-    from genobench.leaderboard.text import Footnotes, band_text, facts, heading, number, place_text, status_text
+    from genobench.leaderboard.text import Footnotes, band_text, facts, heading, leak_lines, number, place_text, status_text
 
     out, footnotes = console(), Footnotes()
     out.print(f"[bold]{table.board}[/bold]  " + "; ".join(f"{name.lower()} {value}" for name, value in facts(table)[1:]), style="dim")
@@ -157,6 +157,8 @@ def _print_standings(table: Standings, columns: tuple[Column, ...]) -> None:
     out.print(shown)
     for mark, text in footnotes.lines:
         out.print(f"{mark} {text}", style="dim", markup=False)
+    for line in leak_lines(table):
+        out.print(line, style="dim", markup=False)
     out.print("● within the real band, ▲ above, ▼ below; [low, high] is the 95 % interval.", style="dim", markup=False)
 
 

@@ -9,6 +9,7 @@ Controls are not ranked and beat nobody.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
@@ -58,7 +59,8 @@ def rank_rows(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     unranked: list[Row] = []
     controls: list[Row] = []
     for row in rows:
-        marked = replace(row, leaks=_leaks(row, columns))
+        leaks_by = _leaks_by(row, columns)
+        marked = replace(row, leaks=bool(leaks_by), leaks_by=leaks_by)
         has_score = any(not row.estimates[column.metric].is_missing for column in primary)
         (controls if row.is_control else ranked if has_score else unranked).append(marked)
     mean_ranks = [sum(_rank(row, ranked, column) for column in primary) / len(primary) for row in ranked]
@@ -124,15 +126,15 @@ def _points_lost(mine: Estimate, theirs: Estimate, column: Column) -> float:
     return 0.0 if my_worst < their_best else 0.5
 
 
-def _leaks(row: Row, columns: Sequence[Column]) -> bool:
-    """Whether some attack finds more than it does where unseen real samples stand for the synthetic ones."""
-    attacks = [
-        (estimate, column.ideal) for column in columns if is_attack(column) and not (estimate := row.estimates[column.metric]).is_missing
-    ]
+def _leaks_by(row: Row, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The scores of attacks that find more than they do where unseen real samples stand for the synthetic ones, the clearest first."""
+    attacks = [column for column in columns if is_attack(column) and not row.estimates[column.metric].is_missing]
     n_errors = NormalDist().inv_cdf(1 - _MARKED_BY_CHANCE / max(1, len(attacks)))
-    for estimate, ideal in attacks:
+    found: dict[str, float] = {}
+    for column in attacks:
+        estimate = row.estimates[column.metric]
         band = estimate.band
-        centre, highest = (ideal, ideal) if band is None else (band.mean, band.high)
+        centre, highest = (column.ideal, column.ideal) if band is None else (band.mean, band.high)
         if centre is None or highest is None or estimate.mean <= highest:
             continue
         low, high = estimate.interval or (estimate.mean, estimate.mean)
@@ -141,5 +143,5 @@ def _leaks(row: Row, columns: Sequence[Column]) -> bool:
         noise = max(0.0 if band is None else band.standard_deviation, error)
         is_never_so_real = band is not None and band.standard_deviation == 0 and low > band.high
         if is_never_so_real or estimate.mean - centre > n_errors * noise:
-            return True
-    return False
+            found[column.metric] = (estimate.mean - centre) / noise if noise else math.inf
+    return tuple(sorted(found, key=lambda metric: -found[metric]))

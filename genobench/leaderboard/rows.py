@@ -73,6 +73,7 @@ class Row:
         fit_seconds: Mean seconds of a fit, by the clock that the standings name; None where not recorded.
         estimates: By score.
         leaks: Whether an attack finds more of its training samples than it does where real samples stand for the synthetic ones.
+        leaks_by: The scores of the attacks that say so, the clearest first.
         mean_rank: Mean over the primary scores; None for controls and where no cell ended well.
         place: 1 is best; None where there is no mean rank.
     """
@@ -94,6 +95,7 @@ class Row:
     fit_seconds: float | None
     estimates: Mapping[str, Estimate]
     leaks: bool = False
+    leaks_by: tuple[str, ...] = ()
     mean_rank: float | None = None
     place: int | None = None
 

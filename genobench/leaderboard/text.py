@@ -30,6 +30,7 @@ _UNITS: Final = {"bp": "bp", "kb": "kb", "mb": "Mb", "pct": "%"}
 _NUMBER_WITH_UNIT: Final = re.compile(r"(\d+)(bp|kb|mb|pct)")
 _ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}
 _CLOCKS: Final[Mapping[FitClock, str]] = {"processor": "in processor seconds of all its threads", "wall": "by the clock"}
+_MOST_LEAKS_TOLD: Final = 3
 _FOOTNOTES: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -187,6 +188,9 @@ def to_markdown(standings: Standings) -> str:
         "## Ranking",
         _table(standings, standings.primary, footnotes),
     ]
+    leaks = leak_lines(standings)
+    if leaks:
+        blocks.append("\n".join(f"- {line}" for line in leaks))
     further = tuple(column for column in standings.columns if not column.is_primary)
     if further:
         blocks += ["## Further scores", "Means alone; `index.html` beside this page has their intervals."]
@@ -222,6 +226,25 @@ def legend(standings: Standings) -> list[str]:
         *RULES,
         f"{MISSING} is a score that is missing; its footnote says why.",
     ]
+
+
+def leak_lines(standings: Standings) -> list[str]:
+    """By which attacks each generator that is no control leaks, the clearest first: a line a generator."""
+    columns = {column.metric: column for column in standings.columns}
+    lines = []
+    for row in standings.rows:
+        if row.is_control or not row.leaks_by:
+            continue
+        told = [_leak_text(row.estimates[metric], columns[metric]) for metric in row.leaks_by[:_MOST_LEAKS_TOLD]]
+        n_more = len(row.leaks_by) - len(told)
+        more = f", and {n_more} more" if n_more else ""
+        lines.append(f"{row.label} leaks: {', '.join(told)}{more}")
+    return lines
+
+
+def _leak_text(estimate: Estimate, column: Column) -> str:
+    band = "" if estimate.band is None else f" (real samples up to {number(estimate.band.high, column.decimals)})"
+    return f"{title(column.metric)} {number(estimate.mean, column.decimals)}{band}"
 
 
 def _table(standings: Standings, columns: Sequence[Column], footnotes: Footnotes) -> str:

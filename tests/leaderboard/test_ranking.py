@@ -12,6 +12,7 @@ from genobench.leaderboard import standings
 from genobench.leaderboard.estimates import Estimate
 from genobench.leaderboard.ranking import loss_bounds
 from genobench.leaderboard.rows import Column
+from genobench.leaderboard.text import leak_lines
 from genobench.outcomes import Band
 
 WORST_HIT = next(spec for spec in MembershipDistance.scores if spec.name == "worst_hit_share")
@@ -88,6 +89,16 @@ def test_rank__a_leak_is_above_the_band_and_clear_of_its_mean(make_outcome, make
     outcome = make_outcome("a", scores=(make_score("membership_auc", auc, error=error),))
 
     assert standings([outcome]).rows[0].leaks is is_leak
+
+
+def test_rank__names_the_attacks_that_find_a_leak_clearest_first(make_outcome, make_score):
+    known = make_score("membership_auc", 0.51, error=0.02)
+    scores = (replace(known, metric="learned_auc", value=0.6), known, replace(known, metric="calibrated_auc", value=0.7))
+    outcome = make_outcome("a", scores=scores)
+    table = standings([outcome])
+
+    assert table.rows[0].leaks_by == ("calibrated_auc", "learned_auc")
+    assert leak_lines(table) == ["a leaks: Calibrated AUC 0.700 (real samples up to 0.540), Learned AUC 0.600 (real samples up to 0.540)"]
 
 
 def test_rank__without_a_band_a_leak_is_measured_against_the_ideal(make_outcome, make_score):
