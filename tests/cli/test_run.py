@@ -120,6 +120,14 @@ def test_run__json_prints_one_outcome_a_line_and_nothing_else(user):
         assert auc["band"]["n_draws"] == 100
 
 
+def test_run__devices_that_a_generator_cannot_share_a_fit_among_are_refused(user):
+    _, genobench, _ = user
+    done = genobench("study", "-g", "leaky", "-g", "copy", "-d", "example", "--devices", "2")
+    assert done.returncode == 2
+    assert "genobench/leaky cannot be fitted so: Leaky cannot share a fit among 2 devices; leave --devices out." in done.stderr
+    assert genobench("run", "-g", "leaky", "-d", "example", "--devices", "0").returncode == 2
+
+
 def test_run__plan_only_shows_the_cells_and_fits_nothing(user):
     folder, genobench, _ = user
     before = sorted((folder / "home" / "cells").iterdir())

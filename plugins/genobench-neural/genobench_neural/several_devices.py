@@ -233,7 +233,7 @@ def _ending(failure: Exception, lost: list[Exception], n_devices: int) -> Except
     if signal_name is not None:
         return GenobenchError(
             f"Of the {n_devices} processes of the fit one was killed ({signal_name}): by hand, or by the system for want of memory. "
-            "The same again, with --retry, goes on from the last checkpoint."
+            "A run that tries again goes on from the last checkpoint."
         )
     if lost:
         return lost[0]
