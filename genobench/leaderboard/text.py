@@ -21,13 +21,18 @@ MISSING: Final = "\N{EN DASH}"
 MARKS: Final = {"as real": "●", "above": "▲", "below": "▼"}
 """Where a score lies: within the real band, above it, below it."""
 
+_ACRONYMS: Final = ("aats", "auc", "dcr", "f1", "fpr", "grm", "gwas", "hwe", "ld", "lr", "maf", "nndr", "pca", "roh", "tpr", "tstr")
 _WORDS: Final = {
-    **{word: word.upper() for word in ("aats", "auc", "f1", "fpr", "ld", "maf", "pca", "tpr", "tstr")},
-    "pearson": "Pearson",
+    **{word: word.upper() for word in _ACRONYMS},
+    **{name.lower(): name for name in ("Pearson", "Hudson", "Weir", "Cockerham", "cM")},
+    "fis": "F_IS",
+    "froh": "F_ROH",
     "r2": "r²",
 }
 _UNITS: Final = {"bp": "bp", "kb": "kb", "mb": "Mb", "pct": "%"}
-_NUMBER_WITH_UNIT: Final = re.compile(r"(\d+)(bp|kb|mb|pct)")
+_NUMBER_WITH_UNIT: Final = re.compile(r"([\d.]+)(bp|kb|mb|pct)")
+_INBREEDING: Final = re.compile(r"^f_(is|roh)(?=_|$)")
+_DECIMAL: Final = re.compile(r"(?<=_)0_(?=\d+pct)")
 _ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}
 _CLOCKS: Final[Mapping[FitClock, str]] = {"processor": "in processor seconds of all its threads", "wall": "by the clock"}
 _MOST_LEAKS_TOLD: Final = 3
@@ -73,7 +78,7 @@ def spread_text(estimate: Estimate, decimals: int) -> str:
 def title(metric: str) -> str:
     """A score's name in words: "ld_r2_100kb" is "LD r² 100 kb"."""
     words = []
-    for word in metric.split("_"):
+    for word in _DECIMAL.sub("0.", _INBREEDING.sub(r"f\1", metric)).split("_"):
         found = _NUMBER_WITH_UNIT.fullmatch(word)
         words.append(_WORDS.get(word, word) if found is None else f"{found[1]}\N{NO-BREAK SPACE}{_UNITS[found[2]]}")
     return " ".join([words[0] if words[0] in _WORDS.values() else words[0].capitalize(), *words[1:]])

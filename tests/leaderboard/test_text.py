@@ -26,6 +26,13 @@ def test_number__has_the_decimals_asked_for(value, decimals, expected):
         ("membership_tpr_at_1pct_fpr", "Membership TPR at 1\N{NO-BREAK SPACE}% FPR"),
         ("ld_r2_100kb", "LD r² 100\N{NO-BREAK SPACE}kb"),
         ("tstr_pearson_r", "TSTR Pearson r"),
+        ("membership_tpr_at_0_1pct_fpr", "Membership TPR at 0.1\N{NO-BREAK SPACE}% FPR"),
+        ("allele_frequency_error_maf_1_to_5pct", "Allele frequency error MAF 1 to 5\N{NO-BREAK SPACE}%"),
+        ("f_is_error", "F_IS error"),
+        ("f_roh_distance", "F_ROH distance"),
+        ("f_distance", "F distance"),
+        ("fst_hudson", "Fst Hudson"),
+        ("frequency_lr_auc", "Frequency LR AUC"),
     ],
 )
 def test_title__is_the_name_in_words(metric, expected):
