@@ -29,7 +29,8 @@ from genobench_neural.optimising import adam, autocast
 from genobench_neural.sampling import load_sampler
 from genobench_neural.tabular.columns import ClassColumns, Conditioned, TrainingBySampling
 from genobench_neural.tabular.networks import CtganCritic, CtganGenerator, CtganSize
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from genobench_neural.private.diploid_chain import DiploidChain, DiploidSize
 from genobench_neural.private.inputs import PublicInputs
 from genobench_neural.private.streams import Noise, calibration_stream
 from genobench_neural.sampling import load_sampler, trained_sampler
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,8 @@ from genobench_neural.checkpoints import fit_identity
 from genobench_neural.energy.boltzmann import Boltzmann, BoltzmannSize
 from genobench_neural.optimising import autocast
 from genobench_neural.sampling import load_sampler
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """The training loop that the neural generators share.
 
-A model is a `Task`: it makes one step, says its whole state, takes it back, and may score itself on validation samples. `run` does the
-rest: curves, checkpoints from which a killed fit goes on to bit-identical weights, early stopping, and a clear end where a loss is no
-number or memory is short. `StatefulTask` spares a model the bookkeeping of its state:
+A model is a `Task` (`genobench_neural.tasks`): it makes one step, says its whole state, takes it back, and may score itself on validation
+samples. `run` does the rest: curves, checkpoints from which a killed fit goes on to bit-identical weights, early stopping, and a clear end
+where a loss is no number or memory is short. `StatefulTask` spares a model the bookkeeping of its state:
 
     class MyTask(StatefulTask):
         def __init__(self, ...):
@@ -27,7 +27,7 @@ import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -36,13 +36,15 @@ from genobench_neural.checkpoints import Checkpoint, CheckpointFolder
 from genobench_neural.finite import n_not_finite
 from genobench_neural.memory import n_bytes, on_host, within_memory
 from genobench_neural.ranks import ONE, ranks_of
-from genobench_neural.shared_parts import begin_alike, load_own_state, load_state_of, own_state, shared_gradients, state_of
+from genobench_neural.shared_parts import begin_alike, load_own_state, own_state, shared_gradients
+from genobench_neural.tasks import StatefulTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from genobench import FitContext
     from genobench_neural.ranks import Ranks
+    from genobench_neural.tasks import Task
 
 CHECKPOINT_SECONDS: Final = 30.0
 """Seconds between two checkpoints; more where writing one takes more than a twentieth of that."""
@@ -57,62 +59,6 @@ _LOOK_EVERY_STEPS: Final = 10
 
 _BY_DEVICE: Final = "by device"
 """What differs between the processes of a fit, in a checkpoint."""
-
-
-class Task(Protocol):
-    """What the loop asks of a model that trains."""
-
-    def step(self, index: int) -> Mapping[str, torch.Tensor]:
-        """Make update `index` (from 0) and return its losses as scalars, detached."""
-        ...
-
-    def state(self) -> Mapping[str, Any]:
-        """All that a killed fit needs to go on as if never killed: weights, optimisers, averages, random generators, place in the data.
-
-        Made of tensors, dicts, lists, tuples, numbers, text and None.
-        """
-        ...
-
-    def load_state(self, state: Mapping[str, Any], /) -> None:
-        """Take back what `state` gave; its tensors lie on the CPU."""
-        ...
-
-    def validation_loss(self) -> float | None:
-        """How far the model is from the validation samples, lower is better; None: no early stopping.
-
-        It must leave the task as it was: randomness comes from a generator of its own, seeded the same each time.
-        """
-        ...
-
-
-class StatefulTask:
-    """A task whose state is that of its parts.
-
-    Set `parts`: modules, optimisers, `WeightAverage`, `RowOrder` (whatever has state_dict and load_state_dict) and torch generators, by
-    name. Parts may share weights; each says what it holds. `is_loss_summed` says that losses are sums over the samples of a batch, not
-    means: the gradients of several devices are then added up.
-    """
-
-    is_loss_summed: ClassVar[bool] = False
-
-    parts: Mapping[str, Any]
-
-    def step(self, index: int) -> Mapping[str, torch.Tensor]:
-        """Make update `index` and return its losses; each model has its own."""
-        raise NotImplementedError
-
-    def state(self) -> dict[str, Any]:
-        """The states of the parts by name."""
-        return {name: state_of(part) for name, part in self.parts.items()}
-
-    def load_state(self, state: Mapping[str, Any], /) -> None:
-        """Take back what `state` gave."""
-        for name, part in self.parts.items():
-            load_state_of(part, state[name])
-
-    def validation_loss(self) -> float | None:
-        """No early stopping unless a model says otherwise."""
-        return None
 
 
 @dataclass(frozen=True)

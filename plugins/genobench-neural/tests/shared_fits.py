@@ -22,6 +22,7 @@ from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.ranks import ranks_of
 from genobench_neural.several_devices import fit_on_devices
 from genobench_neural.shared_parts import _WEIGHTS, _tensors
+from genobench_neural.tasks import StatefulTask
 from genobench_neural.vae import Vae
 from genobench_neural.wgan import Wgan
 
@@ -37,7 +38,7 @@ def regression() -> tuple[np.ndarray, np.ndarray]:
     return random.normal(size=(N_SAMPLES, N_COLUMNS)).astype(np.float32), random.normal(size=N_SAMPLES).astype(np.float32)
 
 
-class Descent(training.StatefulTask):
+class Descent(StatefulTask):
     """Least squares by plain descent on all samples, without noise: half the samples on each of two devices."""
 
     def __init__(self, context: FitContext, batch_size: int = N_SAMPLES) -> None:

@@ -19,7 +19,8 @@ from genobench_neural.batches import RowOrder
 from genobench_neural.checkpoints import fit_identity
 from genobench_neural.memory import within_memory
 from genobench_neural.optimising import WeightAverage, adam, checked_device
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

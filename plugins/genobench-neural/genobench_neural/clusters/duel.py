@@ -14,7 +14,8 @@ from genobench_neural.clusters.networks import Critic, GeneratorSize, GenotypeGe
 from genobench_neural.factors import leading_scores
 from genobench_neural.layers import HardAlleles, logistic_noise
 from genobench_neural.optimising import WeightAverage, adam, autocast
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from genobench_neural.finite import check_drawn_by
 from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.published.conditions import raw_condition
 from genobench_neural.sampling import GenotypeNetwork
-from genobench_neural.training import StatefulTask
+from genobench_neural.tasks import StatefulTask
 
 if TYPE_CHECKING:
     from genobench import ConditionEncoder

@@ -12,7 +12,7 @@ from genobench.statgen import steps_along
 from genobench_neural.batches import RowOrder
 from genobench_neural.flow.path_counts import histories
 from genobench_neural.optimising import adam
-from genobench_neural.training import StatefulTask
+from genobench_neural.tasks import StatefulTask
 
 if TYPE_CHECKING:
     from genobench_neural.flow.path_counts import PathCounts

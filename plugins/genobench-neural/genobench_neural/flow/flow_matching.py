@@ -11,7 +11,7 @@ from torch.nn import functional
 from genobench_neural.batches import RowOrder
 from genobench_neural.layers import Dense, time_embedding
 from genobench_neural.optimising import WeightAverage, adam
-from genobench_neural.training import StatefulTask
+from genobench_neural.tasks import StatefulTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

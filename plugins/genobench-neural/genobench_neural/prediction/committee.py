@@ -10,7 +10,8 @@ import torch
 
 from genobench_neural.batches import RowOrder
 from genobench_neural.optimising import adam
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -17,7 +17,8 @@ from genobench_neural.optimising import adam, autocast
 from genobench_neural.published.dense_steps import critic_scores, penalised_distance
 from genobench_neural.published.networks import GanNetwork, gan_critic, gan_description
 from genobench_neural.simplex import SimplexNoise, one_hot, table_layout
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

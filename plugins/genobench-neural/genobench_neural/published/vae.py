@@ -12,7 +12,8 @@ from genobench_neural.layers import give_first_weights, kl_divergence
 from genobench_neural.optimising import adam
 from genobench_neural.published.networks import VaeNetwork, vae_description, vae_encoder
 from genobench_neural.simplex import one_hot, table_layout
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 
 if TYPE_CHECKING:

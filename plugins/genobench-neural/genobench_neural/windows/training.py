@@ -10,7 +10,8 @@ import torch
 from genobench_neural.batches import MISSING_CODE
 from genobench_neural.layers import kl_divergence
 from genobench_neural.optimising import WeightAverage, adam
-from genobench_neural.training import StatefulTask, run
+from genobench_neural.tasks import StatefulTask
+from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
 from genobench_neural.windows.networks import WindowVae, WindowVaeSize, line_layout
 from genobench_neural.windows.start import begin_with_data
