@@ -27,6 +27,7 @@ from genobench_neural.checkpoints import fit_identity
 from genobench_neural.onehot import gumbel_noise, one_hot_planes, soft_genotypes
 from genobench_neural.optimising import adam, autocast
 from genobench_neural.sampling import load_sampler
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 from genobench_neural.tabular.columns import ClassColumns, Conditioned, TrainingBySampling
 from genobench_neural.tabular.networks import CtganCritic, CtganGenerator, CtganSize
 from genobench_neural.tasks import StatefulTask
@@ -138,6 +139,15 @@ class Ctgan(Generator):
             n_quantiles=trial.suggest_int("n_quantiles", 3, 10),
         )
 
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse what `check_sharing` refuses, and a batch of which each cannot have whole packs."""
+        check_sharing(n_devices, self.batch_size)
+        if self.batch_size % (n_devices * self.pac):
+            raise SettingsError(
+                f"batch_size is {self.batch_size}; among {n_devices} devices it must be a multiple of {n_devices * self.pac}, which is "
+                f"pac for each."
+            )
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples.
 
@@ -150,6 +160,9 @@ class Ctgan(Generator):
                 f"dense layers need some 200 KB of memory for each. Take fewer variants, "
                 "such as one chromosome, raise most_variants, or use wgan."
             )
+        if context.n_devices > 1:
+            self.check_devices(context.n_devices)
+            return fit_on_devices(self, train, context, batch_size=self.batch_size)
         layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
         data = TrainingData.of_genotypes(train, context, layout)
         columns = ClassColumns.of_encoder(data.encoder, data.condition.cpu().numpy(), n_quantiles=self.n_quantiles)
@@ -165,7 +178,7 @@ class Ctgan(Generator):
         network = CtganGenerator(size, columns, data.random)
         network.begin_with(data.shares)
         critic = CtganCritic(size, columns, dropout=self.dropout, generator=data.random)
-        task = _Task(self, network, critic, sampling, is_variant=layout.is_variant.reshape(-1))
+        task = _Task(self, network, critic, sampling, is_variant=layout.is_variant.reshape(-1), n_rows=self.batch_size // data.ranks.n)
         samples_per_step = self.batch_size * (self.n_critic + 1)
         n_steps = data.steps_within(training_calls=self.training_calls, max_epochs=self.max_epochs, samples_per_step=samples_per_step)
         run(task, n_steps, context, identity=fit_identity(self, train, context), batch_size=self.batch_size)
@@ -188,7 +201,9 @@ class _Task(StatefulTask):
         sampling: TrainingBySampling,
         *,
         is_variant: NDArray[np.bool_],
+        n_rows: int,
     ) -> None:
+        self.n_rows = n_rows
         self.settings, self.network, self.critic, self.sampling = settings, network, critic, sampling
         self.random = sampling.random
         self.is_variant = torch.from_numpy(is_variant).to(self.random.device)
@@ -243,7 +258,7 @@ class _Task(StatefulTask):
         pool = torch.arange(n_samples, device=device)
         if n_samples > _LARGEST_POOL:
             pool = torch.randint(n_samples, (_LARGEST_POOL,), generator=self.random, device=device)
-        return self.sampling.draw(self.settings.batch_size, pool)
+        return self.sampling.draw(self.n_rows, pool)
 
     def _drawn(self, logits: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gumbel-softmax of every column."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,6 +15,7 @@ from genobench_neural.checkpoints import fit_identity
 from genobench_neural.energy.boltzmann import Boltzmann, BoltzmannSize
 from genobench_neural.optimising import autocast
 from genobench_neural.sampling import load_sampler
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 from genobench_neural.tasks import StatefulTask
 from genobench_neural.training import run
 from genobench_neural.training_data import TrainingData
@@ -96,12 +98,18 @@ class Rbm(Generator):
             n_global=trial.suggest_categorical("n_global", [16, 64, 128]),
         )
 
+    def check_devices(self, n_devices: int) -> None:
+        """Refuse what `check_sharing` refuses."""
+        check_sharing(n_devices, self.batch_size)
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples; the validation samples are not looked at.
 
         Raises:
             GenobenchError: If there are fewer than two samples or no variant, or training diverges.
         """
+        if context.n_devices > 1:
+            return fit_on_devices(self, train, context, batch_size=self.batch_size)
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
         data = TrainingData.of_genotypes(train, context, layout)
         size = BoltzmannSize(
@@ -155,7 +163,9 @@ class _Task(StatefulTask):
         placed = data.layout.placed(np.where(call_rate > 0, call_rate, np.float32(1)), 1)
         self.call_rate = torch.from_numpy(placed).to(data.device)
         self.rows = data.row_order(settings.batch_size)
-        self.chains = _Chains(machine.independent_calls(settings.batch_size, data.random), next(self.rows).clone())
+        # Several devices share the chains. They begin alike, with other conditions on each, and part at the first sweep.
+        self.chains = _Chains(machine.independent_calls(settings.batch_size // data.ranks.n, data.random), next(self.rows).clone())
+        self.n_renewed = math.ceil(_MOST_CHAINS_RENEWED / data.ranks.n)
         decayed = [getattr(machine, name) for name in machine.between_units]
         others = [weight for name, weight in machine.named_parameters() if name not in machine.between_units]
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others}]
@@ -166,7 +176,8 @@ class _Task(StatefulTask):
         """One sweep of the chains, and an update by what training samples have and chains lack."""
         rows, chains, machine = next(self.rows), self.chains, self.machine
         # A few chains take another sample's condition at each step, so that the others stay near their equilibrium.
-        renewed = slice((index * _MOST_CHAINS_RENEWED) % len(rows), (index * _MOST_CHAINS_RENEWED) % len(rows) + _MOST_CHAINS_RENEWED)
+        first = (index * self.n_renewed) % len(rows)
+        renewed = slice(first, first + self.n_renewed)
         chains.rows[renewed] = rows[renewed]
         with torch.no_grad(), autocast(self.condition.device, is_bf16=self.settings.is_bf16):
             observed = machine.phase(self.batches.codes(rows), self.condition[rows])

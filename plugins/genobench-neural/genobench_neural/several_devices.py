@@ -35,8 +35,13 @@ _SECONDS_BETWEEN_LOOKS: Final = 0.1
 _PORT: Final = "MASTER_PORT"
 
 
-def check_sharing(n_devices: int, batch_size: int) -> None:
+def check_sharing(n_devices: int, batch_size: int, *, n_samples: int | None = None) -> None:
     """Refuse several devices where Lightning Fabric is missing or a batch cannot be shared out; for `Generator.check_devices`.
+
+    Args:
+        n_devices: How many.
+        batch_size: Samples a batch, over all devices.
+        n_samples: Samples in training, where a batch is not larger; None where not known.
 
     Raises:
         GenobenchError: If it is so.
@@ -45,7 +50,7 @@ def check_sharing(n_devices: int, batch_size: int) -> None:
         raise GenobenchError(
             f"A fit on {n_devices} devices needs lightning-fabric, which is not installed: pip install 'genobench-neural[devices]'."
         )
-    check_batch(batch_size, n_devices)
+    check_batch(batch_size, n_devices, n_samples=n_samples)
 
 
 def fit_on_devices(generator: Generator, train: Genotypes, context: FitContext, *, batch_size: int) -> Sampler:
@@ -55,7 +60,7 @@ def fit_on_devices(generator: Generator, train: Genotypes, context: FitContext, 
         generator: With its settings; its `fit` is called in each process, with `n_devices` of 1.
         train: Training samples.
         context: Of the whole fit.
-        batch_size: Samples a batch, over all devices; where there are fewer samples, all of them are one.
+        batch_size: Samples a batch, over all devices.
 
     Returns:
         What the first process fitted.
@@ -64,8 +69,7 @@ def fit_on_devices(generator: Generator, train: Genotypes, context: FitContext, 
         GenobenchError: If a process raised it, or was killed.
         Exception: Whatever else a process raised.
     """
-    check_sharing(context.n_devices, batch_size)
-    check_batch(min(batch_size, train.n_samples), context.n_devices, n_samples=train.n_samples)
+    check_sharing(context.n_devices, batch_size, n_samples=train.n_samples if batch_size == train.n_samples else None)
     folder = context.folder / "devices"
     shutil.rmtree(folder, ignore_errors=True)
     try:

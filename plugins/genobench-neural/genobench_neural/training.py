@@ -234,7 +234,7 @@ class _Loop:
         begin = time.monotonic()
         state = self._finite_state()
         if self.ranks.n > 1:
-            state = {**state, _BY_DEVICE: self.ranks.gathered(own_state(self._parts))}
+            state = {**state, _BY_DEVICE: self.ranks.gathered(on_host(own_state(self._parts)))}
         progress = {
             "best_step": self.best_step,
             "best_loss": None if math.isinf(self.best_loss) else self.best_loss,

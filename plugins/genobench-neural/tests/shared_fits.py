@@ -16,10 +16,12 @@ import torch
 from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError
 from genobench_neural import training
 from genobench_neural.batches import RowOrder
+from genobench_neural.ctgan import Ctgan
 from genobench_neural.diffusion import Diffusion
 from genobench_neural.gan import Gan
 from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.ranks import ranks_of
+from genobench_neural.rbm import Rbm
 from genobench_neural.several_devices import fit_on_devices
 from genobench_neural.shared_parts import _WEIGHTS, _tensors
 from genobench_neural.tasks import StatefulTask
@@ -175,6 +177,8 @@ SUBJECTS: dict[str, Generator] = {
     "published wgan": Wgan(preset="human-ensembl", max_epochs=2, batch_size=8),
     "published vae": Vae(preset="cow-chr14", max_epochs=2, batch_size=8),
     "published diffusion": Diffusion(preset="cow-all", max_epochs=2, batch_size=8, widths=(8, 8, 8), n_timesteps=10),
+    "ctgan": Ctgan(max_epochs=2, batch_size=8, pac=2, n_noise=4, n_hidden=8, n_embedding=2),
+    "rbm": Rbm(max_epochs=2, batch_size=8, block_size=8, n_local=4, n_global=2, n_sweeps=2),
 }
 
 

@@ -191,7 +191,7 @@ def test_check_batch__names_the_nearest_that_would_do(batch_size: int, n_devices
         check_batch(batch_size, n_devices, n_samples=n_samples)
 
 
-@pytest.mark.parametrize("plugin", [Gan, Wgan, Vae, Diffusion])
+@pytest.mark.parametrize("plugin", [Gan, Wgan, Vae, Diffusion, Rbm])
 def test_check_devices__asks_for_a_batch_that_can_be_shared_out(plugin: type[Any]) -> None:
     plugin().check_devices(1)
     plugin(batch_size=7).check_devices(1)
@@ -201,6 +201,13 @@ def test_check_devices__asks_for_a_batch_that_can_be_shared_out(plugin: type[Any
             plugin(batch_size=7).check_devices(2)
 
 
+@needs_fabric
+def test_check_devices__of_ctgan_asks_for_whole_packs() -> None:
+    Ctgan(batch_size=240).check_devices(2)
+    with pytest.raises(SettingsError, match="batch_size is 250; among 2 devices it must be a multiple of 20"):
+        Ctgan().check_devices(2)
+
+
 def test_check_sharing__names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     check_sharing(1, 64)
@@ -208,7 +215,7 @@ def test_check_sharing__names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -
         check_sharing(2, 64)
 
 
-@pytest.mark.parametrize("plugin", [Ctgan, DpAutoregressive, DpMarkov, LatentFlow, Rbm, VirtualProgeny])
+@pytest.mark.parametrize("plugin", [DpAutoregressive, DpMarkov, LatentFlow, VirtualProgeny])
 def test_check_devices__of_what_is_not_known_to_be_right_is_a_refusal(plugin: type[Any]) -> None:
     plugin().check_devices(1)
     with pytest.raises(SettingsError, match=r"2 devices.*leave --devices out"):
