@@ -134,7 +134,12 @@ def read_parts(request: FileRequest, on_event: OnEvent = lambda _event: None) ->
     real: dict[Part, Genotypes] = {part: genotypes for part, genotypes in parts.items() if part != "synthetic"}
     on_event({"event": "stage", "stage": "group relatives"})
     groups, how, column = group_relatives(real, request.family)
-    warnings += [*_variant_warnings(alignment, request.paths), *_sample_warnings(parts), *_group_warnings(groups)]
+    warnings += [
+        *_variant_warnings(alignment, request.paths),
+        *_sample_warnings(parts),
+        *_trait_warnings(parts, trait),
+        *_group_warnings(groups),
+    ]
     return FileParts(
         genotypes=parts,
         groups=groups,
@@ -292,6 +297,15 @@ def _alt_frequency(genotypes: Genotypes) -> NDArray[np.float64]:
     from genobench.statgen import alt_frequency
 
     return alt_frequency(genotypes.calls.rows(slice(0, 1000)))
+
+
+def _trait_warnings(parts: Mapping[Part, Genotypes], trait: Trait) -> list[str]:
+    """That no synthetic sample has the trait, and how it is given one."""
+    table = parts["synthetic"].samples
+    if not trait.column or (trait.column in table.columns and table[trait.column].notna().any()):
+        return []
+    told = f"No synthetic sample has a '{trait.column}', so that no score can train on it."
+    return [f"{told} Their table is joined by id too: give it with another --phenotype."]
 
 
 def _sample_warnings(parts: Mapping[Part, Genotypes]) -> list[str]:

@@ -63,6 +63,7 @@ def test_read_parts__four_formats_hold_the_calls_that_were_written(files):
     assert np.array_equal(parts.genotypes["synthetic"].to_array(), _synthetic().to_array())
     assert (parts.variants["matched"], parts.variants["flipped"], parts.variants["dropped"]) == (40, 0, 0)
     assert parts.trait.column == "", "nobody gave one"
+    assert not any("No synthetic sample" in warning for warning in parts.warnings)
     assert parts.files["holdout"]["format"] == "VCF"
 
 
@@ -72,6 +73,7 @@ def test_read_parts__phenotypes_are_joined_by_id_and_families_found_across_parts
     assert np.allclose(weights, _WHOLE.samples["weight"].to_numpy(dtype=float)[_PARTS["nonmembers"]])
     assert parts.trait.kind == "quantitative"
     assert "weight" not in parts.genotypes["synthetic"].samples
+    assert any("No synthetic sample has a 'weight'" in warning for warning in parts.warnings)
     assert parts.has_families, "holdout and train have no family in common"
     for part, positions in _PARTS.items():
         same = parts.groups[part][:, None] == parts.groups["train"][None, :]
@@ -94,7 +96,9 @@ def test_read_parts__row_of_a_real_sample_is_not_a_synthetic_one_of_the_same_id(
     table.to_csv(tmp_path / "made.csv", index=False)
     write_genotypes(_synthetic(), tmp_path / "synthetic.csv")
     both = replace(asked, phenotypes=(*asked.phenotypes, tmp_path / "made.csv"))
-    assert read_parts(both).genotypes["synthetic"].samples["coat"].tolist() == ["red", "white"] * 10
+    given = read_parts(both)
+    assert given.genotypes["synthetic"].samples["coat"].tolist() == ["red", "white"] * 10
+    assert not any("No synthetic sample" in warning for warning in given.warnings)
 
 
 @pytest.mark.parametrize(
