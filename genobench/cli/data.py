@@ -9,6 +9,7 @@ import typer
 
 from genobench.cli.console import print_json, print_lines, print_table
 from genobench.cli.data_report import print_card, print_description, print_import, print_split, print_traits
+from genobench.cli.run import SplitColumnOption, SplitOption, SplitSeedOption
 
 if TYPE_CHECKING:
     from genobench.contracts import TraitKind
@@ -164,9 +165,9 @@ def split_command(
     name: NameArgument,
     *,
     trait: Annotated[str | None, typer.Option(help="Samples without it are left out; by default the dataset's first trait.")] = None,
-    scheme: Annotated[str, typer.Option(help="auto, random, family, kinship, forward or column.")] = "auto",
-    column: Annotated[str | None, typer.Option(help="The column of scheme `column`.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    split: SplitOption = "auto",
+    split_column: SplitColumnOption = None,
+    split_seed: SplitSeedOption = 0,
     out: Annotated[Path | None, typer.Option(help="Write a table of sample ids and their parts here, as CSV.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -177,26 +178,26 @@ def split_command(
     from genobench.splitting import PARTS, load_or_make_split
 
     dataset = open_dataset(name, load_registry())
-    split = load_or_make_split(
+    made = load_or_make_split(
         dataset.genotypes,
         dataset_sha256=dataset.sha256,
         folder=genobench_home() / "splits",
         trait=dataset.card.trait(trait),
         birth_column=dataset.card.birth_column,
-        scheme=scheme,
-        column=column,
-        seed=seed,
+        scheme=split,
+        column=split_column,
+        seed=split_seed,
     )
     if out is not None:
         part_of = dict.fromkeys(range(dataset.genotypes.n_samples), "left out") | {
-            int(place): part for part in PARTS for place in split.part(part)
+            int(place): part for part in PARTS for place in made.part(part)
         }
-        table = dataset.genotypes.samples[["id"]].assign(part=[part_of[place] for place in range(len(part_of))], group=split.groups)
+        table = dataset.genotypes.samples[["id"]].assign(part=[part_of[place] for place in range(len(part_of))], group=made.groups)
         write_text_atomically(out, table.to_csv(index=False))
     if as_json:
-        print_json(split.to_json())
+        print_json(made.to_json())
     else:
-        print_split(name, split)
+        print_split(name, made)
 
 
 def _kind(kind: str | None) -> TraitKind | None:

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,8 @@ from genobench.cli.run import (
 from genobench.errors import GenobenchError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genobench.downstream.records import PredictionRecord
     from genobench.downstream.walk import DownstreamPlan
 
@@ -138,12 +140,18 @@ def _settings_of(texts: list[str], names: list[str]) -> dict[str, dict[str, str]
 
 def _answer(records: list[PredictionRecord], heritability: float | None) -> None:
     """What the records say, in plain words."""
-    from genobench.downstream.answer import answer
+    from genobench.downstream.answer import answer, levels
     from genobench.downstream.summary import summaries
+    from genobench.downstream.wording import aim_text, measure_title
 
     out = console()
     for summary in summaries(records, heritability=heritability):
         typer.echo(f"{summary.dataset}, {summary.scheme} splits, {summary.trait}:")
+        rows = levels(summary)
+        if rows:
+            typer.echo(f"  {measure_title(summary.primary)} ({aim_text(summary.primary)}), mean and 95 % interval:")
+        for name, text in rows:
+            typer.echo(f"    {name:<{max(len(name) for name, _ in rows)}}  {text}")
         for line in answer(summary):
             text = f"  - {line.replace('**', '')}"
             typer.echo(fill(text, out.width, subsequent_indent="    ", break_on_hyphens=False) if out.is_terminal else text)
@@ -176,28 +184,37 @@ def _publish(records: list[PredictionRecord], folder: Path, *, budget: str, repl
 
 def _walk(plan: DownstreamPlan, *, json_lines: bool) -> list[PredictionRecord]:
     from genobench.cli.progress import RunProgress
+    from genobench.downstream.running import prediction_event
     from genobench.downstream.walk import run_downstream
     from genobench.home import genobench_home
     from genobench.registry import load_registry
 
     records: list[PredictionRecord] = []
+    told: list[Mapping[str, Any]] = []
+    n_kept = 0
     with RunProgress() as progress:
-        for record in run_downstream(plan, registry=load_registry(), home=genobench_home(), on_event=progress):
-            with progress.aside():
-                typer.echo(json.dumps(record.to_json(), allow_nan=False) if json_lines else _line(record))
-                sys.stdout.flush()
+
+        def hear(event: Mapping[str, Any]) -> None:
+            if event.get("event") == "prediction":
+                told.append(event)
+            progress(event)
+
+        for record in run_downstream(plan, registry=load_registry(), home=genobench_home(), on_event=hear):
             records.append(record)
+            event = prediction_event(record)
+            if json_lines:
+                with progress.aside():
+                    typer.echo(json.dumps(record.to_json(), allow_nan=False))
+                    sys.stdout.flush()
+            elif event in told:
+                told.remove(event)
+            elif record.reason is None:
+                n_kept += 1
+            else:
+                progress(event)
+    if n_kept:
+        typer.echo(f"{n_kept} of {len(records)} predictions were there already.", err=True)
     return records
-
-
-def _line(record: PredictionRecord) -> str:
-    """A record in one line."""
-    source = f"{record.generator}, seed {record.seed}" if record.generator else "real samples"
-    about = f"{record.dataset}, {record.split['scheme']} split {record.split['seed']}: {record.classifier} on {record.arm} ({source})"
-    if record.reason is not None:
-        return f"{about}: none. {record.reason}"
-    trained = f"{record.n_real:,} real and {record.n_synthetic:,} synthetic samples"
-    return f"{about}: {len(record.predicted):,} predicted from {trained} in {record.seconds:.1f} s"
 
 
 def _show_plan(plan: DownstreamPlan) -> None:

@@ -145,7 +145,8 @@ def _made(event: Mapping[str, Any]) -> str:
     if event["event"] == "reused":
         return f"  already fitted ({event['status']}), taken as it is"
     ending = f"{event['seconds']:.1f} s" if event["reason"] is None else f"none. {event['reason']}"
-    return f"  {event['classifier']} on {event['arm']}: {ending}"
+    source = f" of {event['generator']}, seed {event['seed']}" if event["generator"] else ""
+    return f"  {event['classifier']} on {event['arm']}{source}: {ending}"
 
 
 def _duration(seconds: float) -> str:

@@ -7,9 +7,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from genobench.downstream.estimates import Estimate, holm
-from genobench.downstream.summary import REAL, SYNTHETIC, Key
-from genobench.downstream.wording import arm_text, gain_text, mean_text, measure_title, sentence, table
-from genobench.leaderboard.text import MISSING, number
+from genobench.downstream.summary import COVARIATES, REAL, SYNTHETIC, Key
+from genobench.downstream.wording import arm_text, decimals_of, gain_text, mean_text, measure_title, sentence, table
+from genobench.leaderboard.text import MISSING, interval_text, number, off_zero_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +34,21 @@ def answer(summary: Summary) -> list[str]:
         "**Against a polygenic score?** None of `prs`, `ldpred` and `ridge` was trained on real samples, so there is none to compare with."
     ]
     return [*told, _synthetic_alone(summary), _genotypes(summary)]
+
+
+def levels(summary: Summary) -> list[tuple[str, str]]:
+    """The primary measure of each classifier on real samples, and of covariates alone: what is meant, and its mean with the interval."""
+    found = [(f"{one} on real samples", line) for one in summary.classifiers if (line := summary.line(one, "", REAL)) is not None]
+    found += [] if summary.covariates is None else [(arm_text(COVARIATES), summary.covariates)]
+    means = {name: line.means[summary.primary.name] for name, line in found}
+    digits = decimals_of(means.values())
+    return [(name, _level(one, digits)) for name, one in means.items()]
+
+
+def _level(mean: Estimate, digits: int) -> str:
+    if math.isnan(mean.mean):
+        return f"none. {'; '.join(mean.reasons)}"
+    return f"{number(mean.mean, digits)} {interval_text(mean.interval, digits)}".rstrip()
 
 
 def _augmentation(summary: Summary) -> str:
@@ -113,19 +128,28 @@ def _synthetic_alone(summary: Summary) -> str:
     of_controls = {key: one for key, one in shares.items() if key.generator in summary.controls}
     if not of_models:
         said = "No relative utility of a model's samples can be given" if of_controls else "No relative utility can be given"
-        return f"{question} {_because(said, {one.reason for one in lines.values()})}"
+        return f"{question} {_because(said, {one.reason for one in lines.values()} | _nothing_to_compare(summary))}"
     said = f"{question} Alone they keep {_range(of_models)} of real samples' gain over covariates alone"
     if len(of_models) > 1:
         said += f", over {len(of_models)} classifiers and generators"
     return f"{said}." + (f" Those of controls keep {_range(of_controls)}." if of_controls else "")
 
 
+def _nothing_to_compare(summary: Summary) -> set[str]:
+    """Which of the predictions that a relative utility needs nobody made."""
+    reasons = set()
+    if not any(key.arm == SYNTHETIC and key.generator not in summary.controls for key in summary.lines):
+        reasons.add(f"no classifier was trained on {'synthetic samples of a model' if summary.controls else 'synthetic samples'} alone")
+    if summary.covariates is None:
+        reasons.add("there is no prediction from covariates alone to compare with")
+    return reasons
+
+
 def _range(shares: Mapping[Key, RelativeUtility]) -> str:
     """The least and the greatest share, each with whose it is: "between 0.4 [0.2, 0.6] (...) and 0.9 [0.8, 1.0] (...)"."""
 
     def told(key: Key) -> str:
-        low, high = shares[key].interval or (math.nan, math.nan)
-        return f"{number(shares[key].value, 2)} [{number(low, 2)}, {number(high, 2)}] ({_of(key)})"
+        return f"{number(shares[key].value, 2)} {off_zero_interval(shares[key].interval, 2)} ({_of(key)})"
 
     ordered = sorted(shares, key=lambda key: shares[key].value)
     return told(ordered[0]) if len(shares) == 1 else f"between {told(ordered[0])} and {told(ordered[-1])}"

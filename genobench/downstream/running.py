@@ -219,8 +219,7 @@ class Predicting:
         self.on_event({"event": "warning", "message": message})
 
     def _tell(self, record: PredictionRecord) -> None:
-        facts = {"classifier": record.classifier, "arm": record.arm, "seconds": record.seconds, "reason": record.reason}
-        self.on_event({"event": "prediction", **facts})
+        self.on_event(prediction_event(record))
 
     def _run_worker(self, missing: Sequence[Wanted], log: Path, on_event: OnEvent) -> Ending:
         _shorten(log)
@@ -235,6 +234,12 @@ class Predicting:
                 tasks=tuple(item.task for item in missing),
             ).write(Path(folder) / "job.json")
             return run_worker("genobench.downstream.predicting", job, log=log, seconds_per_phase=self.time_limit_seconds, on_event=on_event)
+
+
+def prediction_event(record: PredictionRecord) -> dict[str, Any]:
+    """What is told of a prediction."""
+    told = ("classifier", "arm", "generator", "seed", "seconds", "reason")
+    return {"event": "prediction", **{name: getattr(record, name) for name in told}}
 
 
 def _shorten(log: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from genobench.downstream.answer import answer, by_generator, flattery, generator_text
 from genobench.downstream.summary import COVARIATES, REAL, Key
 from genobench.downstream.wording import aim_text, arm_text, decimals_of, mean_text, measure_title, sentence, signed_text, table, value_text
-from genobench.leaderboard.text import MISSING, Footnotes, interval_text, number
+from genobench.leaderboard.text import MISSING, Footnotes, number, off_zero_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,7 +170,7 @@ def _primary_tables(summary: Summary, footnotes: Footnotes) -> list[str]:
         found = line.relative
         if found is None or math.isnan(found.value):
             return MISSING + footnotes.mark((found.reason,) if found is not None else ())
-        return f"{number(found.value, 2)} {interval_text(found.interval, 2)}"
+        return f"{number(found.value, 2)} {off_zero_interval(found.interval, 2)}"
 
     mixed = [arm for arm in summary.arms if arm not in {REAL, COVARIATES}]
     if not summary.generators:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from genobench.contracts import Trait
     from genobench.downstream.bench import PlannedPrediction
     from genobench.downstream.records import PredictionRecord
     from genobench.events import OnEvent
@@ -87,6 +88,13 @@ def planned_predictions(
         yield bench.prepared, found
 
 
+def _unsuited(names: list[str], trait: Trait) -> str:
+    """That no classifier of a plan takes its trait."""
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    take = "take" if len(names) > 1 else "takes"
+    return f"{listed} {take} no {trait.kind} trait, and '{trait.column}' is one; name another classifier, or another trait with --trait."
+
+
 def _benches(plan: DownstreamPlan, registry: Registry, home: Path, on_event: OnEvent) -> Iterator[Bench]:
     """The splits of a plan, each with all names resolved; a wrong name is found before anything is loaded."""
     arms = tuple(Arm.parse(name) for name in dict.fromkeys(plan.arms))
@@ -112,7 +120,7 @@ def _benches(plan: DownstreamPlan, registry: Registry, home: Path, on_event: OnE
             on_event({"event": "warning", "message": f"{said}genotypes can be seen. Import the dataset without this covariate."})
         suited = [fitted for fitted in named if kind in fitted.kinds]
         if named and not suited:
-            raise GenobenchError(f"None of {', '.join(fitted.entry.name for fitted in named)} takes a {kind} trait.")
+            raise GenobenchError(_unsuited([fitted.entry.name for fitted in named], prepared.trait))
         for fitted in named:
             if kind not in fitted.kinds:
                 on_event({"event": "warning", "message": f"{fitted.entry.name} takes no {kind} trait, and is left out."})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from genobench.leaderboard.text import MISSING, Footnotes, interval_text, number
+from genobench.leaderboard.text import MISSING, Footnotes, interval_text, number, off_zero, off_zero_interval
 from genobench.outcomes import Z_95
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TITLES: Final = {
     "within_family_r": "r within families",
 }
 _ARROWS: Final = {"lower": "↓", "higher": "↑", "target": "→"}
-_ARMS: Final = {"synthetic": "synthetic only", "minority": "real + rarest", "covariates": "covariates only"}
+_ARMS: Final = {"synthetic": "synthetic only", "minority": "real + minority", "covariates": "covariates only"}
 _MOST_DECIMALS: Final = 6
 
 
@@ -74,9 +74,17 @@ def value_text(estimate: Estimate, decimals: int, footnotes: Footnotes, *, mark:
 
 
 def signed_text(estimate: Estimate, decimals: int, footnotes: Footnotes) -> str:
-    """A gain as "+0.02 [-0.01, 0.05]", a missing one as a dash, each with the footnote of its reasons."""
-    text = value_text(estimate, decimals, footnotes)
-    return f"+{text}" if round(estimate.mean, decimals) > 0 else text
+    """A gain as "+0.02 [-0.01, 0.05]", a missing one as a dash, each with the footnote of its reasons.
+
+    One that is clear of 0 does not read as if it touched it: "-0.014 [-0.027, -0.0004]" rather than "-0.014 [-0.027, 0.000]".
+    """
+    note = footnotes.mark(estimate.reasons)
+    if math.isnan(estimate.mean):
+        return f"{MISSING}{note}"
+    is_clear = estimate.verdict in {"helps", "harms"}
+    mean = off_zero(estimate.mean, decimals) if is_clear else number(estimate.mean, decimals)
+    sign = "+" if estimate.mean > 0 and mean.strip("0.") else ""
+    return " ".join(filter(None, (f"{sign}{mean}", off_zero_interval(estimate.interval, decimals)))) + note
 
 
 def gain_text(estimate: Estimate) -> str:

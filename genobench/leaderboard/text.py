@@ -70,6 +70,20 @@ def interval_text(interval: tuple[float, float] | None, decimals: int) -> str:
     return "" if interval is None else f"[{number(interval[0], decimals)}, {number(interval[1], decimals)}]"
 
 
+def off_zero(value: float, decimals: int) -> str:
+    """A number as `number` gives it; one that is not 0 with as many more decimals as it takes not to read 0."""
+    while value and not number(value, decimals).strip("0.\N{MINUS SIGN}"):
+        decimals += 1
+    return number(value, decimals)
+
+
+def off_zero_interval(interval: tuple[float, float] | None, decimals: int) -> str:
+    """An interval as `interval_text` gives it; one without 0 in it does not read as if it touched 0."""
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return interval_text(interval, decimals)
+    return f"[{off_zero(interval[0], decimals)}, {off_zero(interval[1], decimals)}]"
+
+
 def spread_text(estimate: Estimate, decimals: int) -> str:
     """The spread between pairs of split and seed as "SD 0.02"; "" where there is one split."""
     return "" if estimate.n_splits < 2 or estimate.spread is None else f"SD {number(estimate.spread, decimals)}"

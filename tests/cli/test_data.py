@@ -145,13 +145,13 @@ def test_split__prints_parts_and_writes_them(imported, tmp_path, home):
 
 
 def test_split__is_the_same_each_time(imported):
-    values = json.loads(run("split", "mine", "--scheme", "forward", "--seed", "3", "--json"))
-    assert json.loads(run("split", "mine", "--scheme", "forward", "--seed", "3", "--json")) == values
+    values = json.loads(run("split", "mine", "--split", "forward", "--split-seed", "3", "--json"))
+    assert json.loads(run("split", "mine", "--split", "forward", "--split-seed", "3", "--json")) == values
     assert (values["scheme"], values["column"], values["seed"]) == ("forward", "year", 3)
 
 
 def test_split__says_what_is_wrong(imported):
     with pytest.raises(SplitError, match="There is no split scheme 'famly'"):
-        run("split", "mine", "--scheme", "famly")
+        run("split", "mine", "--split", "famly")
     with pytest.raises(DatasetError, match="The dataset has no trait 'height'; its traits are: weight"):
         run("split", "mine", "--trait", "height")

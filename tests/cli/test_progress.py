@@ -92,3 +92,18 @@ def test_progress__says_that_a_fit_goes_on_from_a_checkpoint(capsys):
     with RunProgress() as progress:
         progress({"event": "resumed", "task": "fit", "step": 1018})
     assert capsys.readouterr().err == "  goes on at step 1,018, from its checkpoint\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({"arm": "real", "generator": "", "reason": None}, "  x/prs on real: 2.4 s\n"),
+        ({"arm": "real+3x", "generator": "y/vae", "reason": None}, "  x/prs on real+3x of y/vae, seed 1: 2.4 s\n"),
+        ({"arm": "real", "generator": "", "reason": "It broke [off]."}, "  x/prs on real: none. It broke [off].\n"),
+    ],
+    ids=["real samples", "samples of a generator", "none"],
+)
+def test_progress__tells_of_a_prediction_what_it_is_of_and_how_long_it_took(capsys, facts, line):
+    with RunProgress() as progress:
+        progress({"event": "prediction", "classifier": "x/prs", "seed": 1, "seconds": 2.41, **facts})
+    assert capsys.readouterr().err == line

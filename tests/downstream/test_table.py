@@ -10,16 +10,18 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from genobench.downstream.answer import answer, by_generator
+from genobench.downstream.answer import answer, by_generator, levels
+from genobench.downstream.arms import DEFAULT_ARMS
 from genobench.downstream.boards import publish, state_heritability
-from genobench.downstream.estimates import holm
+from genobench.downstream.estimates import Estimate, holm
 from genobench.downstream.figure import draw_curve
 from genobench.downstream.pages import write_pages
 from genobench.downstream.summary import REAL, Key, summaries
 from genobench.downstream.table import Picture, to_markdown
-from genobench.downstream.wording import aim_text, arm_text, mean_text, measure_title
-from genobench.leaderboard.text import MISSING
+from genobench.downstream.wording import aim_text, arm_text, mean_text, measure_title, signed_text
+from genobench.leaderboard.text import MISSING, Footnotes
 
 
 @pytest.fixture(scope="module")
@@ -202,8 +204,62 @@ def test_answer__without_scores_or_generators_says_so(make_record):
     told = " ".join(answer(summary))
     assert "this board cannot say" in told
     assert "None of `prs`, `ldpred` and `ridge` was trained" in told
-    assert "No relative utility can be given" in told
+    assert "No relative utility can be given: no classifier was trained on synthetic samples alone; there is no prediction from cov" in told
     assert "| `cnn` |" in to_markdown("made", [summary])
+
+
+def test_answer__says_whose_predictions_are_missing_for_a_relative_utility(make_board):
+    """It gave no reason where nobody had predicted from covariates alone, or from samples of a model alone."""
+    records = make_board()
+    no_covariates = [one for one in records if one.arm != "covariates"]
+    (said,) = [line for line in answer(summaries(no_covariates)[0]) if line.startswith("**Are synthetic")]
+    assert said.endswith("No relative utility can be given: there is no prediction from covariates alone to compare with.")
+    controls = [dataclasses.replace(one, is_control=one.generator != "") for one in records]
+    (said,) = [line for line in answer(summaries(controls)[0]) if line.startswith("**Are synthetic")]
+    assert said.endswith("of a model's samples can be given: no classifier was trained on synthetic samples of a model alone.")
+
+
+def test_levels__are_those_of_real_samples_and_of_covariates_alone(make_board):
+    records = make_board()
+    rows = dict(levels(summaries(records)[0]))
+    assert list(rows) == ["prs on real samples", "ridge on real samples", "covariates only"]
+    for name, text in rows.items():
+        arm, classifier = ("covariates", "covariates") if name == "covariates only" else ("real", name.split()[0])
+        values = [
+            stats.pearsonr(one.truth, one.predicted).statistic
+            for one in records
+            if (one.arm, one.classifier) == (arm, f"genobench/{classifier}")
+        ]
+        mean, low, high = (float(one) for one in re.findall(r"-?\d+\.\d+", text.replace("\N{MINUS SIGN}", "-")))
+        assert mean == pytest.approx(np.mean(values), abs=0.006)
+        assert low < mean < high
+    lost = [dataclasses.replace(one, predicted=(), reason="It broke.") for one in records if one.arm == "real"]
+    assert set(levels(summaries(lost)[0])) == {("prs on real samples", "none. It broke."), ("ridge on real samples", "none. It broke.")}
+
+
+def test_arms__are_found_again_by_the_names_they_are_asked_by():
+    """`minority` was shown as "real + rarest"."""
+    for arm in DEFAULT_ARMS:
+        assert set(arm.split("+")) <= set(arm_text(arm).split()), arm
+    assert arm_text("minority") == "real + minority"
+
+
+def test_gains__read_as_their_verdict_says_however_near_to_0_a_bound_is():
+    """A clear loss read "[-0.027, 0.000]". With so many degrees of freedom the interval is the normal one."""
+    half, seen = stats.norm.ppf(0.975), set()
+    for mean in (0.0137, -0.0137, 0.0004, -0.0004, 2.0, -2.0):
+        for bound in (1e-7, 0.00049, 0.0005, 0.02, -0.0004, -0.02):
+            gain = Estimate(mean=mean, standard_error=abs(abs(mean) - bound) / half, degrees=1e9, n_splits=5, n_pairs=5)
+            text = signed_text(gain, 3, Footnotes()).replace("\N{MINUS SIGN}", "-")
+            shown, low, high = (float(one) for one in re.findall(r"[-+]?\d+\.\d+", text))
+            assert (low > 0) == (gain.verdict == "helps"), text
+            assert (high < 0) == (gain.verdict == "harms"), text
+            assert low <= shown <= high, text
+            assert text.startswith("+") == (shown > 0), text
+            seen.add(gain.verdict)
+    assert seen == {"helps", "harms", "no difference seen"}
+    loss = Estimate(mean=-0.0137, standard_error=0.0133 / half, degrees=1e9, n_splits=5, n_pairs=5)
+    assert signed_text(loss, 3, Footnotes()).replace("\N{MINUS SIGN}", "-") == "-0.014 [-0.027, -0.0004]"
 
 
 def test_generators__are_told_apart_below_the_answer(board):

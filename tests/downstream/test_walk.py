@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -178,7 +179,11 @@ def test_downstream__classes_are_filled_up_and_stand_in_the_order_of_the_trait(u
         (("-c", "witness"), "The arm 'synthetic' needs synthetic samples, and no generator is named"),
         (("-g", "echo"), "No classifier is named"),
         (("-c", "witness", "--arms", "real,unreal"), "There is no arm 'unreal'"),
-        (("-c", "logistic", "--arms", "real"), "None of logistic takes a quantitative trait."),
+        (
+            ("-c", "logistic", "--arms", "real"),
+            "genobench: logistic takes no quantitative trait, and 'weight' is one; name another",
+        ),
+        (("-c", "logistic", "-c", "ordinal", "--arms", "real"), "genobench: logistic and ordinal take no quantitative trait, and 'weight'"),
         (("-c", "broken", "--set", "how=nan"), "--set how=nan does not say whose setting it is; write --set NAME.setting=value"),
         (("-c", "broken", "--set", "broken.how"), "--set broken.how does not say whose setting it is"),
         (("-c", "broken", "--set", "calm.how=nan"), "is of 'calm', which is named neither with --classifier nor with --generator"),
@@ -273,9 +278,34 @@ def test_downstream__what_was_cut_short_is_not_published(user, values):
         "downstream", "-d", "values", "-g", "killed", "-c", "witness", "--arms", "real,synthetic", "--components", "2", "--publish", "cut"
     )
     assert done.code == 0, done.err
-    assert "The fit of killed is preempted in fit: the worker was killed (signal 9)" in done.out
+    said = "witness-plugin/witness on synthetic of witness-plugin/killed, seed 0: none. The fit of killed is preempted in fit: the worker"
+    assert said in done.err
     assert "1 of 2 predictions were cut short and are not published; the same command tries them again." in done.err
     assert [record.arm for record in read_board(folder / "cut" / "values.family.downstream")] == ["real"]
+
+
+def test_downstream__tells_of_each_prediction_once_and_gives_what_real_samples_came_to(user):
+    """Each was told twice, and the terminal gave no figure for real samples alone."""
+    _, genobench = user
+    command = ["downstream", "-d", "values", "-g", "echo", "-c", "witness", "--arms", "real,synthetic,covariates", "--components", "1"]
+    done = genobench(*command)
+    assert done.code == 0, done.err
+    told = [
+        "witness-plugin/witness on real",
+        "genobench/covariates on covariates",
+        "witness-plugin/witness on synthetic of witness-plugin/echo, seed 0",
+    ]
+    both = (done.out + done.err).splitlines()
+    assert [sum(re.fullmatch(rf"  {one}: \d+\.\d s", line) is not None for line in both) for one in told] == [1, 1, 1]
+    first, heading, real, covariates, *_ = done.out.splitlines()
+    assert first == "values, family splits, weight:"
+    assert heading == "  Pearson r (↑ higher is better), mean and 95 % interval:"
+    assert re.fullmatch(r"    witness on real samples  .?0\.\d+ \[.*\]", real)
+    assert covariates.startswith("    covariates only          ")
+    again = genobench(*command)
+    assert "3 of 3 predictions were there already." in again.err
+    assert "witness on real:" not in again.err
+    assert again.out == done.out
 
 
 @pytest.mark.parametrize(
