@@ -99,7 +99,7 @@ class RowOrder:
 
     def __init__(self, n_samples: int, batch_size: int, generator: torch.Generator, ranks: Ranks = ONE) -> None:
         self._n_samples, self._batch_size, self._generator, self._is_shared = n_samples, batch_size, generator, ranks.n > 1
-        self._share = ranks.share(batch_size)
+        self._share = ranks.share(batch_size, n_samples=n_samples)
         if self._is_shared:
             self._generator = torch.Generator(generator.device).manual_seed(ranks.seed_of("rows"))
         self._pool = torch.empty(0, dtype=torch.long, device=generator.device)

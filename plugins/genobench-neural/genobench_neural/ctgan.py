@@ -140,13 +140,8 @@ class Ctgan(Generator):
         )
 
     def check_devices(self, n_devices: int) -> None:
-        """Refuse what `check_sharing` refuses, and a batch of which each cannot have whole packs."""
-        check_sharing(n_devices, self.batch_size)
-        if self.batch_size % (n_devices * self.pac):
-            raise SettingsError(
-                f"batch_size is {self.batch_size}; among {n_devices} devices it must be a multiple of {n_devices * self.pac}, which is "
-                f"pac for each."
-            )
+        """Refuse what `check_sharing` refuses."""
+        check_sharing(n_devices, self.batch_size, pack_size=self.pac)
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples.
@@ -161,8 +156,7 @@ class Ctgan(Generator):
                 "such as one chromosome, raise most_variants, or use wgan."
             )
         if context.n_devices > 1:
-            self.check_devices(context.n_devices)
-            return fit_on_devices(self, train, context, batch_size=self.batch_size)
+            return fit_on_devices(self, train, context)
         layout = BlockLayout.of_variants(train.variants, block_size=_BLOCK_SIZE)
         data = TrainingData.of_genotypes(train, context, layout)
         columns = ClassColumns.of_encoder(data.encoder, data.condition.cpu().numpy(), n_quantiles=self.n_quantiles)

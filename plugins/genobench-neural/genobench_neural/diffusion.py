@@ -124,7 +124,7 @@ class Diffusion(Generator):
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
         if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=min(self.plan.batch_size, train.n_samples))
+            return fit_on_devices(self, train, context)
         plan = self.plan
         data = TrainingData.of_genotypes(train, context, table_layout(train.n_variants))
         groups = chromosome_groups(train.variants, is_per_chromosome=plan.is_per_chromosome)

@@ -112,7 +112,7 @@ class Gan(Generator):
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
         if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=min(self.plan.batch_size, train.n_samples))
+            return fit_on_devices(self, train, context)
         return fit_adversaries(LogisticDuel, self.plan, train, context, identity=fit_identity(self, train, context))
 
     @classmethod

@@ -46,13 +46,17 @@ class Ranks:
         """Whether this is the process that decides, reports and writes."""
         return self.number == 0
 
-    def share(self, batch_size: int) -> slice:
+    def share(self, batch_size: int, *, n_samples: int) -> slice:
         """The rows of a batch that are this process's.
+
+        Args:
+            batch_size: Samples a batch, over all processes.
+            n_samples: Samples in training.
 
         Raises:
             SettingsError: If the processes cannot have equally many.
         """
-        check_batch(batch_size, self.n)
+        check_batch(batch_size, self.n, n_samples=n_samples if batch_size == n_samples else None)
         width = batch_size // self.n
         return slice(self.number * width, (self.number + 1) * width)
 
@@ -78,9 +82,13 @@ class Ranks:
 
     def copy_first(self, tensors: list[torch.Tensor]) -> None:
         """Overwrite tensors with those of the first process."""
+        if self.n == 1:
+            return
         with self._together():
             for tensor in tensors:
-                torch.distributed.broadcast(tensor, src=0)
+                told = tensor.contiguous()  # NCCL takes no other.
+                torch.distributed.broadcast(told, src=0)
+                tensor.copy_(told)
 
     def add_up(self, tensors: list[torch.Tensor], *, is_mean: bool) -> None:
         """Overwrite tensors of one type with their sums, or means, over the processes; every process gets the same bits.
@@ -141,21 +149,23 @@ def ranks_of(context: FitContext) -> Ranks:
     return context.ranks if isinstance(context, RankContext) else ONE
 
 
-def check_batch(batch_size: int, n_devices: int, *, n_samples: int | None = None) -> None:
+def check_batch(batch_size: int, n_devices: int, *, pack_size: int = 1, n_samples: int | None = None) -> None:
     """Refuse a batch of which devices cannot have equally many samples: the mean of their gradients would not be that of the batch.
 
     Args:
         batch_size: Samples a batch, over all devices.
         n_devices: How many devices.
-        n_samples: Samples in training, which no batch is larger than; None where not known.
+        pack_size: Samples that must be on one device.
+        n_samples: Samples in training, where a batch is not larger; None where not known.
 
     Raises:
         SettingsError: If it is such a batch; the message names the nearest that would do.
     """
-    n_left = batch_size % n_devices
+    n_left = batch_size % (n_devices * pack_size)
     if n_left == 0:
         return
-    sizes = [batch_size - n_left, batch_size - n_left + n_devices]
+    sizes = [batch_size - n_left, batch_size - n_left + n_devices * pack_size]
     fitting = [str(size) for size in sizes if size > 0 and (n_samples is None or size <= n_samples)]
     advice = f"set batch_size={' or '.join(fitting)}." if fitting else "there are fewer samples than devices."
-    raise SettingsError(f"A batch has {batch_size} samples, of which {n_devices} devices cannot have equally many; {advice}")
+    packs = f" in whole packs of {pack_size}" if pack_size > 1 else ""
+    raise SettingsError(f"A batch has {batch_size} samples, of which {n_devices} devices cannot have equally many{packs}; {advice}")

@@ -109,7 +109,7 @@ class Rbm(Generator):
             GenobenchError: If there are fewer than two samples or no variant, or training diverges.
         """
         if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=self.batch_size)
+            return fit_on_devices(self, train, context)
         layout = BlockLayout.of_variants(train.variants, block_size=self.block_size)
         data = TrainingData.of_genotypes(train, context, layout)
         size = BoltzmannSize(

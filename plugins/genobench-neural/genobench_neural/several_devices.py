@@ -32,16 +32,17 @@ if TYPE_CHECKING:
     from genobench import Genotypes, Reporter, Sampler
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
-_PORT: Final = "MASTER_PORT"
+_OF_CLUSTERS: Final = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK")
+"""What Fabric believes of the environment; it writes the port there, too, and would take it again for the next fit."""
 
 
-def check_sharing(n_devices: int, batch_size: int, *, n_samples: int | None = None) -> None:
+def check_sharing(n_devices: int, batch_size: int, *, pack_size: int = 1) -> None:
     """Refuse several devices where Lightning Fabric is missing or a batch cannot be shared out; for `Generator.check_devices`.
 
     Args:
         n_devices: How many.
         batch_size: Samples a batch, over all devices.
-        n_samples: Samples in training, where a batch is not larger; None where not known.
+        pack_size: Samples that must be on one device.
 
     Raises:
         GenobenchError: If it is so.
@@ -50,26 +51,25 @@ def check_sharing(n_devices: int, batch_size: int, *, n_samples: int | None = No
         raise GenobenchError(
             f"A fit on {n_devices} devices needs lightning-fabric, which is not installed: pip install 'genobench-neural[devices]'."
         )
-    check_batch(batch_size, n_devices, n_samples=n_samples)
+    check_batch(batch_size, n_devices, pack_size=pack_size)
 
 
-def fit_on_devices(generator: Generator, train: Genotypes, context: FitContext, *, batch_size: int) -> Sampler:
+def fit_on_devices(generator: Generator, train: Genotypes, context: FitContext) -> Sampler:
     """Fit a generator in `context.n_devices` processes.
 
     Args:
         generator: With its settings; its `fit` is called in each process, with `n_devices` of 1.
         train: Training samples.
         context: Of the whole fit.
-        batch_size: Samples a batch, over all devices.
 
     Returns:
         What the first process fitted.
 
     Raises:
-        GenobenchError: If a process raised it, or was killed.
+        GenobenchError: If the generator refuses so many devices, or a process raised it or was killed.
         Exception: Whatever else a process raised.
     """
-    check_sharing(context.n_devices, batch_size, n_samples=train.n_samples if batch_size == train.n_samples else None)
+    generator.check_devices(context.n_devices)
     folder = context.folder / "devices"
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -134,10 +134,11 @@ def _fit_as_rank(job: _Job, senders: list[Connection], fabric: Any) -> None:
 
     try:
         job.fit(ranks, report)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the parent raises it
         traceback.print_exc()
         sender.send(_sendable(error))
-        raise
+        # At once: on its way out Fabric takes leave of NCCL, which may wait for processes that wait for this one.
+        os._exit(1)
 
 
 def _sendable(error: Exception) -> Exception:
@@ -156,7 +157,7 @@ def _run(job: _Job, context: FitContext) -> None:
     before = set(multiprocessing.active_children())
     launch = _Launch(partial(_fit_as_rank, job, senders), job.device, context.n_devices)
     errors: list[Exception] = []
-    with _plain_port():
+    with _plain_environment():
         launch.start()
         try:
             for message in _messages(launch, receivers, senders):
@@ -220,15 +221,15 @@ def _messages(launch: _Launch, receivers: list[Connection], senders: list[Connec
 
 
 @contextmanager
-def _plain_port() -> Iterator[None]:
-    """Leave the environment as it was: Fabric writes the port of the processes there, and would take it again for the next fit."""
-    before = os.environ.get(_PORT)
+def _plain_environment() -> Iterator[None]:
+    """Hide what a cluster may have set for a job of several machines, and leave the environment as it was."""
+    before = {name: os.environ.pop(name) for name in _OF_CLUSTERS if name in os.environ}
     try:
         yield
     finally:
-        os.environ.pop(_PORT, None)
-        if before is not None:
-            os.environ[_PORT] = before
+        for name in _OF_CLUSTERS:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _ending(failure: Exception, lost: list[Exception], n_devices: int) -> Exception:

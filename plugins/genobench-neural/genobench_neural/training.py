@@ -27,7 +27,7 @@ import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 
@@ -37,14 +37,13 @@ from genobench_neural.finite import n_not_finite
 from genobench_neural.memory import n_bytes, on_host, within_memory
 from genobench_neural.ranks import ONE, ranks_of
 from genobench_neural.shared_parts import begin_alike, load_own_state, own_state, shared_gradients
-from genobench_neural.tasks import StatefulTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from genobench import FitContext
     from genobench_neural.ranks import Ranks
-    from genobench_neural.tasks import Task
+    from genobench_neural.tasks import StatefulTask, Task
 
 CHECKPOINT_SECONDS: Final = 30.0
 """Seconds between two checkpoints; more where writing one takes more than a twentieth of that."""
@@ -163,14 +162,14 @@ class _Loop:
             yield
             return
         begin_alike(self._parts, self.ranks, stage=stage)
-        with shared_gradients(self._parts, self.ranks, is_mean=not self._shared_task.is_loss_summed):
+        with shared_gradients(self._parts, self.ranks, is_mean=not cast("StatefulTask", self.task).is_loss_summed):
             yield
 
     def resume(self) -> None:
         """Go back to the checkpoint that is there, or write one of the beginning if it is small."""
         begun = self.task.state()
         self.not_finite_at_first = n_not_finite(begun)
-        found = self._found()
+        found = self.folder.read()
         if found is None:
             if self.n_steps and n_bytes(begun) <= _SMALL_STATE_BYTES:
                 self.save()
@@ -303,24 +302,6 @@ class _Loop:
             return "It had written no checkpoint yet."
         return f"The last good state, of step {step}, is kept in {self.folder.folder}."
 
-    def _found(self) -> Checkpoint | None:
-        """The checkpoint to go on from; the same in all processes."""
-        found = self.folder.read()
-        step = None if found is None else found.step
-        first = self.ranks.agreed(lambda: step)
-        if step != first:
-            raise GenobenchError(
-                f"Device {self.ranks.number} finds a checkpoint of step {step} in {self.folder.folder} where the first device finds one of "
-                f"step {first}; the devices of a fit must see the same files."
-            )
-        return found
-
-    @property
-    def _shared_task(self) -> StatefulTask:
-        if not isinstance(self.task, StatefulTask):
-            raise TypeError(f"{type(self.task).__name__} is no StatefulTask, so that devices cannot share its fit.")
-        return self.task
-
     @property
     def _parts(self) -> Mapping[str, Any]:
-        return self._shared_task.parts
+        return cast("StatefulTask", self.task).parts

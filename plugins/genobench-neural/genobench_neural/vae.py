@@ -115,7 +115,7 @@ class Vae(Generator):
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
         if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=min(self.plan.batch_size, train.n_samples))
+            return fit_on_devices(self, train, context)
         identity, plan = fit_identity(self, train, context), self.plan
         if isinstance(plan, WindowPlan):
             return fit_window_vae(plan, train, context, identity=identity)

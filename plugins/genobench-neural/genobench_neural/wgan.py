@@ -115,7 +115,7 @@ class Wgan(Generator):
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         """Learn from training samples."""
         if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=min(self.plan.batch_size, train.n_samples))
+            return fit_on_devices(self, train, context)
         return fit_adversaries(WassersteinDuel, self.plan, train, context, identity=fit_identity(self, train, context))
 
     @classmethod

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from genobench import FitContext, Generator, Genotypes, Sampler, SettingsError
+from genobench import FitContext, Generator, GenobenchError, Genotypes, Sampler, SettingsError
 from genobench_neural import training
 from genobench_neural.batches import RowOrder
+from genobench_neural.component_scores.diffusion import DiffusionTask
 from genobench_neural.ctgan import Ctgan
 from genobench_neural.diffusion import Diffusion
 from genobench_neural.gan import Gan
 from genobench_neural.optimising import WeightAverage, adam
 from genobench_neural.ranks import ranks_of
 from genobench_neural.rbm import Rbm
-from genobench_neural.several_devices import fit_on_devices
+from genobench_neural.several_devices import check_sharing, fit_on_devices
 from genobench_neural.shared_parts import _WEIGHTS, _tensors
 from genobench_neural.tasks import StatefulTask
 from genobench_neural.vae import Vae
@@ -115,7 +116,7 @@ class NoisyDescent(Descent):
                 os.kill(os.getpid(), signal.SIGKILL)
         losses = super().step(index)
         self.average.update()
-        is_nan = self.fails == "by NaN" and self.ranks.number == 1 and index == 9
+        is_nan = self.fails == "by NaN" and self.ranks.number == 1 and index == 29
         return {"loss": torch.tensor(math.nan)} if is_nan else losses
 
     @torch.no_grad()
@@ -143,23 +144,30 @@ class Regressions(Generator):
 
     fails: str = ""
 
+    def check_devices(self, n_devices: int) -> None:
+        check_sharing(n_devices, BATCH)
+
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
         if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=BATCH)
+            return fit_on_devices(self, train, context)
         save_always()
-        tasks = {"mean": Descent(context), "sum": SummedDescent(context), "noisy": NoisyDescent(context, self.fails)}
-        for stage, task in tasks.items():
-            training.run(task, N_STEPS, context, identity="a", stage=stage, check_every=10 if stage == "noisy" else None)
-            weights = {"weights": task.network.weight.detach().numpy()[0]}
-            if isinstance(task, NoisyDescent):
-                weights |= {"average": task.average.state_dict()["averages"][0].numpy()[0]}
-            path = context.folder / f"{stage}-{task.ranks.number}.npz"
-            np.savez(path, seen=np.array(task.seen), noise=np.array(task.noise), **weights)
-        return Weights(weights["weights"])
+        for stage, task in {"mean": Descent(context), "sum": SummedDescent(context)}.items():
+            run_and_tell(task, context, stage)
+        return run_and_tell(NoisyDescent(context, self.fails), context, "noisy")
 
     @classmethod
     def load(cls, folder: Path) -> Sampler:
         return Weights(np.load(folder / "weights.npy"))
+
+
+def run_and_tell(task: Descent, context: FitContext, stage: str) -> Weights:
+    """Train, and leave what there is in the folder of the fit."""
+    training.run(task, N_STEPS, context, identity="a", stage=stage, check_every=10 if stage == "noisy" else None)
+    weights = {"weights": task.network.weight.detach().numpy()[0]}
+    if isinstance(task, NoisyDescent):
+        weights |= {"average": task.average.state_dict()["averages"][0].numpy()[0]}
+    np.savez(context.folder / f"{stage}-{task.ranks.number}.npz", seen=np.array(task.seen), noise=np.array(task.noise), **weights)
+    return Weights(weights["weights"])
 
 
 def save_always() -> None:
@@ -183,30 +191,57 @@ SUBJECTS: dict[str, Generator] = {
 
 
 @dataclass(frozen=True)
-class AllOfThem(Generator):
-    """Every generator that devices may share, each in a folder of its own; each process leaves a digest of the weights it ends with."""
+class AllOfThem(Regressions):
+    """The regressions, one that met a NaN, and every generator that devices may share; each process leaves what it ends with."""
 
     def fit(self, train: Genotypes, context: FitContext) -> Sampler:
-        if context.n_devices > 1:
-            return fit_on_devices(self, train, context, batch_size=8)
-        finish, number = training._Loop.finish, ranks_of(context).number
+        sampler = super().fit(train, context)
+        if context.n_devices == 1:
+            go_on_after_nan(in_folder(context, "NaN"))
+            fit_subjects(train, context)
+            gradients(train, in_folder(context, "gradients"))
+        return sampler
 
-        def finish_and_tell(loop: training._Loop) -> training.Finished:
-            finished = finish(loop)
-            tensors = [tensor for part in loop._parts.values() if isinstance(part, _WEIGHTS) for tensor in learned(part)]
-            digest = hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
-            (loop.context.folder / f"weights-{number}").write_text(f"{finished.n_steps} {digest}")
-            return finished
 
-        training._Loop.finish = finish_and_tell  # type: ignore[method-assign, assignment] # in a process of its own
+def in_folder(context: FitContext, name: str) -> FitContext:
+    """The context of a fit in a folder of its own, which nobody is told of."""
+    (context.folder / name).mkdir(exist_ok=True)
+    return dataclasses.replace(context, folder=context.folder / name, report=lambda _step, _losses: None)
+
+
+def go_on_after_nan(context: FitContext) -> None:
+    """Let the second process meet a NaN, note what each raises, and run the fit again."""
+    try:
+        run_and_tell(NoisyDescent(context, "by NaN"), context, "noisy")
+    except GenobenchError as error:
+        (context.folder / f"error-{ranks_of(context).number}").write_text(str(error))
+    run_and_tell(NoisyDescent(context, ""), context, "noisy")
+
+
+def fit_subjects(train: Genotypes, context: FitContext) -> None:
+    """Fit all generators; each process leaves a digest of the weights it ends with, and of what it learned them from."""
+    finish, eigh, ranks = training._Loop.finish, torch.linalg.eigh, ranks_of(context)
+
+    def finish_and_tell(loop: training._Loop) -> training.Finished:
+        finished = finish(loop)
+        tensors = [tensor for part in loop._parts.values() if isinstance(part, _WEIGHTS) for tensor in learned(part)]
+        if isinstance(loop.task, DiffusionTask):
+            tensors.append(loop.task.x_0)
+        digest = hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
+        (loop.context.folder / f"weights-{ranks.number}").write_text(f"{finished.n_steps} {digest}")
+        return finished
+
+    def other_sign(matrix: torch.Tensor) -> Any:
+        values, vectors = eigh(matrix)
+        return torch.return_types.linalg_eigh((values, vectors if ranks.is_first else -vectors))  # type: ignore[attr-defined] # torch hides it
+
+    training._Loop.finish = finish_and_tell  # type: ignore[method-assign, assignment] # put back below
+    torch.linalg.eigh = other_sign  # as a GPU of another kind may find
+    try:
         for name, subject in SUBJECTS.items():
-            subject.fit(train, dataclasses.replace(context, folder=context.folder / name))
-        gradients(train, dataclasses.replace(context, folder=context.folder / "gradients"))
-        return Weights(np.zeros(1))
-
-    @classmethod
-    def load(cls, folder: Path) -> Sampler:
-        return Weights(np.load(folder / "weights.npy"))
+            subject.fit(train, in_folder(context, name))
+    finally:
+        training._Loop.finish, torch.linalg.eigh = finish, eigh  # type: ignore[method-assign]
 
 
 def learned(part: Any) -> list[torch.Tensor]:
@@ -234,6 +269,5 @@ def gradients(train: Genotypes, context: FitContext) -> dict[str, float]:
     finally:
         training._Loop.finish, torch.randn = finish, randn  # type: ignore[method-assign]
     if ranks_of(context).is_first:
-        context.folder.mkdir(parents=True, exist_ok=True)
         (context.folder / "norm").write_text(repr(norms["vae"]))
     return norms

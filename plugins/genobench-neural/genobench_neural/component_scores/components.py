@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from genobench_neural.batches import PackedBatches
+    from genobench_neural.ranks import Ranks
     from genobench_neural.training_data import TrainingData
 
 _ROWS_PER_CHUNK: Final = 512
@@ -73,14 +74,12 @@ def _fitted(data: TrainingData, places: torch.Tensor, kept_share: float) -> Chro
         gram = torch.zeros(n_here, n_here, device=batches.device)
         for _, x in _centred(batches, places, mean, weights):
             gram += x.T @ x
-        values, vectors = torch.linalg.eigh(gram / n_samples)
-        values, vectors = values.flip(0), vectors.flip(1)
+        values, vectors = _eigenvectors(gram / n_samples, data.ranks)
         is_real = _is_real(values)
         loadings = vectors[:, is_real]
     else:
         x = torch.cat([rows for _, rows in _centred(batches, places, mean, weights)])
-        values, vectors = torch.linalg.eigh(x @ x.T / n_samples)
-        values, vectors = values.flip(0), vectors.flip(1)
+        values, vectors = _eigenvectors(x @ x.T / n_samples, data.ranks)
         is_real = _is_real(values)
         loadings = x.T @ (vectors[:, is_real] / (values[is_real] * n_samples).sqrt())
     if not is_real.any():
@@ -92,6 +91,16 @@ def _fitted(data: TrainingData, places: torch.Tensor, kept_share: float) -> Chro
     return ChromosomeComponents(
         places=places, mean=mean, weights=weights, loadings=loadings[:, :n_kept].contiguous(), variances=variances[:n_kept]
     )
+
+
+def _eigenvectors(matrix: torch.Tensor, ranks: Ranks) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues of a symmetric matrix, falling, and its eigenvectors as columns.
+
+    Processes that share a fit take those of the first: a vector may have either sign, and GPUs of two kinds would learn different scores.
+    """
+    values, vectors = torch.linalg.eigh(matrix)
+    ranks.copy_first([values, vectors])
+    return values.flip(0), vectors.flip(1)
 
 
 def _is_real(values: torch.Tensor) -> torch.Tensor:
