@@ -132,6 +132,8 @@ class Predicting:
             try:
                 ending = self._attempt(running, wanted, log)
             except _MeddledError as error:
+                # The worker wrote on until it was killed; the next one must not be blamed for that.
+                self.stores.mend_real()
                 for item in wanted:
                     Path(item.task.answer).unlink(missing_ok=True)
                 failures |= self._blame(error, running, missing)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from genobench.containment import Ending
+from genobench.containment import Ending, run_worker
 from genobench.contracts import Predictor
 from genobench.downstream.predicting import PredictingTask, Source, _checked
 from genobench.downstream.records import PredictionRecord, read_record
@@ -206,6 +206,36 @@ def test_records__kept_ones_are_not_made_again_and_retry_makes_those_that_failed
     assert bench.heard == []
     bench.predicting(retry=True).records(wanted, bench.folder)
     assert [event["classifier"] for event in bench.heard if event["event"] == "prediction"] == ["broken-raise"]
+
+
+def test_records__what_a_worker_changes_before_it_is_killed_is_not_blamed_on_the_next(bench, monkeypatch):
+    """It writes on between the discovery and its end; the next worker, with a single classifier, was found with changed samples."""
+    predicting = bench.predicting()
+    starts = []
+
+    def turn(store):
+        known = read_store(store)
+        write_store(known.take_samples(np.arange(known.n_samples)[::-1]), store)
+
+    def meddled(module, job, *, on_event, **changes):
+        starts.append(job)
+        if len(starts) > 1:
+            return run_worker(module, job, on_event=on_event, **changes)
+
+        def hear(event):
+            if event.get("phase") == "witness":
+                turn(predicting.train)
+            on_event(event)
+
+        try:
+            return run_worker(module, job, on_event=hear, **changes)
+        finally:
+            turn(predicting.holdout)
+
+    monkeypatch.setattr("genobench.downstream.running.run_worker", meddled)
+    found = predicting.records([bench.wanted("calm"), bench.wanted("witness")], bench.folder)
+    assert [record.reason for record in found] == [None, None]
+    assert len(starts) == 3, "both, then each alone"
 
 
 class StoppedError(Exception):
