@@ -56,6 +56,9 @@ class Trait:
         classes: The classes, in order; empty for a quantitative trait.
         covariates: Columns known beside it (sex, vendor, batch, ...).
         family: The column whose value groups relatives; None where no family is recorded.
+
+    Raises:
+        DatasetError: If the trait is among its own covariates.
     """
 
     column: str
@@ -63,6 +66,10 @@ class Trait:
     classes: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     family: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.column in self.covariates:
+            raise DatasetError(f"The trait '{self.column}' cannot be among its own covariates: whoever sees these would see it.")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

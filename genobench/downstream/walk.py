@@ -110,11 +110,6 @@ def _benches(plan: DownstreamPlan, registry: Registry, home: Path, on_event: OnE
     for split_plan in plan.cells.split_plans:
         prepared = prepare(dataclasses.replace(split_plan, metrics=(), trials=0), registry=registry, home=home, on_event=on_event)
         kind = prepared.trait.kind
-        if prepared.trait.column in prepared.trait.covariates:
-            # Its holdout would be shown to classifiers.
-            raise GenobenchError(
-                f"The trait '{prepared.trait.column}' of {prepared.dataset.name} is one of its own covariates; import it with others."
-            )
         for name in leaking_covariates(prepared.dataset.genotypes.samples.iloc[prepared.split.train], prepared.trait):
             said = f"The trait '{prepared.trait.column}' of every training sample follows from its covariate '{name}', so that no use of "
             on_event({"event": "warning", "message": f"{said}genotypes can be seen. Import the dataset without this covariate."})

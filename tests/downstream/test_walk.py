@@ -202,7 +202,6 @@ def test_downstream__what_a_user_did_is_one_line_and_exit_2(user, arguments, mes
 
 
 def test_downstream__a_trait_among_its_own_covariates_is_refused_before_anybody_is_shown_it(user):
-    """A dataset of a plugin may say so; `data import` does not let it."""
     folder, genobench = user
     assert genobench("data", "import", "shown", "example.npz", "--trait", "weight").code == 0
     card = folder / "home" / "datasets" / "shown" / "card.json"
@@ -211,7 +210,7 @@ def test_downstream__a_trait_among_its_own_covariates_is_refused_before_anybody_
     card.write_text(json.dumps(stated))
     done = genobench("downstream", "-d", "shown", "-c", "calm", "--arms", "real")
     assert done.code == 2
-    assert "The trait 'weight' of shown is one of its own covariates" in done.err
+    assert "The trait 'weight' cannot be among its own covariates" in done.err
 
 
 def test_downstream__a_generator_that_fails_costs_its_own_arms(user, values):
