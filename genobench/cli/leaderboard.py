@@ -166,7 +166,7 @@ def _print_differences(found: list[PairedDifference], first: str, second: str) -
     from rich.markup import escape
     from rich.table import Table
 
-    from genobench.leaderboard.text import MISSING, heading, interval_text, number
+    from genobench.leaderboard.text import MISSING, heading, number, off_zero_interval
 
     shown = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("score", escape(first), escape(second), "gain", "95 % interval", "splits", "better"):
@@ -175,7 +175,7 @@ def _print_differences(found: list[PairedDifference], first: str, second: str) -
     for item in found:
         decimals = item.column.decimals
         values = [MISSING if math.isnan(value) else number(value, decimals) for value in (item.first, item.second, item.gain)]
-        interval = interval_text(item.interval, decimals) or MISSING
+        interval = off_zero_interval(item.interval, decimals) or MISSING
         shown.add_row(heading(item.column), *values, escape(interval), str(item.n_splits), escape(better[item.verdict]))
     out = console()
     out.print(shown)
