@@ -214,9 +214,9 @@ def prepare(plan: Plan, *, registry: Registry, home: Path, on_event: OnEvent = l
     objective = _find_objective(plan.objective, metrics) if plan.trials else None
     budget = Budget.parse(plan.budget) if plan.budget else None
     device = _device_of(plan.device, budget)
-    check_n_devices(device, plan.n_devices)
     for entry, generator in generators:
         _check_sharing(entry, generator, plan.n_devices)
+    check_n_devices(device, plan.n_devices, asked=plan.device)
     on_event({"event": "stage", "stage": "load", "dataset": plan.dataset})
     dataset = open_dataset(plan.dataset, registry)
     trait = dataset.card.trait(plan.trait)

@@ -32,7 +32,7 @@ def test_device__that_is_not_there_is_an_error(device, message, monkeypatch):
 def test_n_devices__are_as_many_as_there_are(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     for device, n_devices in (("cpu", 1), ("cpu", 8), ("cuda", 2), ("cuda:1", 1)):
-        check_n_devices(device, n_devices)
+        check_n_devices(device, n_devices, asked=device)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,12 @@ def test_n_devices__are_as_many_as_there_are(monkeypatch):
 def test_n_devices__that_are_not_there_are_an_error(device, n_devices, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(GenobenchError, match=message):
-        check_n_devices(device, n_devices)
+        check_n_devices(device, n_devices, asked=device)
+
+
+def test_n_devices__are_no_processes_of_the_cpu_unless_it_was_asked_for():
+    check_n_devices("cpu", 1, asked="auto")
+    with pytest.raises(
+        GenobenchError, match=r"2 devices were asked for, and the fit is on the CPU: .* sees no GPU, .* Leave --devices out"
+    ):
+        check_n_devices("cpu", 2, asked="auto")

@@ -33,7 +33,8 @@ SeedsOption = Annotated[int, typer.Option(min=1, help="How many seeds: one fit e
 CountOption = Annotated[int | None, typer.Option("--n", min=2, help="Synthetic samples; as many as training samples by default.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 DevicesOption = Annotated[
-    int, typer.Option(min=1, help="Devices that share one fit, of generators that can: the first GPUs, or so many processes on the CPU.")
+    int,
+    typer.Option(min=1, help="GPUs that share one fit: the first so many, if the generator can. With --device cpu, so many processes."),
 ]
 LimitOption = Annotated[float, typer.Option(min=1.0, help="Seconds that each phase of a fit may take.")]
 TrialsOption = Annotated[int, typer.Option(min=0, help="Optuna trials before the seeds are run, scored on validation samples.")]

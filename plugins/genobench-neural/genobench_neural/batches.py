@@ -101,14 +101,15 @@ class RowOrder:
         self._n_samples, self._batch_size, self._generator, self._is_shared = n_samples, batch_size, generator, ranks.n > 1
         self._share = ranks.share(batch_size, n_samples=n_samples)
         if self._is_shared:
-            self._generator = torch.Generator(generator.device).manual_seed(ranks.seed_of("rows"))
+            # On the CPU: what a GPU draws hangs on its kind.
+            self._generator = torch.Generator().manual_seed(ranks.seed_of("rows"))
         self._pool = torch.empty(0, dtype=torch.long, device=generator.device)
 
     def __next__(self) -> torch.Tensor:
         """The next batch, shape (batch_size,), or this process's share of it."""
         while len(self._pool) < self._batch_size:
             order = torch.randperm(self._n_samples, generator=self._generator, device=self._generator.device)
-            self._pool = torch.cat([self._pool, order])
+            self._pool = torch.cat([self._pool, order.to(self._pool.device)])
         rows, self._pool = self._pool[: self._batch_size], self._pool[self._batch_size :]
         return rows[self._share]
 
@@ -118,9 +119,9 @@ class RowOrder:
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """From a checkpoint."""
-        self._pool = state["pool"].to(self._generator.device)
+        self._pool = state["pool"].to(self._pool.device)
         if self._is_shared:
-            self._generator.set_state(state["order"].cpu())
+            self._generator.set_state(state["order"])
 
 
 def unplaced_calls(codes: torch.Tensor, layout: BlockLayout) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:

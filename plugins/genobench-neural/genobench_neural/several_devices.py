@@ -88,14 +88,12 @@ class _Job:
         generator: With its settings.
         given: The fields of the context that are plain values.
         device: `cpu` or `cuda`.
-        has_validation: Whether there are validation samples.
         folder: Where samples lie, and where the sampler goes.
     """
 
     generator: Generator
     given: Mapping[str, Any]
     device: str
-    has_validation: bool
     folder: Path
 
     @classmethod
@@ -105,14 +103,14 @@ class _Job:
             write_store(context.validation, folder / "validation")
         left_out = ("device", "n_devices", "validation", "report")
         given = {field.name: getattr(context, field.name) for field in dataclasses.fields(FitContext) if field.name not in left_out}
-        return cls(generator, given, context.device.partition(":")[0], context.validation is not None, folder)
+        return cls(generator, given, context.device.partition(":")[0], folder)
 
     @property
     def sampler(self) -> Path:
         return self.folder / "sampler"
 
     def fit(self, ranks: Ranks, report: Reporter) -> None:
-        validation = read_store(self.folder / "validation") if self.has_validation else None
+        validation = read_store(self.folder / "validation") if (self.folder / "validation").is_dir() else None
         device = self.device if self.device == "cpu" else f"{self.device}:{ranks.number}"
         context = RankContext(**self.given, device=device, validation=validation, report=report, ranks=ranks)
         sampler = self.generator.fit(read_store(self.folder / "train"), context)
