@@ -51,7 +51,5 @@ def test_n_devices__that_are_not_there_are_an_error(device, n_devices, message, 
 
 def test_n_devices__are_no_processes_of_the_cpu_unless_it_was_asked_for():
     check_n_devices("cpu", 1, asked="auto")
-    with pytest.raises(
-        GenobenchError, match=r"2 devices were asked for, and the fit is on the CPU: .* sees no GPU, .* Leave --devices out"
-    ):
+    with pytest.raises(GenobenchError, match=r"2 devices were asked for, and the fit is on the CPU: .* sees no GPU"):
         check_n_devices("cpu", 2, asked="auto")
