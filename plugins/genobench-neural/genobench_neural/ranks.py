@@ -107,6 +107,11 @@ class Ranks:
                 for tensor, total in zip(bundle, totals, strict=True):
                     tensor.copy_(total.view_as(tensor))
 
+    def part(self) -> None:
+        """Take leave of the others when all are done: a process whose connection breaks from the other end while it ends may crash."""
+        self.gathered(None)
+        torch.distributed.destroy_process_group()
+
     @contextmanager
     def _together(self) -> Iterator[None]:
         try:

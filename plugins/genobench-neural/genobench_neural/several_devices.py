@@ -132,6 +132,7 @@ def _fit_as_rank(job: _Job, senders: list[Connection], fabric: Any) -> None:
 
     try:
         job.fit(ranks, report)
+        ranks.part()
     except Exception as error:  # noqa: BLE001 - the parent raises it
         traceback.print_exc()
         sender.send(_sendable(error))
